@@ -1,0 +1,77 @@
+# Everything here needs Python 3.11 or newer, pip and make, and nothing done before.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first that exists and is new enough; `make test PYTHON=/path/to/python` decides.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo "$$name"; break; }; done)
+
+# On Linux the torch of PyPI brings several GB of CUDA. Where pip does not find a CPU
+# build by itself, say make TORCH_INDEX=<address of an index that has one>.
+TORCH_INDEX ?=
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+
+# Layers 0 to 4 of docs/architecture.md, and what else passes mypy --strict.
+STRICT := $(wildcard $(addprefix nervure/, _version.py config.py errors.py dtypes.py \
+	ir prims autodiff passes exec datasets))
+
+# Twice quiet: errors only. One line a stage is ours to write.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help venv mnist test test-full lint format clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+venv: $(VENV)/dev.stamp  ## make .venv with everything that tests and lint need
+
+mnist: $(VENV)/run.stamp  ## train the lecture's first network on MNIST
+	@$(BIN)/nervure mnist
+
+test: $(VENV)/dev.stamp  ## run the tests
+	@$(BIN)/python -m pytest
+
+test-full: $(VENV)/dev.stamp  ## run the tests, the slow ones as well
+	@$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(STRICT)
+
+format: $(VENV)/dev.stamp  ## mend layout and order of imports
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean:  ## remove .venv, caches and build products
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's Python may lack ensurepip; then the pip that runs outside puts one in.
+$(VENV)/python.stamp:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer was found;" \
+		"install one or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		rm -rf $(VENV) \
+		&& $(PYTHON) -m venv --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check \
+			--python $(BIN)/python install pip; }
+	@touch $@
+
+$(VENV)/run.stamp: pyproject.toml | $(VENV)/python.stamp
+	@echo "installing nervure and matplotlib"
+	@$(PIP) install --editable '.[plot]'
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
+	@echo "installing $(TORCH) (200 MB)"
+	@$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
+	@echo "installing nervure with the tools for tests and lint"
+	@$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/run.stamp $@

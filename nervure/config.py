@@ -1,0 +1,184 @@
+"""Settings: one object, a handful of names, each with an environment variable.
+
+>>> from nervure.config import config
+>>> with config.override(executor="reference"):
+...     config.executor
+'reference'
+
+| setting | environment variable | meaning |
+|---|---|---|
+| ``executor`` | ``NERVURE_EXECUTOR`` | ``auto``, ``reference``, ``cpu`` or ``xla`` |
+| ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; 0 means all cores |
+| ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
+| ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
+| ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Final
+
+from nervure.errors import SettingError, explain, unknown_name
+
+EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
+
+
+def _one_of_executors(value: Any) -> str:
+    if value not in EXECUTOR_NAMES:
+        raise unknown_name("executor", value, EXECUTOR_NAMES)
+    return str(value)
+
+
+def _integer_between(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = low - 1
+        if isinstance(value, float) or not low <= number <= high:
+            raise SettingError(
+                f"expected a whole number from {low} to {high}, got {value!r}"
+            )
+        return number
+
+    return parse
+
+
+def _truth(value: Any) -> bool:
+    words = {"": False, "0": False, "false": False, "1": True, "true": True}
+    text = str(value).lower()
+    if text not in words:
+        raise SettingError(f"expected 0 or 1, got {value!r}")
+    return words[text]
+
+
+def _platform_cache() -> Path:
+    """Return the folder for caches that this operating system prescribes."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "nervure"
+
+
+def _path(value: Any) -> Path:
+    return Path(value).expanduser()
+
+
+# name -> (environment variable, parser, default)
+_SETTINGS: Final[dict[str, tuple[str, Callable[[Any], Any], Any]]] = {
+    "executor": ("NERVURE_EXECUTOR", _one_of_executors, "auto"),
+    "num_threads": ("NERVURE_NUM_THREADS", _integer_between(0, 4096), 0),
+    "debug": ("NERVURE_DEBUG", _integer_between(0, 4), 0),
+    "check": ("NERVURE_CHECK", _truth, False),
+    "cache_dir": ("NERVURE_CACHE_DIR", _path, None),
+}
+
+
+class Config:
+    """The settings of this process.
+
+    Reading order: a value set inside ``with config.override(...)`` (this thread or
+    task only), then one assigned to the attribute, then the environment variable, then
+    the default.  A wrong value raises :class:`~nervure.errors.SettingError` and changes
+    nothing.
+    """
+
+    executor: str
+    num_threads: int
+    debug: int
+    check: bool
+    cache_dir: Path | None
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_assigned", {})
+        overrides: ContextVar[dict[str, Any]] = ContextVar("overrides")
+        object.__setattr__(self, "_overrides", overrides)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _SETTINGS:
+            raise AttributeError(str(unknown_name("setting", name, list(_SETTINGS))))
+        overrides = self._overrides.get({})
+        if name in overrides:
+            return overrides[name]
+        if name in self._assigned:
+            return self._assigned[name]
+        variable, parse, default = _SETTINGS[name]
+        text = os.environ.get(variable)
+        if text is None or text == "":
+            return default
+        return _checked(variable, parse, text)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _SETTINGS:
+            raise unknown_name("setting", name, list(_SETTINGS))
+        self._assigned[name] = _checked(f"config.{name}", _SETTINGS[name][1], value)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_SETTINGS]
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
+        return f"Config({rows})"
+
+    @contextlib.contextmanager
+    def override(
+        self,
+        *,
+        executor: str | None = None,
+        num_threads: int | None = None,
+        debug: int | None = None,
+        check: bool | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> Iterator[None]:
+        """Change settings inside a ``with`` block, for this thread or task only."""
+        given = {
+            "executor": executor,
+            "num_threads": num_threads,
+            "debug": debug,
+            "check": check,
+            "cache_dir": cache_dir,
+        }
+        changed = {
+            name: _checked(f"config.{name}", _SETTINGS[name][1], value)
+            for name, value in given.items()
+            if value is not None
+        }
+        token = self._overrides.set({**self._overrides.get({}), **changed})
+        try:
+            yield
+        finally:
+            self._overrides.reset(token)
+
+
+def _checked(origin: str, parse: Callable[[Any], Any], value: Any) -> Any:
+    """Parse a setting and say where a wrong one came from."""
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise SettingError(explain(f"bad setting {origin}: {error}")) from None
+
+
+config: Final = Config()
+
+
+def cache_directory() -> Path:
+    """Return the folder for cached files; it may not exist yet."""
+    return config.cache_dir or _platform_cache()
+
+
+def thread_count() -> int:
+    """Return how many worker threads to use: the setting, or every usable core."""
+    if config.num_threads:
+        return int(config.num_threads)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
