@@ -163,7 +163,7 @@ def _checked(origin: str, parse: Callable[[Any], Any], value: Any) -> Any:
     """Parse a setting and say where a wrong one came from."""
     try:
         return parse(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise SettingError(explain(f"bad setting {origin}: {error}")) from None
 
 

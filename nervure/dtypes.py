@@ -47,6 +47,13 @@ DEFAULT_FLOAT: Final = float32
 DEFAULT_INT: Final = int64
 
 _BY_NAME: Final[dict[str, DType]] = {dtype.name: dtype for dtype in ALL}
+_BY_WORD: Final[dict[object, DType]] = {
+    float: DEFAULT_FLOAT,
+    "float": DEFAULT_FLOAT,
+    int: DEFAULT_INT,
+    "int": DEFAULT_INT,
+    **{dtype.name: dtype for dtype in ALL},
+}
 _KIND: Final[dict[DType, str]] = {
     bool_: "bool",
     **dict.fromkeys(SIGNED, "signed"),
@@ -65,14 +72,11 @@ def as_dtype(value: npt.DTypeLike | DType) -> DType:
     >>> as_dtype("float32"), as_dtype(float), as_dtype(np.int8)
     (dtype('float32'), dtype('float32'), dtype('int8'))
     """
-    if value is float:
-        return DEFAULT_FLOAT
-    if value is int:
-        return DEFAULT_INT
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]
+    if isinstance(value, str | type) and value in _BY_WORD:
+        return _BY_WORD[value]
     try:
-        dtype = np.dtype(value)
+        # NumPy would read None as float64
+        dtype = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
     if dtype is not None:

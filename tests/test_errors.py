@@ -1,0 +1,100 @@
+"""Errors: their classes, their one form, and the names they suggest."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+
+import pytest
+
+from nervure import errors
+from nervure.errors import NervureError, explain, nearest_names, unknown_name
+
+CLASSES = [
+    value
+    for _, value in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(value, NervureError) and value is not NervureError
+]
+# What a user of NumPy would catch.
+BUILT_IN = {
+    "ShapeError": ValueError,
+    "DTypeError": TypeError,
+    "AttributeValueError": ValueError,
+    "GradientError": ValueError,
+    "TraceError": RuntimeError,
+    "DataError": ValueError,
+    "UnknownNameError": ValueError,
+    "NotCompiledError": RuntimeError,
+    "NotBuiltError": RuntimeError,
+    "FileFormatError": ValueError,
+    "GraphError": ValueError,
+    "SettingError": ValueError,
+}
+
+
+@pytest.mark.parametrize("error", CLASSES, ids=lambda one: one.__name__)
+def test_every_error_is_also_a_built_in_one(error: type[NervureError]) -> None:
+    expected = BUILT_IN.get(error.__name__)
+    assert expected is not None, "say here which built-in exception it is"
+    assert issubclass(error, expected)
+    assert error.__doc__
+    assert not hasattr(builtins, error.__name__)
+    with pytest.raises(expected, match="the message"):
+        raise error("the message")
+
+
+def test_an_explanation_is_laid_out_as_a_table() -> None:
+    text = explain(
+        "conv: kernel expects 16 input channels, x has 8",
+        operands=[
+            ("x", "float32[32, 28, 28, 8]", "from relu, model.py:41"),
+            ("kernel", "float32[3, 3, 16, 32]", "parameter 'kernel', model.py:8"),
+        ],
+        made_at="model.py:42",
+        fix="check the channels",
+    )
+    assert text.splitlines() == [
+        "conv: kernel expects 16 input channels, x has 8",
+        "  x       float32[32, 28, 28, 8]  from relu, model.py:41",
+        "  kernel  float32[3, 3, 16, 32]   parameter 'kernel', model.py:8",
+        "  made at model.py:42",
+        "  fix: check the channels",
+    ]
+
+
+def test_parts_that_are_not_known_are_left_out() -> None:
+    assert explain("headline") == "headline"
+    assert explain("headline", fix="mend it") == "headline\n  fix: mend it"
+    assert explain("headline", made_at="a.py:1", fix="") == "headline\n  made at a.py:1"
+    rows = explain("headline", operands=iter([("x", "int8[]", "")])).splitlines()
+    assert rows == ["headline", "  x  int8[]"]  # nothing trails
+
+
+def test_nearest_names_come_best_first() -> None:
+    known = ["relu", "selu", "elu", "sigmoid", "softmax"]
+    assert nearest_names("rellu", known)[0] == "relu"
+    assert nearest_names("Softmax", known) == ["softmax"]
+    assert nearest_names("xyz", known) == []
+    assert len(nearest_names("elu", known, limit=2)) == 2
+    assert nearest_names("adam", ["Adam", "AdamW", "SGD"]) == ["Adam", "AdamW"]
+    assert nearest_names("adam", []) == []
+
+
+def test_unknown_names_are_answered_with_suggestions() -> None:
+    error = unknown_name("activation", "sigmoyd", ["relu", "sigmoid"])
+    assert isinstance(error, errors.UnknownNameError)
+    assert str(error).splitlines() == [
+        "unknown activation: 'sigmoyd'",
+        "  fix: did you mean 'sigmoid'?",
+    ]
+    error = unknown_name("optimizer", "adm", ["Adam", "Adamax", "SGD"])
+    assert str(error).splitlines()[1] == "  fix: did you mean 'Adam' or 'Adamax'?"
+
+
+def test_without_a_near_name_all_are_listed() -> None:
+    for name in ("zzz", 7, None):
+        error = unknown_name("loss", name, ["mse", "mae"])
+        assert str(error).splitlines() == [
+            f"unknown loss: {name!r}",
+            "  fix: use one of 'mae', 'mse'",
+        ]
