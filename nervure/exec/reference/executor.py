@@ -1,0 +1,107 @@
+"""Running a graph by calling each primitive's NumPy definition in turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nervure.errors import GraphError
+from nervure.exec.base import SteppedProgram, check_step
+from nervure.ir.attrs import NDArray
+from nervure.ir.graph import Graph, topological
+from nervure.ir.node import Node
+
+
+class ReferenceProgram:
+    """A graph as a list of instructions over numbered slots.
+
+    A slot is emptied after its last use, so no more is kept alive than is needed.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        slot = {node: place for place, node in enumerate(graph.nodes)}
+        for node in graph.inputs:  # inputs that no output uses need a place too
+            slot.setdefault(node, len(slot))
+        self._inputs = [(slot[node], node) for node in graph.inputs]
+        self._outputs = [slot[node] for node in graph.outputs]
+        self._slots = len(slot)
+        last_use: dict[Node, Node] = {}
+        for node in graph.nodes:
+            for operand in node.inputs:
+                last_use[operand] = node
+        dying: dict[Node, list[int]] = {}
+        kept = set(graph.outputs)
+        for operand, user in last_use.items():
+            if operand not in kept:
+                dying.setdefault(user, []).append(slot[operand])
+        self._instructions = [
+            (
+                node,
+                node.op.reference,
+                slot[node],
+                tuple(slot[operand] for operand in node.inputs),
+                tuple(dying.get(node, ())),
+            )
+            for node in graph.nodes
+            if node.op.name != "input"
+        ]
+
+    def __call__(self, inputs: Sequence[NDArray]) -> list[NDArray]:
+        """Run the graph; see :class:`~nervure.exec.base.Program`."""
+        values: list[NDArray | None] = [None] * self._slots
+        if len(inputs) != len(self._inputs):
+            raise GraphError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
+        for (place, node), value in zip(self._inputs, inputs, strict=True):
+            if value.shape != node.shape or value.dtype != node.dtype:
+                raise GraphError(
+                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                    f"{value.dtype.name}{list(value.shape)}"
+                )
+            values[place] = value
+        # Infinities and NaN are values here, as they are on every other executor.
+        with np.errstate(all="ignore"):
+            for node, rule, target, operands, dying in self._instructions:
+                values[target] = rule(node, *[values[place] for place in operands])
+                for place in dying:
+                    values[place] = None
+        return [np.asarray(values[place]) for place in self._outputs]
+
+
+class ReferenceExecutor:
+    """Runs graphs with NumPy; slow, simple, and right by definition."""
+
+    name = "reference"
+
+    def compile(self, graph: Graph) -> ReferenceProgram:
+        """Prepare a graph; nothing is compiled."""
+        return ReferenceProgram(graph)
+
+    def evaluate(
+        self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
+    ) -> list[NDArray]:
+        """Interpret the nodes between ``known`` and ``outputs``, once."""
+        order = topological(outputs, stop=known.keys())
+        uses = Counter(operand for node in order for operand in node.inputs)
+        uses.update(outputs)
+        values: dict[Node, NDArray] = {}
+        with np.errstate(all="ignore"):
+            for node in order:
+                if node in known:
+                    values[node] = known[node]
+                    continue
+                operands = [values[operand] for operand in node.inputs]
+                values[node] = node.op.reference(node, *operands)
+                for operand in node.inputs:
+                    uses[operand] -= 1
+                    if not uses[operand]:
+                        del values[operand]
+        return [np.asarray(values[node]) for node in outputs]
+
+    def compile_step(
+        self, graph: Graph, state_count: int, constant_count: int
+    ) -> SteppedProgram:
+        """Prepare one step of an iteration."""
+        check_step(graph, state_count, constant_count)
+        return SteppedProgram(self.compile(graph))
