@@ -35,6 +35,14 @@ class AttributeValueError(NervureError, ValueError):
     """An attribute of an operation (an axis, a stride, a mode) that is not allowed."""
 
 
+class AxisError(AttributeValueError, IndexError):
+    """An axis that the array does not have; NumPy users catch either base."""
+
+
+class IndexingError(NervureError, IndexError):
+    """An index that is out of range, or a key that does not fit the array."""
+
+
 class GradientError(NervureError, ValueError):
     """A derivative that does not exist, with the reason."""
 

@@ -1,0 +1,499 @@
+"""The lazy array: operators build nodes, a value is computed when somebody looks."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nervure import dtypes
+from nervure.dtypes import DType
+from nervure.errors import DTypeError, ShapeError, TraceError, explain
+from nervure.evaluation import array_of, evaluate, register_array
+from nervure.ir.attrs import NDArray
+from nervure.ir.graph import Graph
+from nervure.ir.node import PARAMETRIC, UNTRACKED, Node, Shape
+from nervure.numpy_methods import NumPyMethods
+from nervure.prims.leaf import buffer_leaf
+
+Scalar = bool | int | float
+# What functions accept where they say "array".
+ArrayLike = "Array | npt.ArrayLike"
+
+
+class CallOrigin(Protocol):
+    """A value that came out of a compiled function, with the way to its graph."""
+
+    depth: int
+
+    def node(self) -> Node:
+        """Build the node that computes the value."""
+        ...
+
+
+class Array(NumPyMethods):
+    """An immutable, lazy array.
+
+    Arrays are made by :func:`nervure.asarray`, :func:`nervure.parameter` and the
+    functions of the namespace; there is no reason to call the class.  It follows the
+    Array API standard 2024.12 and NumPy's operators, and converts to NumPy wherever a
+    value is asked for.
+
+    >>> import nervure as nv
+    >>> x = nv.asarray([1.0, 2.0, 3.0])
+    >>> y = x * 2 + 1        # nothing is computed
+    >>> print(y)             # now it is
+    [3. 5. 7.]
+    """
+
+    __slots__ = ("__weakref__", "_call", "_dtype", "_node", "_shape", "_value")
+
+    # NumPy's operators leave mixed operations to us.
+    __array_priority__ = 1000
+    __hash__ = None  # type: ignore[assignment]
+
+    _node: Node | None
+    _value: NDArray | None
+    _call: CallOrigin | None
+    _shape: Shape
+    _dtype: DType
+
+    def __init__(self) -> None:
+        raise TypeError("make arrays with nervure.asarray(...)")
+
+    # --- making ----------------------------------------------------------------------
+
+    @classmethod
+    def of_node(cls, node: Node) -> Array:
+        """Return the array that stands for ``node``; the same one if one is alive."""
+        existing = array_of(node)
+        if existing is not None:
+            return existing
+        array = object.__new__(cls)
+        array._node = node
+        array._call = None
+        array._shape = node.shape
+        array._dtype = node.dtype
+        buffer = node.buffer
+        array._value = buffer.value if buffer is not None else None
+        register_array(node, array)
+        return array
+
+    @classmethod
+    def of_value(cls, value: NDArray, call: CallOrigin | None = None) -> Array:
+        """Return an array of a NumPy array that nobody will change.
+
+        ``call`` tells how to build the graph of a value that a compiled function has
+        already computed, should anybody ask for it.
+        """
+        array = object.__new__(cls)
+        array._node = None
+        array._call = call
+        array._value = value
+        array._shape = value.shape
+        array._dtype = value.dtype
+        return array
+
+    # --- what is known without computing ---------------------------------------------
+
+    @property
+    def node(self) -> Node:
+        """The node of the graph; a ``buffer`` leaf once the graph is forgotten."""
+        if self._node is None:
+            assert self._value is not None
+            if self._call is None:
+                self._node = buffer_leaf(self._value)
+            else:
+                self._node, self._call = self._call.node(), None
+            register_array(self._node, self)
+        return self._node
+
+    @property
+    def value_or_none(self) -> NDArray | None:
+        """The value if it has been computed."""
+        return self._value
+
+    @property
+    def tracking(self) -> int:
+        """Why the graph is kept: ``UNTRACKED``, ``PARAMETRIC`` or ``TRACED``."""
+        if self._node is not None:
+            return self._node.tracking
+        return UNTRACKED if self._call is None else PARAMETRIC
+
+    @property
+    def depth(self) -> int:
+        """The length of the longest chain of operations below the value."""
+        if self._node is not None:
+            return self._node.depth
+        return 0 if self._call is None else self._call.depth
+
+    @property
+    def shape(self) -> Shape:
+        """The size of each axis."""
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        """The data type of the elements, a :class:`numpy.dtype`."""
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for extent in self._shape:
+            size *= extent
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of the value."""
+        return self.size * self._dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """The number of bytes of one element."""
+        return self._dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the value is."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Array:
+        """Return the array on a device; there is ``"cpu"``."""
+        if device != "cpu":
+            raise ValueError(f"expected the device 'cpu', got {device!r}")
+        return self
+
+    # --- looking at the value --------------------------------------------------------
+
+    def accept_value(self, value: NDArray) -> None:
+        """Take the computed value; forget the graph unless it is tracked."""
+        self._value = value
+        if self._node is not None and self._node.tracking == UNTRACKED:
+            self._node = None
+
+    def numpy(self) -> NDArray:
+        """Return the value as a read-only NumPy array, computing it if necessary."""
+        if self._value is None:
+            evaluate([self])
+        assert self._value is not None
+        return self._value
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray:
+        value = self.numpy()
+        if dtype is not None and np.dtype(dtype) != value.dtype:
+            if copy is False:
+                raise ValueError(f"converting {value.dtype} to {dtype} needs a copy")
+            return value.astype(dtype)
+        return value.copy() if copy else value
+
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if max_version is None or max_version < (1, 0):
+            # Before version 1.0 DLPack cannot say "read-only", so hand out a copy.
+            return self.numpy().copy().__dlpack__()
+        return self.numpy().__dlpack__(
+            max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # kDLCPU
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> ModuleType:
+        import nervure
+
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(f"unknown Array API version {api_version!r}")
+        return nervure
+
+    def item(self) -> Scalar:
+        """Return the only element as a Python number."""
+        return self._only_element("item()").item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """Return the value as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def _only_element(self, wanted: str) -> NDArray:
+        if self.size != 1:
+            raise ShapeError(
+                explain(
+                    f"{wanted} expects an array of one element, got shape "
+                    f"{list(self.shape)}",
+                    fix="index the element, or reduce with sum, mean, any or all",
+                )
+            )
+        return self.numpy().reshape(())
+
+    def __bool__(self) -> bool:
+        return bool(self._only_element("bool()"))
+
+    def __int__(self) -> int:
+        return int(self._only_element("int()"))
+
+    def __float__(self) -> float:
+        return float(self._only_element("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._only_element("complex()"))
+
+    def __index__(self) -> int:
+        if not dtypes.is_integer(self.dtype):
+            raise DTypeError(f"an index must be an integer, got {self.dtype.name}")
+        return operator.index(self._only_element("an index").item())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("an array without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.shape:
+            raise TypeError("an array without axes cannot be iterated over")
+        return (self[position] for position in range(self.shape[0]))
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.numpy()
+
+    def __repr__(self) -> str:
+        type_ = f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+        try:
+            text = np.array2string(self.numpy(), separator=", ", prefix="Array(")
+        except TraceError:
+            return f"<Array {type_}, no value yet>"
+        return f"Array({text}, {type_})"
+
+    def __str__(self) -> str:
+        return str(self.numpy())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Array:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (np.array(self.numpy()),)
+
+    # --- operators -------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Array:
+        return _binary(ops.add, self, other)
+
+    def __radd__(self, other: Any) -> Array:
+        return _binary(ops.add, other, self)
+
+    def __sub__(self, other: Any) -> Array:
+        return _binary(ops.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Array:
+        return _binary(ops.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Array:
+        return _binary(ops.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Array:
+        return _binary(ops.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Array:
+        return _binary(ops.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Array:
+        return _binary(ops.divide, other, self)
+
+    def __floordiv__(self, other: Any) -> Array:
+        return _binary(ops.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Array:
+        return _binary(ops.floor_divide, other, self)
+
+    def __mod__(self, other: Any) -> Array:
+        return _binary(ops.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Array:
+        return _binary(ops.remainder, other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Array, Array]:
+        return self // other, self % other
+
+    def __pow__(self, other: Any) -> Array:
+        return _binary(ops.pow, self, other)
+
+    def __rpow__(self, other: Any) -> Array:
+        return _binary(ops.pow, other, self)
+
+    def __matmul__(self, other: Any) -> Array:
+        return _binary(ops.matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Array:
+        return _binary(ops.matmul, other, self)
+
+    def __and__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_and, self, other)
+
+    def __rand__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_and, other, self)
+
+    def __or__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_or, self, other)
+
+    def __ror__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_or, other, self)
+
+    def __xor__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_xor, self, other)
+
+    def __rxor__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_xor, other, self)
+
+    def __lshift__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_left_shift, self, other)
+
+    def __rlshift__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_left_shift, other, self)
+
+    def __rshift__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_right_shift, self, other)
+
+    def __rrshift__(self, other: Any) -> Array:
+        return _binary(ops.bitwise_right_shift, other, self)
+
+    def __eq__(self, other: object) -> Array:  # type: ignore[override]
+        return _binary(ops.equal, self, other)
+
+    def __ne__(self, other: object) -> Array:  # type: ignore[override]
+        return _binary(ops.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Array:
+        return _binary(ops.less, self, other)
+
+    def __le__(self, other: Any) -> Array:
+        return _binary(ops.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Array:
+        return _binary(ops.greater, self, other)
+
+    def __ge__(self, other: Any) -> Array:
+        return _binary(ops.greater_equal, self, other)
+
+    def __neg__(self) -> Array:
+        return ops.negative(self)
+
+    def __pos__(self) -> Array:
+        return self
+
+    def __abs__(self) -> Array:
+        return ops.abs(self)
+
+    def __invert__(self) -> Array:
+        return ops.bitwise_invert(self)
+
+    def __round__(self, digits: int | None = None) -> Array:
+        return ops.round(self, digits or 0)
+
+    # --- indexing --------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Array:
+        return ops.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(
+            "arrays cannot be changed, because their graph remembers how they were "
+            "made; build a new one with nervure.where(condition, value, x)"
+        )
+
+
+def parameter(value: ArrayLike, name: str = "") -> Array:
+    """Return a copy of ``value`` to differentiate with respect to.
+
+    Arrays computed from a parameter keep their graph, so
+    :func:`nervure.gradients` works at any time.  Making a parameter of a computed
+    array evaluates it and starts a new graph: ``w = nv.parameter(w - rate * g)``.
+
+    Parameters
+    ----------
+    value
+        Floating-point data: an array, or (nested lists of) Python floats, which become
+        float32.
+    name
+        How the graph's text and errors call it.
+
+    Raises
+    ------
+    DTypeError
+        For whole numbers and truth values, which have no derivative.
+
+    >>> import nervure as nv
+    >>> a = nv.parameter([1.0, 2.0], name="a")
+    >>> y = nv.sum(a * a)
+    >>> float(y)
+    5.0
+    >>> nv.gradients(y, [a])[0].tolist()
+    [2.0, 4.0]
+    """
+    data = ops.asarray(value).numpy()
+    if not dtypes.is_float(data.dtype):
+        raise DTypeError(
+            explain(
+                f"a parameter must hold floating-point numbers, got {data.dtype.name}",
+                fix="convert the data with .astype('float32') first",
+            )
+        )
+    return Array.of_node(buffer_leaf(data, name, parameter=True))
+
+
+def graph(*arrays: Array) -> Graph:
+    """Return the graph that computes ``arrays``, as far as it is remembered.
+
+    An evaluated array that depends on no parameter has forgotten its graph and is a
+    single ``buffer``.
+
+    >>> import nervure as nv
+    >>> print(nv.graph(nv.parameter([1.0, 2.0], "a") * 2))  # doctest: +ELLIPSIS
+    graph () {
+      ...
+    }
+    """
+    return Graph([array.node for array in arrays])
+
+
+def _restore(value: NDArray) -> Array:
+    """Rebuild a pickled array from its value; the graph is not pickled."""
+    value.flags.writeable = False
+    return Array.of_value(value)
+
+
+def _binary(function: Any, x: Any, y: Any) -> Any:
+    """Call a function of two arrays, or let Python try the other operand."""
+    other = y if isinstance(x, Array) else x
+    known = Array | Cell | bool | int | float | np.ndarray | np.generic | list
+    return function(x, y) if isinstance(other, known) else NotImplemented
+
+
+# The functions are written in terms of Array, the operators in terms of the functions.
+from nervure import ops  # noqa: E402
+from nervure.state import Cell  # noqa: E402
+
+NumPyMethods._functions = ops

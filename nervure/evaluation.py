@@ -1,0 +1,157 @@
+"""When lazy arrays get their values, and what they remember afterwards.
+
+* Looking at an array (``np.asarray``, ``print``, ``float``) computes it, together with
+  every array on the way that somebody still holds, so nothing held is computed twice.
+* An evaluated array that depends on no parameter forgets its graph.  One that does
+  keeps it, so gradients can still be taken after ``float(y)`` steered a Python loop.
+* An ``input`` leaf stands for an argument of a function being traced.  If it stands for
+  an array with a value (``nervure.grad`` runs the function once, on real values), that
+  value is used; inside ``nervure.compile`` there is none, which is an explained error.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nervure.config import config
+from nervure.errors import TraceError, explain
+from nervure.exec.base import choose_executor
+from nervure.ir.attrs import NDArray
+from nervure.ir.build import origin_of
+from nervure.ir.graph import Graph
+from nervure.ir.node import PARAMETRIC, Node
+
+if TYPE_CHECKING:
+    from nervure.array import Array
+
+# A parameter's graph deeper than this comes from a loop that never starts afresh.
+DEEP_GRAPH = 20_000
+
+# For each node, the array that stands for it, as long as both are alive.
+_arrays: weakref.WeakKeyDictionary[Node, weakref.ref[Array]] = (
+    weakref.WeakKeyDictionary()
+)
+# For each input leaf made while tracing, the array that was passed.
+_sources: weakref.WeakKeyDictionary[Node, Array] = weakref.WeakKeyDictionary()
+
+_warned_about_depth = False
+
+
+def array_of(node: Node) -> Array | None:
+    """Return the living array that stands for ``node``."""
+    reference = _arrays.get(node)
+    return reference() if reference is not None else None
+
+
+def register_array(node: Node, array: Array) -> None:
+    """Remember that ``array`` stands for ``node``."""
+    _arrays[node] = weakref.ref(array)
+
+
+def bind_source(leaf: Node, array: Array) -> None:
+    """Let an input leaf stand for ``array`` where its value is needed."""
+    _sources[leaf] = array
+
+
+def is_bound(leaf: Node) -> bool:
+    """Tell whether an input leaf stands for an array."""
+    return leaf in _sources
+
+
+def evaluate(arrays: Sequence[Array]) -> None:
+    """Give every array its value.
+
+    Raises :class:`~nervure.errors.TraceError` when a value depends on an argument of a
+    function that is being traced and so has none.
+    """
+    wanted = [array for array in arrays if array.value_or_none is None]
+    if not wanted:
+        return
+    known, held = _survey(wanted)
+    outputs = [array.node for array in held]
+    graph = Graph(outputs)
+    executor = choose_executor(graph)
+    if config.debug >= 1:
+        print(f"nervure: evaluating {len(graph)} nodes on {executor.name}")
+    for array, value in zip(held, executor.evaluate(outputs, known), strict=True):
+        array.accept_value(_frozen(value))
+    warn_about_depth(wanted)
+
+
+def _survey(wanted: Sequence[Array]) -> tuple[dict[Node, NDArray], list[Array]]:
+    """Walk down from the wanted arrays to where values are known.
+
+    Returns the known values, and the arrays to compute: the wanted ones and every
+    other array that somebody holds on the way.
+    """
+    known: dict[Node, NDArray] = {}
+    held: dict[Node, Array] = {array.node: array for array in wanted}
+    stack = list(held)
+    seen: set[Node] = set(stack)
+    while stack:
+        node = stack.pop()
+        if node.op.name == "input":
+            known[node] = _source_value(node)
+            continue
+        if node not in held and node.inputs:
+            array = array_of(node)
+            if array is not None:
+                value = array.value_or_none
+                if value is not None:
+                    known[node] = value
+                    continue
+                held[node] = array
+        for operand in node.inputs:
+            if operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    return known, list(held.values())
+
+
+def _source_value(leaf: Node) -> NDArray:
+    source = _sources.get(leaf)
+    if source is None:
+        raise TraceError(
+            explain(
+                "a value was asked for while a function is being traced, so there is "
+                "none yet",
+                operands=[("x", leaf.type_text, origin_of(leaf))],
+                fix="let the decision be made by nervure.where, or do not compile the "
+                "function that looks at values",
+            )
+        )
+    return source.numpy()
+
+
+def _frozen(value: NDArray) -> NDArray:
+    """Return a read-only array that owns its memory or shares only frozen memory."""
+    base = value.base
+    if isinstance(base, np.ndarray) and base.size > 4 * value.size + 64:
+        value = value.copy()  # do not keep a large array alive for a small piece
+    if value.flags.writeable:
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+def warn_about_depth(arrays: Sequence[Array]) -> None:
+    """Warn once when a graph that is kept for gradients has grown out of hand."""
+    global _warned_about_depth
+    if _warned_about_depth:
+        return
+    for array in arrays:
+        if array.tracking == PARAMETRIC and array.depth > DEEP_GRAPH:
+            _warned_about_depth = True
+            warnings.warn(
+                f"the graph behind this array is {array.depth} operations deep: it "
+                "depends on a parameter and is kept for gradients. In a training loop "
+                "write w = nervure.parameter(w - rate * g), which starts afresh; use "
+                "nervure.stop_gradient for values that need no gradient.",
+                stacklevel=4,
+            )
+            return

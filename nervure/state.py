@@ -1,0 +1,132 @@
+"""Cells: the places where a program keeps what changes.
+
+An array never changes; a *cell* holds one array after another: a weight, an optimizer's
+slot, the moments of a batch normalisation, a metric's running sum, the counter of a
+random generator.  While a function is traced, reading a cell gives an input of the
+graph and writing one adds an output, so a compiled function updates the same cells as
+the plain one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from nervure.dtypes import DType
+from nervure.errors import DTypeError, ShapeError, explain
+from nervure.ir.attrs import NDArray
+from nervure.ir.node import Node, Shape
+from nervure.prims.leaf import input_leaf
+
+if TYPE_CHECKING:
+    from nervure.array import Array
+
+
+class Cell:
+    """A place that holds one array at a time, always of the same shape and type."""
+
+    __slots__ = ("__weakref__", "_array", "name")
+
+    def __init__(self, array: Array, name: str = "") -> None:
+        self._array = array
+        self.name = name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of every value."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The data type of every value."""
+        return self._array.dtype
+
+    @property
+    def value(self) -> Array:
+        """The current value."""
+        trace = _trace.get()
+        return self._array if trace is None else trace.read(self)
+
+    @value.setter
+    def value(self, array: Array) -> None:
+        if array.shape != self.shape:
+            raise ShapeError(
+                explain(
+                    f"{self._label()} holds shape {list(self.shape)}, got "
+                    f"{list(array.shape)}"
+                )
+            )
+        if array.dtype != self.dtype:
+            raise DTypeError(
+                explain(
+                    f"{self._label()} holds {self.dtype.name}, got {array.dtype.name}",
+                    fix=f"convert it with .astype('{self.dtype.name}')",
+                )
+            )
+        trace = _trace.get()
+        if trace is None:
+            self._array = array
+        else:
+            trace.write(self, array)
+
+    @property
+    def stored(self) -> Array:
+        """The value outside every trace."""
+        return self._array
+
+    def store(self, array: Array) -> None:
+        """Set the value outside every trace, of the right type."""
+        self._array = array
+
+    def numpy(self) -> NDArray:
+        """Return the current value as a read-only NumPy array."""
+        return self.value.numpy()
+
+    def _label(self) -> str:
+        return f"the variable {self.name!r}" if self.name else "the variable"
+
+
+class CellTrace:
+    """Which cells a traced function read and wrote, in order of first use."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[Cell, Node] = {}
+        self.current: dict[Cell, Array] = {}
+        self.written: dict[Cell, None] = {}
+
+    def read(self, cell: Cell) -> Array:
+        """Return the cell's value within the trace."""
+        if cell not in self.current:
+            self._enter(cell)
+        return self.current[cell]
+
+    def write(self, cell: Cell, array: Array) -> None:
+        """Set the cell's value within the trace."""
+        if cell not in self.current:
+            self._enter(cell)
+        self.current[cell] = array
+        self.written[cell] = None
+
+    def _enter(self, cell: Cell) -> None:
+        """Make the cell an input of the graph."""
+        from nervure.array import Array
+
+        leaf = input_leaf(cell.shape, cell.dtype, cell.name or "state")
+        self.leaves[cell] = leaf
+        self.current[cell] = Array.of_node(leaf)
+
+
+_trace: ContextVar[CellTrace | None] = ContextVar("nervure_cells", default=None)
+
+
+@contextlib.contextmanager
+def tracing_cells() -> Iterator[CellTrace]:
+    """Collect reads and writes of cells instead of performing them."""
+    trace = CellTrace()
+    token = _trace.set(trace)
+    try:
+        yield trace
+    finally:
+        _trace.reset(token)
