@@ -1,0 +1,78 @@
+"""Functions of neural networks, made of the array functions: ``nervure.ops.nn``.
+
+Names and meanings are those of Keras 3 and JAX.  Values and derivatives are finite
+wherever they are mathematically, up to the largest numbers of a type: formulas choose
+between branches before they compute, so that an overflow in the branch that is not
+taken never meets a derivative.  float16 and bfloat16 are computed in float32 and
+rounded once; integers become the default float.
+
+Layers, losses and activations with the names that ``compile`` knows are in
+``nervure.layers``, ``nervure.losses`` and ``nervure.activations``.
+"""
+
+from nervure.ops.exponential import exp as exponential
+from nervure.ops.exponential import sigmoid
+from nervure.ops.nn.activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    relu,
+    relu6,
+    selu,
+    silu,
+    softplus,
+    softsign,
+    swish,
+)
+from nervure.ops.nn.crossentropy import (
+    binary_crossentropy_with_logits,
+    categorical_crossentropy_with_logits,
+    sparse_categorical_crossentropy_with_logits,
+)
+from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
+from nervure.ops.nn.statistics import moments, normalize
+from nervure.ops.searching import one_hot
+from nervure.ops.trigonometric import tanh
+
+__all__ = [
+    "binary_crossentropy_with_logits",
+    "categorical_crossentropy_with_logits",
+    "celu",
+    "dropout",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "mish",
+    "moments",
+    "normalize",
+    "one_hot",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_categorical_crossentropy_with_logits",
+    "swish",
+    "tanh",
+]

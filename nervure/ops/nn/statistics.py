@@ -1,0 +1,95 @@
+"""Moments, and vectors divided by their norm."""
+
+from __future__ import annotations
+
+import math
+
+from nervure import ops
+from nervure.array import Array
+from nervure.errors import AttributeValueError
+from nervure.ops.kinds import ArrayLike
+from nervure.ops.nn.precision import Axes, wide_floats
+from nervure.ops.operands import axes_tuple
+from nervure.prims.annotate import stop_gradient
+
+
+def moments(
+    x: ArrayLike, axis: Axes | None = None, *, keepdims: bool = False
+) -> tuple[Array, Array]:
+    """Return mean and variance over axes, all by default.
+
+    The variance is the mean of the squared distances from the mean, which does not
+    cancel as the difference of two means of squares does; it is not corrected by one
+    degree of freedom, as for batch normalisation.
+
+    >>> from nervure.ops import nn
+    >>> mean, variance = nn.moments([1.0, 3.0])
+    >>> mean.item(), variance.item()
+    (2.0, 1.0)
+    """
+    wide, dtype = wide_floats(x)
+    axes = axes_tuple("moments", axis, wide.ndim)
+    mean = ops.mean(wide, axis=axes, keepdims=True)
+    distance = wide - mean
+    variance = ops.mean(distance * distance, axis=axes, keepdims=keepdims)
+    if not keepdims:
+        mean = ops.squeeze(mean, axes)
+    return mean.astype(dtype), variance.astype(dtype)
+
+
+def normalize(
+    x: ArrayLike, axis: Axes = -1, order: int | float = 2, epsilon: float = 1e-12
+) -> Array:
+    """Return x divided by its norm along an axis, or by ``epsilon`` if that is larger.
+
+    Parameters
+    ----------
+    x
+        ``float[...]``
+    axis
+        An axis, or several to be taken together.
+    order
+        2 for the Euclidean norm, 1 for the sum of magnitudes, ``inf`` for the largest.
+    epsilon
+        A positive number; so zeros stay zeros, with the gradient 0 ... 1 / epsilon.
+
+    Raises
+    ------
+    AttributeValueError
+        For another order, an epsilon that is not positive, or an axis that x does not
+        have.
+
+    >>> from nervure.ops import nn
+    >>> print(nn.normalize([3e30, 4e30]))
+    [0.59999996 0.8       ]
+    """
+    if order not in (1, 2, math.inf):
+        raise AttributeValueError(
+            f"normalize: expected the order 1, 2 or inf, got {order!r}"
+        )
+    if not epsilon > 0:
+        raise AttributeValueError(
+            f"normalize: expected a positive epsilon, got {epsilon!r}"
+        )
+    wide, dtype = wide_floats(x)
+    axes = axes_tuple("normalize", axis, wide.ndim)
+    largest = ops.max(ops.abs(wide), axis=axes, keepdims=True)
+    if order == math.inf:
+        norm = largest
+    else:
+        # Measured in units of the largest element, so that squares do not overflow.
+        # The derivative may treat the unit as a constant, because it cancels.
+        unit = Array.of_node(stop_gradient(largest.node))
+        unit = ops.where(unit > 0, unit, 1.0)
+        norm = _norm(wide / unit, axes, order) * unit
+    small = norm <= epsilon
+    return (wide / ops.where(small, epsilon, norm)).astype(dtype)
+
+
+def _norm(x: Array, axes: tuple[int, ...], order: float) -> Array:
+    """Return the norm of x; its derivative where that is 0 is 0."""
+    if order == 1:
+        return ops.sum(ops.abs(x), axis=axes, keepdims=True)
+    squares = ops.sum(x * x, axis=axes, keepdims=True)
+    zero = squares == 0
+    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, squares)))
