@@ -113,7 +113,8 @@ class CellTrace:
         """Make the cell an input of the graph."""
         from nervure.array import Array
 
-        leaf = input_leaf(cell.shape, cell.dtype, cell.name or "state")
+        label = getattr(cell, "path", cell.name)  # variables know their layer
+        leaf = input_leaf(cell.shape, cell.dtype, label or "state")
         self.leaves[cell] = leaf
         self.current[cell] = Array.of_node(leaf)
 
@@ -128,5 +129,19 @@ def tracing_cells() -> Iterator[CellTrace]:
     token = _trace.set(trace)
     try:
         yield trace
+    finally:
+        _trace.reset(token)
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Read and write cells as they are, even while a function is traced.
+
+    For what must happen once and outside the graph, such as making the weights of a
+    layer that is first called by a traced function.
+    """
+    token = _trace.set(None)
+    try:
+        yield
     finally:
         _trace.reset(token)

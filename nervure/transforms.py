@@ -23,6 +23,7 @@ from nervure.ir.node import Node
 from nervure.ops.operands import as_node
 from nervure.prims import annotate
 from nervure.prims.leaf import full_like, input_leaf
+from nervure.state import Cell
 
 Function = Callable[..., Any]
 
@@ -244,6 +245,8 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
 
 
 def _array(value: Any, what: str) -> Array:
+    if isinstance(value, Cell):
+        value = value.value
     if not isinstance(value, Array):
         raise GradientError(
             f"gradients expects {what} to hold Nervure arrays, got "

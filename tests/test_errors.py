@@ -20,6 +20,8 @@ BUILT_IN = {
     "ShapeError": ValueError,
     "DTypeError": TypeError,
     "AttributeValueError": ValueError,
+    "AxisError": IndexError,
+    "IndexingError": IndexError,
     "GradientError": ValueError,
     "TraceError": RuntimeError,
     "DataError": ValueError,

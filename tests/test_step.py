@@ -134,3 +134,26 @@ def test_the_graph_of_a_compiled_function_can_be_seen() -> None:
     f = nv.compile(lambda x: nv.tanh(x))
     text = str(f.graph(nv.asarray([1.0, 2.0])))
     assert "tanh" in text and "float32[2]" in text
+
+
+def test_inputs_for_variables_carry_their_path() -> None:
+    from nervure.nn.variable import Variable
+
+    variable = Variable([1.0], name="kernel")
+    variable.path = "dense/kernel"
+    f = nv.compile(lambda x: x * variable.value)
+    assert '"dense/kernel"' in str(f.graph(nv.asarray([2.0])))
+
+
+def test_cells_can_be_used_beside_a_trace() -> None:
+    from nervure.state import untraced
+
+    cell = Cell(nv.asarray([1.0]), "outside")
+
+    def f(x: nv.Array) -> nv.Array:
+        with untraced():
+            cell.value = nv.asarray([5.0])
+        return x * 2
+
+    graph = nv.compile(f).graph(nv.asarray([1.0]))
+    assert len(graph.inputs) == 1 and cell.value.tolist() == [5]

@@ -189,3 +189,10 @@ def test_a_cotangent_of_another_shape_is_refused() -> None:
     _, pull = nv.vjp(lambda x: x * 2, x64(1.0, 2.0))
     with pytest.raises(ShapeError, match=r"cotangent of shape \[2\], got \[3\]"):
         pull(x64(1.0, 2.0, 3.0))
+
+
+def test_gradients_take_variables() -> None:
+    from nervure.state import Cell
+
+    cell = Cell(nv.parameter([2.0], name="w"))
+    assert nv.gradients(nv.sum(cell.value * cell.value), [cell])[0].tolist() == [4]

@@ -79,6 +79,13 @@ def scope(name: str) -> Iterator[None]:
 _is_ours: dict[CodeType, bool] = {}
 
 
+def _is_skipped(filename: str) -> bool:
+    """Tell whether a file is Nervure's own or the import system's."""
+    if filename.startswith("<frozen "):
+        return True
+    return os.path.abspath(filename).startswith(_PACKAGE_FOLDER + os.sep)
+
+
 def current_site() -> Site:
     """Return the innermost line outside Nervure's own files."""
     frame: FrameType | None = sys._getframe(1)
@@ -87,10 +94,7 @@ def current_site() -> Site:
         code = frame.f_code
         ours = _is_ours.get(code)
         if ours is None:
-            ours = os.path.abspath(code.co_filename).startswith(
-                _PACKAGE_FOLDER + os.sep
-            )
-            _is_ours[code] = ours
+            ours = _is_ours[code] = _is_skipped(code.co_filename)
         if not ours:
             return Site(code.co_filename, frame.f_lineno, _scope.get())
         frame = frame.f_back

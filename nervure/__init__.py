@@ -1,0 +1,82 @@
+"""Nervure: a deep-learning framework whose graph one can see.
+
+The array functions follow the Array API standard 2024.12 and are lazy; ``grad`` and its
+kin differentiate functions of arrays; ``compile`` captures them as programs.  Models as
+in Keras live in ``nervure.models``, ``nervure.layers`` and their neighbours, which load
+when they are first used.
+
+>>> import nervure as nv
+>>> nv.grad(lambda x: nv.sum(x ** 2))(nv.asarray([1.0, 2.0])).tolist()
+[2.0, 4.0]
+"""
+
+import importlib as _importlib
+from typing import Any as _Any
+
+from nervure import random
+from nervure._version import __version__
+from nervure.array import Array, graph, parameter
+from nervure.config import config
+from nervure.dtypes import (
+    bfloat16,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from nervure.dtypes import bool_ as bool
+from nervure.ops import *  # noqa: F403 - the array namespace is flat
+from nervure.step import compile
+from nervure.transforms import (
+    checkpoint,
+    custom_gradient,
+    grad,
+    gradients,
+    hessian,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+
+e = 2.718281828459045
+pi = 3.141592653589793
+inf = float("inf")
+nan = float("nan")
+newaxis = None
+
+# Modules that load when first used, so that importing Nervure stays cheap.
+_LAZY = {
+    name: f"nervure.{name}"
+    for name in (
+        "activations",
+        "callbacks",
+        "datasets",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "nn",
+        "optimizers",
+        "utils",
+    )
+} | {"signal": "nervure.ops.signal"}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        return _importlib.import_module(_LAZY[name])
+    raise AttributeError(f"module 'nervure' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,163 @@
+"""How often predictions hit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from nervure import ops
+from nervure.array import Array
+from nervure.errors import ShapeError, explain
+from nervure.nn.losses.base import paired
+from nervure.nn.metrics.reduction import FunctionMetric
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Array:
+    """Return how many predictions equal the targets, as a share of the last axis."""
+    true, pred = paired(y_true, y_pred)
+    return _share(true == pred, pred)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
+    """Return how many predictions are on the targets' side of a threshold.
+
+    As a share of the last axis, which disappears.
+
+    >>> import nervure as nv
+    >>> nv.metrics.binary_accuracy([[1], [0]], [[0.7], [0.6]]).tolist()
+    [1.0, 0.0]
+    """
+    true, pred = paired(y_true, y_pred)
+    return _share(true == ops.astype(pred > threshold, true.dtype), pred)
+
+
+def _share(hits: Array, pred: Array) -> Array:
+    """Return the mean of truth values over the last axis, if there is one."""
+    numbers = ops.astype(hits, pred.dtype)
+    return ops.mean(numbers, axis=-1) if numbers.ndim else numbers
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """Return where the most probable class is that of a one-hot target, as 0 or 1.
+
+    ``y_true`` and ``y_pred`` are ``[..., classes]``; the result is ``[...]``.
+
+    >>> import nervure as nv
+    >>> nv.metrics.categorical_accuracy([[0, 1]], [[0.4, 0.6]]).tolist()
+    [1.0]
+    """
+    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    hits = ops.argmax(true, axis=-1) == ops.argmax(pred, axis=-1)
+    return ops.astype(hits, pred.dtype)
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """Return where the most probable class is the target, as 0 or 1.
+
+    ``y_true`` is ``[...]`` or ``[..., 1]``, ``y_pred`` ``[..., classes]``; the result
+    is ``[...]``.
+
+    >>> import nervure as nv
+    >>> nv.metrics.sparse_categorical_accuracy([1, 0], [[0.4, 0.6]] * 2).tolist()
+    [1.0, 0.0]
+    """
+    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    if true.ndim == pred.ndim and true.shape[-1] == 1:
+        true = ops.squeeze(true, -1)
+    if true.shape != pred.shape[:-1]:
+        raise ShapeError(
+            explain(
+                f"class numbers of shape {list(true.shape)} do not fit predictions of "
+                f"shape {list(pred.shape)}",
+                fix="for one-hot targets use categorical_accuracy",
+            )
+        )
+    chosen = ops.astype(ops.argmax(pred, axis=-1), true.dtype)
+    return ops.astype(chosen == true, pred.dtype)
+
+
+class Accuracy(FunctionMetric):
+    """How often predictions equal the targets.
+
+    >>> import nervure as nv
+    >>> metric = nv.metrics.Accuracy()
+    >>> metric.update_state([[1], [2]], [[1], [3]])
+    >>> metric.result().item()
+    0.5
+    """
+
+    function = staticmethod(accuracy)
+    over_last_axis = True
+
+    def __init__(
+        self, name: str = "accuracy", dtype: npt.DTypeLike | None = None
+    ) -> None:
+        super().__init__(name, dtype)
+
+
+class BinaryAccuracy(FunctionMetric):
+    """How often predictions are on the right side of a threshold.
+
+    >>> import nervure as nv
+    >>> metric = nv.metrics.BinaryAccuracy()
+    >>> metric.update_state([[1], [0]], [[0.7], [0.6]])
+    >>> metric.result().item()
+    0.5
+    """
+
+    function = staticmethod(binary_accuracy)
+    over_last_axis = True
+
+    def __init__(
+        self,
+        name: str = "binary_accuracy",
+        dtype: npt.DTypeLike | None = None,
+        threshold: float = 0.5,
+    ) -> None:
+        if not 0 < threshold < 1:
+            raise ValueError(f"expected a threshold between 0 and 1, got {threshold!r}")
+        super().__init__(name, dtype)
+        self.threshold = threshold
+
+    def compared(self, y_true: Array, y_pred: Array) -> Array:
+        """Return the shares of hits."""
+        return binary_accuracy(y_true, y_pred, self.threshold)
+
+
+class CategoricalAccuracy(FunctionMetric):
+    """How often the most probable class is that of the one-hot target.
+
+    >>> import nervure as nv
+    >>> metric = nv.metrics.CategoricalAccuracy()
+    >>> metric.update_state([[0, 1], [1, 0]], [[0.4, 0.6], [0.3, 0.7]])
+    >>> metric.result().item()
+    0.5
+    """
+
+    function = staticmethod(categorical_accuracy)
+
+    def __init__(
+        self, name: str = "categorical_accuracy", dtype: npt.DTypeLike | None = None
+    ) -> None:
+        super().__init__(name, dtype)
+
+
+class SparseCategoricalAccuracy(FunctionMetric):
+    """How often the most probable class is the target.
+
+    >>> import nervure as nv
+    >>> metric = nv.metrics.SparseCategoricalAccuracy()
+    >>> metric.update_state([1, 0], [[0.4, 0.6], [0.3, 0.7]])
+    >>> metric.result().item()
+    0.5
+    """
+
+    function = staticmethod(sparse_categorical_accuracy)
+
+    def __init__(
+        self,
+        name: str = "sparse_categorical_accuracy",
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__(name, dtype)

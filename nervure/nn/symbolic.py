@@ -1,0 +1,176 @@
+"""Tensors without values, and the calls that connect them.
+
+The nodes of a model's graph are *calls*, not layers: a layer that is called twice
+occurs twice.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy.typing as npt
+
+from nervure import dtypes, tree
+from nervure.dtypes import DType
+from nervure.errors import ShapeError, TraceError, explain
+from nervure.nn.naming import automatic_name
+
+if TYPE_CHECKING:
+    from nervure.nn.layer import Layer
+
+# A shape whose unknown sizes, such as that of the batch, are None.
+PartialShape = tuple[int | None, ...]
+
+
+class SymbolicTensor:
+    """A tensor of which only the type is known: what a layer will be given.
+
+    Attributes
+    ----------
+    shape
+        The size of each axis, None where it is not known.
+    dtype
+        The data type.
+    name
+        How messages call it.
+    origin
+        The call that gives it and its place among the call's outputs, or None.
+    """
+
+    __slots__ = ("dtype", "name", "origin", "shape")
+
+    shape: PartialShape
+    dtype: DType
+    name: str
+    origin: tuple[Call, int] | None
+
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        dtype: npt.DTypeLike = dtypes.DEFAULT_FLOAT,
+        name: str | None = None,
+        origin: tuple[Call, int] | None = None,
+    ) -> None:
+        self.shape = as_partial_shape(shape)
+        self.dtype = dtypes.as_dtype(dtype)
+        self.name = name if name is not None else automatic_name("symbolic_tensor")
+        self.origin = origin
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def type_text(self) -> str:
+        """The type as messages write it: ``float32[None, 10]``."""
+        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+
+    def __repr__(self) -> str:
+        made_by = f" from {self.origin[0].layer.name}" if self.origin else ""
+        return f"<SymbolicTensor {self.name!r} {self.type_text}{made_by}>"
+
+    def _no_value(self, *_arguments: Any, **_options: Any) -> NoReturn:
+        raise TraceError(
+            explain(
+                "a symbolic tensor has no value, only a type",
+                operands=[("x", self.type_text, f"symbolic tensor {self.name!r}")],
+                fix="pass it to a layer, and give data to the model made of it",
+            )
+        )
+
+    __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = _no_value
+
+
+class Call:
+    """One call of a layer on symbolic tensors.
+
+    Attributes
+    ----------
+    layer
+        What was called.
+    arguments
+        The positional and the keyword arguments, which hold symbolic tensors.
+    outputs
+        What the call returned: a tree of symbolic tensors.
+    """
+
+    __slots__ = ("arguments", "layer", "outputs")
+
+    layer: Layer
+    arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    outputs: Any
+
+    def __init__(
+        self,
+        layer: Layer,
+        arguments: tuple[tuple[Any, ...], dict[str, Any]],
+        outputs: Any,
+    ) -> None:
+        self.layer = layer
+        self.arguments = arguments
+        self.outputs = outputs
+        for place, tensor in enumerate(tree.flatten(outputs)[0]):
+            tensor.origin = (self, place)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors among the arguments, in order."""
+        return list(symbolic_leaves(self.arguments))
+
+
+def symbolic_leaves(values: Any) -> Iterator[SymbolicTensor]:
+    """Yield the symbolic tensors in a tree of arguments."""
+    for leaf in tree.flatten(values)[0]:
+        if isinstance(leaf, SymbolicTensor):
+            yield leaf
+
+
+def as_partial_shape(shape: Sequence[int | None] | int) -> PartialShape:
+    """Return a shape as a tuple; raises :class:`ShapeError` for what is none.
+
+    >>> as_partial_shape([None, 3])
+    (None, 3)
+    """
+    try:
+        sizes = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+        result = tuple(None if size is None else _as_size(size) for size in sizes)
+    except TypeError:
+        result = None
+    if result is None or any(size is not None and size < 0 for size in result):
+        raise ShapeError(
+            explain(
+                f"expected a shape, got {shape!r}",
+                fix="pass a tuple of whole numbers (None where unknown), such as "
+                "(784,) or (28, 28, 1)",
+            )
+        )
+    return result
+
+
+def _as_size(size: Any) -> int:
+    if isinstance(size, bool):
+        raise TypeError("a truth value is no size")
+    return operator.index(size)
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """Apply a function to a shape, or to each in lists and dictionaries of shapes.
+
+    >>> map_shapes(len, [(None, 3), (None, 4, 5)])
+    [2, 3]
+    """
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, one) for key, one in shapes.items()}
+    if isinstance(shapes, list | tuple) and any(
+        isinstance(one, list | tuple | dict) for one in shapes
+    ):
+        return [map_shapes(function, one) for one in shapes]
+    return None if shapes is None else function(shapes)
+
+
+def shapes_of(tensors: Any) -> Any:
+    """Return the shape of a tensor, or the shapes of a tree of tensors."""
+    return tree.map_leaves(lambda leaf: tuple(leaf.shape), tensors)
