@@ -31,11 +31,11 @@ class DTypeError(NervureError, TypeError):
     """Operands whose data types do not fit the operation."""
 
 
-class AttributeValueError(NervureError, ValueError):
-    """An attribute of an operation (an axis, a stride, a mode) that is not allowed."""
+class ArgumentError(NervureError, ValueError):
+    """An argument (an axis, a stride, a batch size) with a value not allowed."""
 
 
-class AxisError(AttributeValueError, IndexError):
+class AxisError(ArgumentError, IndexError):
     """An axis that the array does not have; NumPy users catch either base."""
 
 

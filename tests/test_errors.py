@@ -19,7 +19,7 @@ CLASSES = [
 BUILT_IN = {
     "ShapeError": ValueError,
     "DTypeError": TypeError,
-    "AttributeValueError": ValueError,
+    "ArgumentError": ValueError,
     "AxisError": IndexError,
     "IndexingError": IndexError,
     "GradientError": ValueError,

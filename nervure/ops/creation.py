@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from nervure.ops.device import check_device
@@ -46,7 +46,7 @@ def shape_tuple(op: str, shape: ShapeLike) -> tuple[int, ...]:
     given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     result = tuple(operator.index(extent) for extent in given)
     if any(extent < 0 for extent in result):
-        raise AttributeValueError(f"{op}: sizes must not be negative, got {result}")
+        raise ArgumentError(f"{op}: sizes must not be negative, got {result}")
     return result
 
 
@@ -79,7 +79,7 @@ def asarray(
     if isinstance(obj, Array):
         return obj if wanted is None else Array.of_node(cast(obj.node, wanted))
     if copy is False:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 "asarray: copy=False, but arrays are computed later and must not share "
                 "data that may change",
@@ -284,7 +284,7 @@ def arange(
         start, stop = 0, start
     start, stop, step = _number(start), _number(stop), _number(step)
     if step == 0:
-        raise AttributeValueError("arange: the step must not be 0")
+        raise ArgumentError("arange: the step must not be 0")
     whole = isinstance(start, int) and isinstance(step, int)
     if dtype is not None:
         wanted = dtypes.as_dtype(dtype)
@@ -305,7 +305,7 @@ def _number(value: Any) -> int | float:
         value.item() if isinstance(value, Array | np.ndarray | np.generic) else value
     )
     if not isinstance(number, int | float):
-        raise AttributeValueError(f"expected a number, got {value!r}")
+        raise ArgumentError(f"expected a number, got {value!r}")
     return number
 
 
@@ -358,7 +358,7 @@ def linspace(
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
     count = operator.index(num)
     if count < 0:
-        raise AttributeValueError(f"linspace: expected num of at least 0, got {num}")
+        raise ArgumentError(f"linspace: expected num of at least 0, got {num}")
     values = np.linspace(_number(start), _number(stop), count, endpoint=endpoint)
     if dtypes.is_integer(wanted):
         values = np.floor(values)
@@ -441,7 +441,7 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     ((2, 3), [[5, 6, 7], [5, 6, 7]])
     """
     if indexing not in ("xy", "ij"):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"meshgrid: expected indexing 'xy' or 'ij', got {indexing!r}"
         )
     nodes = [as_node(array) for array in arrays]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted
@@ -70,8 +70,8 @@ def einsum(subscripts: str, /, *operands: ArrayLike) -> Array:
 # --- reading the text ----------------------------------------------------------------
 
 
-def _wrong_text(subscripts: str, problem: str) -> AttributeValueError:
-    return AttributeValueError(
+def _wrong_text(subscripts: str, problem: str) -> ArgumentError:
+    return ArgumentError(
         explain(
             f"einsum: {problem} in {subscripts!r}",
             fix="write one letter per axis, as in 'ij,jk->ik'",

@@ -11,7 +11,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted, as_float, widened
@@ -180,7 +180,7 @@ def _paired_axes(
     if isinstance(axes, int | np.integer):
         count = operator.index(axes)
         if not 0 <= count <= min(x_rank, y_rank):
-            raise AttributeValueError(
+            raise ArgumentError(
                 explain(
                     f"tensordot: cannot sum over {count} axes of arrays with {x_rank} "
                     f"and {y_rank}",
@@ -195,7 +195,7 @@ def _paired_axes(
         axes_tuple("tensordot", some, rank)  # none twice
         pairs.append([axis_index("tensordot", axis, rank) for axis in some])
     if len(pairs[0]) != len(pairs[1]):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"tensordot: expected as many axes of x1 as of x2, got {axes}"
         )
     return pairs[0], pairs[1]

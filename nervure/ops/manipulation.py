@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node, Shape
 from nervure.ops.creation import data_leaf, shape_tuple
@@ -51,7 +51,7 @@ def _completed_shape(node: Node, shape: int | Sequence[int]) -> Shape:
     given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     sizes = [operator.index(extent) for extent in given]
     if sizes.count(-1) > 1 or any(extent < -1 for extent in sizes):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"reshape: expected sizes of at least 0 and one -1 at most, got {given}"
         )
     if -1 in sizes:
@@ -177,7 +177,7 @@ def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
     order = [axis_index("permute_dims", axis, rank) for axis in axes]
     if sorted(order) != list(range(rank)):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "permute_dims",
             f"expected every axis once, got {tuple(axes)}",
             [node],
@@ -232,7 +232,7 @@ def moveaxis(
         axes_tuple("moveaxis", axes, rank)  # none twice
         pairs.append([axis_index("moveaxis", axis, rank) for axis in axes])
     if len(pairs[0]) != len(pairs[1]):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"moveaxis: expected as many destinations as sources, got {source} and "
             f"{destination}"
         )
@@ -277,7 +277,7 @@ def roll(
     if len(shifts) == 1:
         shifts *= len(axes)
     if len(axes) != len(shifts):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"roll: expected one shift for each axis, got {shift} and {axis}"
         )
     for amount, one in zip(shifts, axes, strict=True):
@@ -401,7 +401,7 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, /, axis: int | None = None) -
     )
     counts = np.asarray(repeats)
     if counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise AttributeValueError(
+        raise ArgumentError(
             f"repeat: expected whole numbers of at least 0, got {repeats}"
         )
     if counts.size == 1:
@@ -459,7 +459,7 @@ def pad(
     """
     node = as_node(x)
     if mode != "constant":
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"pad: expected the mode 'constant', got {mode!r}",
                 fix="build other paddings from nervure.flip and nervure.concat",
@@ -471,10 +471,10 @@ def pad(
     except ValueError:
         widths = np.empty((0, 2))
     if len(widths) != rank or (rank and widths.dtype.kind not in "iu"):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"pad: expected a number, a pair or {rank} pairs of them, got {pad_width}"
         )
     if (widths < 0).any():
-        raise AttributeValueError(f"pad: widths must not be negative, got {pad_width}")
+        raise ArgumentError(f"pad: widths must not be negative, got {pad_width}")
     low, high = widths[:, 0].tolist(), widths[:, 1].tolist()
     return Array.of_node(slicing.pad(node, low, high, value=constant_values))

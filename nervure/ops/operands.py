@@ -16,7 +16,7 @@ from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import (
-    AttributeValueError,
+    ArgumentError,
     AxisError,
     DTypeError,
     ShapeError,
@@ -216,5 +216,5 @@ def axes_tuple(op: str, axis: int | Sequence[int] | None, rank: int) -> tuple[in
     given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
     axes = tuple(sorted(axis_index(op, one, rank) for one in given))
     if len(set(axes)) != len(axes):
-        raise AttributeValueError(f"{op}: an axis is repeated in {axis}")
+        raise ArgumentError(f"{op}: an axis is repeated in {axis}")
     return axes

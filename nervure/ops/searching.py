@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nervure import dtypes
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
 from nervure.ops.indexing import clamped, index_node, wrapped_index
@@ -140,7 +140,7 @@ def searchsorted(
     [0, 1, 3]
     """
     if side not in ("left", "right"):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"searchsorted: expected the side 'left' or 'right', got {side!r}"
         )
     edges, values = promoted(x1, x2)
@@ -196,7 +196,7 @@ def take(x: ArrayLike, indices: ArrayLike, /, axis: int | None = None) -> Array:
     """
     node = as_node(x)
     if axis is None and len(node.shape) != 1:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"take: expected an axis, since x has {len(node.shape)} axes",
                 fix="pass axis=0, or flatten x first",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node, Shape
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted, as_float, widened
@@ -375,7 +375,7 @@ def _running(
     node = cast(node, _summed_type(node, dtype))
     accepted(op, [node], NUMBERS)
     if axis is None and len(node.shape) != 1:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"{op}: expected an axis, since x has {len(node.shape)} axes",
                 fix="pass axis=0, or flatten x first",
@@ -426,7 +426,7 @@ def diff(
     [3, 5]
     """
     if n < 0:
-        raise AttributeValueError(f"diff: expected n of at least 0, got {n}")
+        raise ArgumentError(f"diff: expected n of at least 0, got {n}")
     node = as_node(x)
     place = axis_index("diff", axis, len(node.shape))
     parts = [part for part in (prepend, x, append) if part is not None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.build import wrong
 from nervure.ir.node import Node, Shape
 
@@ -17,7 +17,7 @@ def as_shape(op: str, shape: Sequence[int]) -> Shape:
     result = tuple(operator.index(extent) for extent in shape)
     if any(extent < 0 for extent in result):
         raise wrong(
-            AttributeValueError, op, f"sizes must not be negative, got {result}", (), ()
+            ArgumentError, op, f"sizes must not be negative, got {result}", (), ()
         )
     return result
 
@@ -91,7 +91,7 @@ def axis_within(op: str, axis: int, inputs: Sequence[Node], name: str = "x") -> 
     node = inputs[0]
     if not 0 <= axis < len(node.shape):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             op,
             f"axis {axis} is not an axis of {node.type_text}",
             inputs[:1],
@@ -107,7 +107,7 @@ def axes_within(op: str, axes: tuple[int, ...], inputs: Sequence[Node]) -> Shape
         axis_within(op, axis, inputs)
     if list(axes) != sorted(set(axes)):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             op,
             f"axes must be in increasing order without repeats, got {axes}",
             inputs[:1],

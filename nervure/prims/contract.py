@@ -10,7 +10,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -48,7 +48,7 @@ def _infer_dot(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
         used = batch[position] + contract[position]
         if len(set(used)) != len(used):
             raise wrong(
-                AttributeValueError,
+                ArgumentError,
                 "dot",
                 f"an axis of {NAMES[position]} is used twice: batch "
                 f"{batch[position]}, contract {contract[position]}",
@@ -72,7 +72,7 @@ def _check_axes(role: str, pair: AxisPair, inputs: Sequence[Node]) -> None:
     )
     if len(pair[0]) != len(pair[1]) or not in_range:
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "dot",
             f"{role} axes {pair[0]} and {pair[1]} do not pair up axes of the operands",
             inputs,
@@ -196,12 +196,12 @@ DOT = register(
             ),
             WrongUse(
                 lambda: dot(_zeros(2), _zeros(2), contract=((0,), (1,))),
-                AttributeValueError,
+                ArgumentError,
                 "dot: contract axes (0,) and (1,) do not pair up axes of the operands",
             ),
             WrongUse(
                 lambda: dot(_zeros(2), _zeros(2), ((0,), (0,)), contract=((0,), (0,))),
-                AttributeValueError,
+                ArgumentError,
                 "dot: an axis of x is used twice: batch (0,), contract (0,)",
             ),
             WrongUse(

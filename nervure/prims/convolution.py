@@ -23,7 +23,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, NervureError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, NervureError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -82,14 +82,14 @@ def _check(
         settings.dilation
     ):
         refuse(
-            AttributeValueError,
+            ArgumentError,
             f"expected strides, padding and dilation for {rank} spatial axes, got "
             f"{settings.strides}, {settings.padding} and {settings.dilation}",
         )
     if min((*settings.strides, *settings.dilation, settings.groups), default=1) < 1:
-        refuse(AttributeValueError, "strides, dilation and groups must be at least 1")
+        refuse(ArgumentError, "strides, dilation and groups must be at least 1")
     if any(amount < 0 for pads in settings.padding for amount in pads):
-        refuse(AttributeValueError, f"padding must not be negative: {settings.padding}")
+        refuse(ArgumentError, f"padding must not be negative: {settings.padding}")
     channels, filters = kernel_shape[-2] * settings.groups, kernel_shape[-1]
     if x_shape[-1] != channels:
         refuse(
@@ -346,7 +346,7 @@ CONV = register(
                 lambda: conv(
                     _zeros(2, 9, 8), _zeros(3, 8, 3), (1, 1), ((0, 0),), (1,), 1
                 ),
-                AttributeValueError,
+                ArgumentError,
                 "conv: expected strides, padding and dilation for 1 spatial axes, got "
                 "(1, 1), ((0, 0),) and (1,)",
             ),
@@ -354,14 +354,14 @@ CONV = register(
                 lambda: conv(
                     _zeros(2, 9, 8), _zeros(3, 8, 3), (0,), ((0, 0),), (1,), 1
                 ),
-                AttributeValueError,
+                ArgumentError,
                 "conv: strides, dilation and groups must be at least 1",
             ),
             WrongUse(
                 lambda: conv(
                     _zeros(2, 9, 8), _zeros(3, 8, 3), (1,), ((-1, 0),), (1,), 1
                 ),
-                AttributeValueError,
+                ArgumentError,
                 "conv: padding must not be negative: ((-1, 0),)",
             ),
             WrongUse(

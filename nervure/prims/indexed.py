@@ -24,7 +24,7 @@ from nervure import dtypes
 from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import (
-    AttributeValueError,
+    ArgumentError,
     DataError,
     DTypeError,
     ShapeError,
@@ -173,7 +173,7 @@ GATHER = register(
         [
             WrongUse(
                 lambda: gather(full((2, 3), 0, dtypes.float32), const([0]), 2),
-                AttributeValueError,
+                ArgumentError,
                 "gather: axis 2 is not an axis of float32[2, 3]",
             ),
             WrongUse(
@@ -210,7 +210,7 @@ def _infer_scatter(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     mode = attrs["mode"]
     if mode not in MODES:
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "scatter",
             f"expected a mode among {', '.join(MODES)}, got {mode!r}",
             inputs,
@@ -346,7 +346,7 @@ SCATTER = register(
         [
             WrongUse(
                 _wrong_scatter(_FLOATS, const([0, 1]), _FLOATS, mode="sum"),
-                AttributeValueError,
+                ArgumentError,
                 "scatter: expected a mode among set, add, max, min, got 'sum'",
             ),
             WrongUse(
@@ -497,7 +497,7 @@ DYNAMIC_SLICE = register(
             ),
             WrongUse(
                 lambda: dynamic_slice(_MATRIX, const([0, 0]), (1, -1)),
-                AttributeValueError,
+                ArgumentError,
                 "dynamic_slice: sizes must not be negative, got (1, -1)",
             ),
         ],

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, GraphError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from nervure.ir.attrs import Attrs, Buffer, Constant, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -160,7 +160,7 @@ def _infer_iota(_inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     axis = attrs["axis"]
     if not isinstance(axis, int) or not 0 <= axis < len(shape):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "iota",
             f"axis {axis} is not an axis of the shape {shape}",
             (),
@@ -203,7 +203,7 @@ IOTA = register(
         [
             WrongUse(
                 lambda: iota((2, 3), 2),
-                AttributeValueError,
+                ArgumentError,
                 "iota: axis 2 is not an axis of the shape (2, 3)",
             ),
             WrongUse(

@@ -9,7 +9,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, ShapeError
+from nervure.errors import ArgumentError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -63,7 +63,7 @@ RESHAPE = register(
             ),
             WrongUse(
                 lambda: reshape(full((2, 3), 0, dtypes.float32), (-1, 3)),
-                AttributeValueError,
+                ArgumentError,
                 "reshape: sizes must not be negative, got (-1, 3)",
             ),
         ],
@@ -85,7 +85,7 @@ def _infer_transpose(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType
     axes: Any = attrs["axes"]
     if sorted(axes) != list(range(len(x.shape))):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "transpose",
             f"axes {axes} are not a permutation of {tuple(range(len(x.shape)))}",
             inputs,
@@ -115,7 +115,7 @@ TRANSPOSE = register(
         [
             WrongUse(
                 lambda: transpose(full((2, 3), 0, dtypes.float32), (0, 0)),
-                AttributeValueError,
+                ArgumentError,
                 "transpose: axes (0, 0) are not a permutation of (0, 1)",
             )
         ],
@@ -239,7 +239,7 @@ REVERSE = register(
         [
             WrongUse(
                 lambda: reverse(full((3,), 0, dtypes.float32), (1,)),
-                AttributeValueError,
+                ArgumentError,
                 "reverse: axis 1 is not an axis of float32[3]",
             )
         ],

@@ -10,7 +10,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply
 from nervure.ir.node import Node, Shape
@@ -74,7 +74,7 @@ CUMSUM = register(
         [
             WrongUse(
                 lambda: cumsum(full((2, 3), 0, dtypes.float32), 2),
-                AttributeValueError,
+                ArgumentError,
                 "cumsum: axis 2 is not an axis of float32[2, 3]",
             ),
             WrongUse(
@@ -174,7 +174,7 @@ SORT = register(
         [
             WrongUse(
                 lambda: sort(full((), 0, dtypes.int8), full((), 0, dtypes.int8), 0),
-                AttributeValueError,
+                ArgumentError,
                 "sort: axis 0 is not an axis of int8[]",
             ),
             WrongUse(

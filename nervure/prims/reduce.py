@@ -10,7 +10,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -100,12 +100,12 @@ def _declare(
     wrong_uses = [
         WrongUse(
             lambda: apply(primitive, zeros, axes=(2,)),
-            AttributeValueError,
+            ArgumentError,
             f"{name}: axis 2 is not an axis of {zeros.type_text}",
         ),
         WrongUse(
             lambda: apply(primitive, zeros, axes=(1, 0)),
-            AttributeValueError,
+            ArgumentError,
             f"{name}: axes must be in increasing order without repeats, got (1, 0)",
         ),
     ]
@@ -278,7 +278,7 @@ ARGMAX = register(
             ),
             WrongUse(
                 lambda: argmax(full((2,), 0, dtypes.float32), 1),
-                AttributeValueError,
+                ArgumentError,
                 "argmax: axis 1 is not an axis of float32[2]",
             ),
         ],

@@ -9,7 +9,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.attrs import Attrs, Constant, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -35,7 +35,7 @@ def _infer_slice(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     step: Any = attrs["step"]
     if not len(start) == len(stop) == len(step) == len(x.shape):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "slice",
             f"expected {len(x.shape)} starts, stops and steps, "
             f"got {len(start)}, {len(stop)} and {len(step)}",
@@ -45,7 +45,7 @@ def _infer_slice(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     for axis, extent in enumerate(x.shape):
         if not 0 <= start[axis] <= stop[axis] <= extent or step[axis] < 1:
             raise wrong(
-                AttributeValueError,
+                ArgumentError,
                 "slice",
                 f"{start[axis]}:{stop[axis]}:{step[axis]} does not lie within axis "
                 f"{axis} of size {extent}",
@@ -100,12 +100,12 @@ SLICE = register(
         [
             WrongUse(
                 lambda: slice_(full((3,), 0, dtypes.float32), (1,), (4,), (1,)),
-                AttributeValueError,
+                ArgumentError,
                 "slice: 1:4:1 does not lie within axis 0 of size 3",
             ),
             WrongUse(
                 lambda: slice_(full((3,), 0, dtypes.float32), (), (), ()),
-                AttributeValueError,
+                ArgumentError,
                 "slice: expected 1 starts, stops and steps, got 0, 0 and 0",
             ),
         ],
@@ -135,7 +135,7 @@ def _infer_pad(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     value = attrs["value"]
     if not len(low) == len(high) == len(interior) == len(x.shape):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "pad",
             f"expected {len(x.shape)} paddings, "
             f"got {len(low)} low, {len(high)} high and {len(interior)} interior",
@@ -144,7 +144,7 @@ def _infer_pad(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
         )
     if any(inner < 0 for inner in interior):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             "pad",
             f"interior padding must not be negative, got {interior}",
             inputs,
@@ -250,12 +250,12 @@ PAD: Primitive = register(
             ),
             WrongUse(
                 lambda: pad(full((3,), 0, dtypes.float32), (1,), (1,), (-1,)),
-                AttributeValueError,
+                ArgumentError,
                 "pad: interior padding must not be negative, got (-1,)",
             ),
             WrongUse(
                 lambda: pad(full((3,), 0, dtypes.float32), (1, 1), (1,), (0,)),
-                AttributeValueError,
+                ArgumentError,
                 "pad: expected 1 paddings, got 2 low, 1 high and 1 interior",
             ),
             WrongUse(

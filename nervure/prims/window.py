@@ -20,7 +20,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, ShapeError
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -109,7 +109,7 @@ def _check_attributes(
     lengths = [len(values) for values in windows]
     if lengths != [rank] * 4:
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             op,
             f"expected {rank} windows, strides, paddings and dilations, got "
             f"{lengths[0]}, {lengths[1]}, {lengths[2]} and {lengths[3]}",
@@ -121,7 +121,7 @@ def _check_attributes(
         values = getattr(windows, name)
         if any(value < 1 for value in values):
             raise wrong(
-                AttributeValueError,
+                ArgumentError,
                 op,
                 f"{name} must be at least 1 on every axis, got {values}",
                 inputs,
@@ -129,7 +129,7 @@ def _check_attributes(
             )
     if any(len(pair) != 2 or min(pair) < 0 for pair in windows.padding):
         raise wrong(
-            AttributeValueError,
+            ArgumentError,
             op,
             f"padding must be a pair from (0, 0) on for every axis, "
             f"got {windows.padding}",
@@ -464,7 +464,7 @@ def _wrong_uses(op: str, build: Callable[..., Node]) -> list[WrongUse]:
     return [
         WrongUse(use(_attrs((1, 1)), dtypes.bool_), DTypeError, not_numbers),
         *(
-            WrongUse(use(attrs), AttributeValueError, f"{op}: {message}")
+            WrongUse(use(attrs), ArgumentError, f"{op}: {message}")
             for message, attrs in _ATTRIBUTE_ERRORS.items()
         ),
         *(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.node import Node, Shape
 from nervure.ops.creation import ShapeLike, shape_tuple
 from nervure.ops.kinds import ArrayLike
@@ -67,7 +67,7 @@ def checked_number(op: str, name: str, value: Any, *, positive: bool = False) ->
         return
     if not math.isfinite(number) or (positive and number < 0):
         kind = "a finite number of at least 0" if positive else "a finite number"
-        raise AttributeValueError(f"{op}: expected {name} to be {kind}, got {value!r}")
+        raise ArgumentError(f"{op}: expected {name} to be {kind}, got {value!r}")
 
 
 def parameter(op: str, name: str, value: ArrayLike, shape: Shape, dtype: DType) -> Node:
@@ -134,7 +134,7 @@ def uniform(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For numbers that are not finite, ``low`` above ``high``, or a width that the
         type cannot hold.
     DTypeError, ShapeError
@@ -171,7 +171,7 @@ def _range(
     first, last = as_number(low), as_number(high)
     if first is not None and last is not None:
         if first > last:
-            raise AttributeValueError(
+            raise ArgumentError(
                 explain(
                     f"{op}: expected low up to high, got low={low!r} and high={high!r}",
                     fix="exchange the two",
@@ -179,7 +179,7 @@ def _range(
             )
         largest = float(np.finfo(dtypes.accumulator(dtype)).max)
         if last - first > largest or max(abs(first), abs(last)) > largest:
-            raise AttributeValueError(
+            raise ArgumentError(
                 f"{op}: {dtype.name} does not hold the width of the range from {first} "
                 f"to {last}"
             )
@@ -217,7 +217,7 @@ def normal(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a mean or deviation that is not finite, or a negative deviation.
     DTypeError, ShapeError
         For a type that is not floating-point, parameters that do not fit the shape, or
@@ -292,7 +292,7 @@ def truncated_normal(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For ``lower`` not below ``upper``, or limits so far out (37 deviations) that
         their probability is not a number any more; for a mean or deviation that is not
         finite, or a negative deviation.
@@ -310,7 +310,7 @@ def truncated_normal(
     _check_normal(op, mean, std)
     low, high = float(lower), float(upper)
     if not low < high:
-        raise AttributeValueError(
+        raise ArgumentError(
             f"{op}: expected lower below upper, got lower={lower} and upper={upper}"
         )
     mirrored = abs(high) > abs(low)
@@ -337,7 +337,7 @@ def _type_for_limits(low: float, high: float, dtype: DType) -> DType:
     """Return the type in which the smallest probability between limits is precise."""
     start, width = _below(low), _below(high) - _below(low)
     if start + width * 2.0**-65 < _SMALLEST_TAIL:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"truncated_normal: the limits {low} and {high} are too far out: the "
                 "probability between them is too small to be a number",
@@ -401,7 +401,7 @@ def exponential(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a scale that is negative or not finite.
     DTypeError, ShapeError
         For a type that is not floating-point, a scale that does not fit the shape, or a
@@ -453,7 +453,7 @@ def gumbel(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For parameters that are not finite, or a negative scale.
     DTypeError, ShapeError
         For a type that is not floating-point, parameters that do not fit the shape, or

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.node import Node, Shape
 from nervure.ops.creation import ShapeLike, shape_tuple
 from nervure.ops.kinds import ArrayLike, as_float
@@ -108,7 +108,7 @@ def bernoulli(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a number outside the range from 0 to 1.
     ShapeError
         For an array that does not fit the shape, or a key that is none.
@@ -127,7 +127,7 @@ def bernoulli(
         limit = parameter("bernoulli", "p", Array.of_node(chance), sizes, unit.dtype)
         return Array.of_node(lt(unit, limit))
     if not 0 <= number <= 1:
-        raise AttributeValueError(
+        raise ArgumentError(
             f"bernoulli: expected p to be a probability from 0 to 1, got {p!r}"
         )
     threshold = round(number * _WORD)
@@ -168,7 +168,7 @@ def randint(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For an empty range, or ends that ``dtype`` does not hold.
     DTypeError, ShapeError
         For a type that is not an integer, ends that are not whole numbers, or a key
@@ -204,12 +204,12 @@ def _checked_range(low: Any, high: Any, dtype: DType) -> tuple[int, int]:
             f"{high!r}"
         ) from None
     if not first < last:
-        raise AttributeValueError(
+        raise ArgumentError(
             f"randint: expected low below high, got low={low} and high={high}"
         )
     limits = np.iinfo(dtype)
     if first < limits.min or last > int(limits.max) + 1:
-        raise AttributeValueError(
+        raise ArgumentError(
             f"randint: {dtype.name} does not hold the numbers from {low} up to {high}"
         )
     return first, last
@@ -271,7 +271,7 @@ def permutation(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a negative number, or an axis that the array does not have.
     ShapeError
         For a key that is none.
@@ -306,7 +306,7 @@ def shuffle(x: ArrayLike, *, axis: int = 0, key: ArrayLike | None = None) -> Arr
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For an axis that the array does not have.
     ShapeError
         For a key that is none.
@@ -354,7 +354,7 @@ def choice(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For nothing to choose from, more choices than elements without replacement, or
         probabilities that are negative, not finite, or do not add up to 1 (where they
         are known).
@@ -371,9 +371,9 @@ def choice(
     source, place, extent = _chosen_from(a, axis)
     wanted = int(np.prod(sizes, dtype=np.int64))
     if extent == 0 and wanted:
-        raise AttributeValueError("choice: there is nothing to choose from")
+        raise ArgumentError("choice: there is nothing to choose from")
     if not replace and wanted > extent:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"choice: expected at most {extent} choices without replacement, got "
                 f"{wanted}",
@@ -418,13 +418,13 @@ def _check_chances(p: npt.NDArray[Any], wanted: int, replace: bool) -> None:
     """Raise unless known probabilities are some."""
     values = p.astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any():
-        raise AttributeValueError(
+        raise ArgumentError(
             "choice: probabilities must be finite numbers of at least 0"
         )
     digits = np.finfo(p.dtype).eps if p.dtype.kind == "f" else 0.0
     total = float(values.sum())
     if wanted and abs(total - 1) > max(digits**0.5, 1e-8):
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"choice: probabilities must add up to 1, they add up to {total:.6g}",
                 fix="divide them by their sum",
@@ -432,7 +432,7 @@ def _check_chances(p: npt.NDArray[Any], wanted: int, replace: bool) -> None:
         )
     possible = int(np.count_nonzero(values))
     if not replace and possible < wanted:
-        raise AttributeValueError(
+        raise ArgumentError(
             f"choice: only {possible} elements have a probability above 0, too few for "
             f"{wanted} choices without replacement"
         )
@@ -487,7 +487,7 @@ def categorical(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For an axis that the logits do not have.
     ShapeError
         For a shape that does not fit, no classes, or a key that is none.

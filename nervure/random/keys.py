@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nervure import dtypes
 from nervure.array import Array
-from nervure.errors import AttributeValueError, DTypeError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.node import Node
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node
@@ -108,7 +108,7 @@ def split(key: ArrayLike, n: int = 2) -> Array:
     """Return ``n`` new keys, ``uint32[n, 2]``, independent of ``key`` and each other.
 
     Raises :class:`~nervure.errors.ShapeError` for something that is not a key and
-    :class:`~nervure.errors.AttributeValueError` for a negative ``n``.
+    :class:`~nervure.errors.ArgumentError` for a negative ``n``.
 
     >>> import nervure as nv
     >>> weights, noise = nv.random.split(nv.random.key(0))
@@ -118,7 +118,7 @@ def split(key: ArrayLike, n: int = 2) -> Array:
     node = _masked(key_node("split", key), _SPLIT_MASK)
     count = whole_number("split", n, "n")
     if count < 0:
-        raise AttributeValueError(f"split: expected at least 0 keys, got n={count}")
+        raise ArgumentError(f"split: expected at least 0 keys, got n={count}")
     return Array.of_node(random_bits(node, (count, 2)))
 
 

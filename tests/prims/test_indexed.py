@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nervure import dtypes
 from nervure.autodiff.reverse import reverse
 from nervure.config import config
-from nervure.errors import AttributeValueError, DataError, DTypeError, ShapeError
+from nervure.errors import ArgumentError, DataError, DTypeError, ShapeError
 from nervure.exec.reference import ReferenceExecutor
 from nervure.ir import Graph, Node
 from nervure.prims import indexed
@@ -292,7 +292,7 @@ def test_scatter_checks_its_indices_as_gather_does() -> None:
     x, two = full((2,), 0, dtypes.float32), const([0, 1])
     nothing = full((0,), 0, dtypes.float32)
     cases: list[tuple[type[Exception], str, Node, Node, int]] = [
-        (AttributeValueError, "axis 1 is not an axis of float32", x, two, 1),
+        (ArgumentError, "axis 1 is not an axis of float32", x, two, 1),
         (DTypeError, "expected integer indices, got float32", x, x, 0),
         (ShapeError, "axis 0 of size 0 has no element for 2 ind", nothing, two, 0),
     ]

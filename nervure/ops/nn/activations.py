@@ -8,7 +8,7 @@ from typing import Final
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted
 from nervure.ops.nn.precision import wide_floats
 from nervure.ops.operands import as_node, axis_index
@@ -164,7 +164,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     [-2.0, 2.0]
     """
     if alpha == 0:
-        raise AttributeValueError("celu: alpha must not be 0, it divides x")
+        raise ArgumentError("celu: alpha must not be 0, it divides x")
 
     def formula(wide: Array) -> Array:
         positive = wide > 0

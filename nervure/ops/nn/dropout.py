@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nervure import ops, random
 from nervure.array import Array
-from nervure.errors import AttributeValueError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.node import Shape
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.operands import as_node
@@ -42,7 +42,7 @@ def dropout(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a rate outside the range from 0 to 1.
     ShapeError
         For a mask that does not fit x, or a key that is none.
@@ -54,7 +54,7 @@ def dropout(
     [0.0, 2.0]
     """
     if not 0 <= rate <= 1:
-        raise AttributeValueError(
+        raise ArgumentError(
             explain(
                 f"dropout: expected a rate from 0 to 1, got {rate!r}",
                 fix="the rate is the share that is dropped",

@@ -46,7 +46,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 
     Raises
     ------
-    AttributeValueError, ShapeError
+    ArgumentError, ShapeError
         For an axis that x does not have, or no elements.
 
     >>> import nervure as nv
@@ -74,7 +74,7 @@ def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 
     Raises
     ------
-    AttributeValueError, ShapeError
+    ArgumentError, ShapeError
         For an axis that x does not have, or no elements.
 
     >>> from nervure.ops import nn
@@ -96,7 +96,7 @@ def logsumexp(
 
     Raises
     ------
-    AttributeValueError, ShapeError
+    ArgumentError, ShapeError
         For an axis that x does not have, or no elements.
 
     >>> import nervure as nv

@@ -6,7 +6,7 @@ import math
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import AttributeValueError
+from nervure.errors import ArgumentError
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
 from nervure.ops.operands import axes_tuple
@@ -55,7 +55,7 @@ def normalize(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For another order, an epsilon that is not positive, or an axis that x does not
         have.
 
@@ -64,13 +64,9 @@ def normalize(
     [0.59999996 0.8       ]
     """
     if order not in (1, 2, math.inf):
-        raise AttributeValueError(
-            f"normalize: expected the order 1, 2 or inf, got {order!r}"
-        )
+        raise ArgumentError(f"normalize: expected the order 1, 2 or inf, got {order!r}")
     if not epsilon > 0:
-        raise AttributeValueError(
-            f"normalize: expected a positive epsilon, got {epsilon!r}"
-        )
+        raise ArgumentError(f"normalize: expected a positive epsilon, got {epsilon!r}")
     wide, dtype = wide_floats(x)
     axes = axes_tuple("normalize", axis, wide.ndim)
     largest = ops.max(ops.abs(wide), axis=axes, keepdims=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import AttributeValueError, DTypeError
+from nervure.errors import ArgumentError, DTypeError
 from nervure.ops.creation import data_leaf
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import axis_index
@@ -49,7 +49,7 @@ def gaussian_kernel(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a sigma or radius that is negative or not finite.
     DTypeError
         For a type that is not floating-point.
@@ -71,14 +71,12 @@ def _weights(
 ) -> npt.NDArray[Any]:
     width = float(sigma)
     if not (math.isfinite(width) and width >= 0):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"{op}: expected sigma to be a finite number of at least 0, got {sigma!r}"
         )
     reach = int(_TRUNCATE * width + 0.5) if radius is None else int(radius)
     if reach < 0:
-        raise AttributeValueError(
-            f"{op}: expected a radius of at least 0, got {radius!r}"
-        )
+        raise ArgumentError(f"{op}: expected a radius of at least 0, got {radius!r}")
     places = np.arange(-reach, reach + 1)
     if width == 0:
         return np.equal(places, 0).astype(dtype)
@@ -121,7 +119,7 @@ def gaussian_filter1d(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a sigma or radius that is negative, or an axis that x does not have.
     ShapeError
         For an array without axes.
@@ -166,7 +164,7 @@ def gaussian_filter(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For a sigma or radius that is negative, another number of sigmas than of axes,
         or axes that x does not have.
     ShapeError
@@ -187,7 +185,7 @@ def gaussian_filter(
     places = [axis_index(op, one, rank) for one in _several(axes, rank)]
     widths = list(sigma) if isinstance(sigma, Sequence) else [sigma] * len(places)
     if len(widths) != len(places):
-        raise AttributeValueError(
+        raise ArgumentError(
             f"{op}: expected one sigma for each of {len(places)} axes, got "
             f"{len(widths)}"
         )

@@ -90,7 +90,7 @@ def sobel(x: ArrayLike, axis: int = -1, *, boundary: str = "reflect") -> Array:
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For an axis that x does not have.
     ShapeError
         For an array without axes.
@@ -137,7 +137,7 @@ def image_gradients(
 
     Raises
     ------
-    AttributeValueError
+    ArgumentError
         For axes that the image does not have.
     ShapeError
         For fewer than two axes, rows or columns.

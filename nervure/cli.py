@@ -1,0 +1,186 @@
+"""The command ``nervure``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nervure._version import __version__
+
+if TYPE_CHECKING:
+    from nervure.train.history import History
+
+# What a shell reports for a program that Ctrl-C ended: 128 + SIGINT.
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``nervure``, those of the process by default.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (``nervure info | head -1``).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nervure", description="Neural networks that train fast on a CPU."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    mnist = commands.add_parser(
+        "mnist", help="train the lecture's first network on handwritten digits"
+    )
+    mnist.add_argument(
+        "--epochs", type=_epochs, default=10, help="passes over the data (10)"
+    )
+    mnist.add_argument(
+        "--out",
+        type=Path,
+        default=Path("learning_curve.png"),
+        help="where the picture goes (learning_curve.png)",
+    )
+    mnist.add_argument(
+        "--no-plot", action="store_true", help="do not write the picture"
+    )
+    mnist.add_argument(
+        "--seed", type=int, default=0, help="the same seed, the same result (0)"
+    )
+    mnist.set_defaults(run=_mnist)
+
+    info = commands.add_parser("info", help="show version, executors, devices, threads")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _epochs(text: str) -> int:
+    try:
+        epochs = int(text)
+    except ValueError:
+        epochs = 0
+    if epochs < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least 1, got {text!r}"
+        )
+    return epochs
+
+
+# --- nervure mnist ------------------------------------------------------------------
+
+
+def _mnist(options: argparse.Namespace) -> int:
+    """Train the network 784-32-10 of the lecture and show how it went."""
+    from nervure import layers, models, utils
+    from nervure.datasets import mnist
+
+    if not options.no_plot and not _writable(options.out):
+        return 2
+    utils.set_random_seed(options.seed)
+    (images, y_train), (test_images, y_test) = mnist.load_data()
+    x_train = images.reshape(-1, 784).astype("float32") / 255
+    x_test = test_images.reshape(-1, 784).astype("float32") / 255
+    model = models.Sequential(
+        [
+            layers.Dense(32, input_shape=(784,), activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.summary()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(
+        x_train, y_train, batch_size=128, epochs=options.epochs, validation_split=0.1
+    )
+    loss, accuracy = model.evaluate(x_test, y_test, batch_size=128, verbose=0)
+    print(f"Test loss: {loss:.3f}")
+    print(f"Test accuracy: {accuracy:.3f}")
+    if not options.no_plot:
+        _plot(history, options.out)
+    return 0
+
+
+def _writable(path: Path) -> bool:
+    """Say before training, not after it, that the picture has nowhere to go."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        print(
+            f"nervure: cannot write {path}: "
+            + ("it is a folder" if path.is_dir() else "there is no such folder"),
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
+def _plot(history: History, path: Path) -> None:
+    """Write the learning curves as a picture, if matplotlib is there to draw it."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("No picture: matplotlib is not installed (pip install nervure[plot])")
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Not through pyplot, which would look for a screen.
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    epochs = [epoch + 1 for epoch in history.epoch]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, history.history[name], marker=".", label="training")
+        axes.plot(
+            epochs, history.history[f"val_{name}"], marker=".", label="validation"
+        )
+        axes.set(xlabel="epoch", title=name)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:  # ValueError: an unknown kind of picture
+        print(f"nervure: cannot write {path}: {error}", file=sys.stderr)
+        return
+    print(f"Learning curves: {path.absolute()}")
+
+
+# --- nervure info -------------------------------------------------------------------
+
+
+def _info(options: argparse.Namespace) -> int:
+    """Print what this installation can do and where it keeps things."""
+    del options
+    import numpy
+
+    from nervure.config import cache_directory, config, thread_count
+    from nervure.exec import executors
+
+    rows: list[tuple[str, Any]] = [
+        ("nervure", __version__),
+        ("python", f"{platform.python_version()} ({sys.executable})"),
+        ("numpy", numpy.__version__),
+        ("system", platform.platform()),
+        ("executors", ", ".join(executors())),
+        ("executor", config.executor),
+        ("devices", "cpu"),
+        ("threads", thread_count()),
+        ("cache folder", cache_directory()),
+    ]
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        print(f"{name:<{width}}{value}")
+    return 0

@@ -1,0 +1,43 @@
+"""The record of a training run."""
+
+from __future__ import annotations
+
+from nervure.train.callbacks.base import Callback, Logs
+
+
+class History(Callback):
+    """What :meth:`Model.fit <nervure.models.Model.fit>` returns.
+
+    Attributes
+    ----------
+    history
+        A list of one number an epoch for each of ``loss``, the metrics by their names,
+        and ``val_loss`` and so on where there is validation.
+    epoch
+        The epochs that were trained, counted from 0.
+
+    ``pandas.DataFrame(history.history)`` makes a table of it.
+    """
+
+    history: dict[str, list[float]]
+    epoch: list[int]
+
+    def __init__(self) -> None:
+        self.history = {}
+        self.epoch = []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start a new list of epochs; a history that is passed again continues."""
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Append this epoch's numbers."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.model is not None:
+            self.model.history = self
+
+    def __repr__(self) -> str:
+        columns = ", ".join(self.history) or "nothing"
+        return f"<History of {len(self.epoch)} epochs: {columns}>"
