@@ -16,6 +16,14 @@ from nervure.train.pace import finishing_first
 from tests.train.builders import line, regressor, same, state_of
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """A process that a shell started in the background ignores Ctrl-C at first."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 def press() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
