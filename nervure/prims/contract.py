@@ -129,19 +129,20 @@ def _operand_gradient(node: Node, g: Node, position: int) -> Node:
     other_free = free_axes(len(other.shape), other_batch, other_contract)
     # axes of g: batch, free axes of x, free axes of y
     batches = len(my_batch)
-    x_count = len(my_free) if position == 0 else len(other_free)
-    first_other = batches + (x_count if position == 0 else 0)
+    first_other = batches + (len(my_free) if position == 0 else 0)
+    g_batch = tuple(range(batches))
     g_other = tuple(range(first_other, first_other + len(other_free)))
-    product = dot(
-        g,
-        other,
-        batch=(tuple(range(batches)), other_batch),
-        contract=(g_other, tuple(other_free)),
-    )
-    # The product's axes are: batch, my free axes, then my contracted axes in the order
-    # in which the other operand holds its own.
+    # my contracted axes come in the order in which the other operand holds its own
     order = sorted(range(len(other_contract)), key=lambda place: other_contract[place])
-    axes = [*my_batch, *my_free, *(my_contract[place] for place in order)]
+    contracted = [my_contract[place] for place in order]
+    # The first factor's axes come first. Chosen like this, the product x @ w needs no
+    # transposed result for either gradient: g @ w.T and x.T @ g.
+    if position == 0:
+        product = dot(g, other, (g_batch, other_batch), (g_other, other_free))
+        axes = [*my_batch, *my_free, *contracted]
+    else:
+        product = dot(other, g, (other_batch, g_batch), (other_free, g_other))
+        axes = [*my_batch, *contracted, *my_free]
     return transpose(product, [axes.index(axis) for axis in range(len(axes))])
 
 
