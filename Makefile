@@ -20,8 +20,11 @@ STRICT := $(wildcard $(addprefix nervure/, _version.py config.py errors.py dtype
 # Twice quiet: errors only. One line a stage is ours to write.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
+PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
+	$(wildcard benchmarks/environments/*.txt))
+
 .DEFAULT_GOAL := help
-.PHONY: help venv mnist test test-full lint format clean
+.PHONY: help venv mnist test test-full lint format bench bench-peers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -45,6 +48,12 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
+	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.kernels
+
+bench-peers: $(PEERS)  ## make the environments of the peers (5 GB)
 
 clean:  ## remove .venv, caches and build products
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -75,3 +84,11 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
 	@echo "installing nervure with the tools for tests and lint"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
+
+# The pip of $(VENV) installs here too, so these need none of their own.
+.venv-peers/%/peer.stamp: benchmarks/environments/%.txt | $(VENV)/python.stamp
+	@echo "making .venv-peers/$*"
+	@$(BIN)/python -m venv --without-pip .venv-peers/$*
+	@$(PIP) --python .venv-peers/$*/bin/python install --requirement $< \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@touch $@

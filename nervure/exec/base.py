@@ -117,6 +117,7 @@ def check_step(graph: Graph, state_count: int, constant_count: int) -> None:
 # Executors are imported when first asked for: compilers cost start-up time.
 _FACTORIES: Final[dict[str, str]] = {
     "reference": "nervure.exec.reference:ReferenceExecutor",
+    "cpu": "nervure.exec.cpu:CpuExecutor",
 }
 _ready: dict[str, Executor] = {}
 
@@ -144,7 +145,7 @@ def choose_executor(graph: Graph) -> Executor:
 
     The setting decides if there is one.  Otherwise the choice depends on the graph
     alone, never on what ran before, so that a program's bits do not depend on its
-    history.  While there is one executor, it runs everything.
+    history.  While the cpu executor is being finished, ``auto`` means the reference.
     """
     del graph
     name = config.executor

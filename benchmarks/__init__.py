@@ -1,0 +1,1 @@
+"""Nervure and its peers on equal work; see benchmarks/README.md."""

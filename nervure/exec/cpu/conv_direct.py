@@ -1,0 +1,401 @@
+"""Correlations computed directly: tiles of results, summed up in registers.
+
+For every row of the window the elements under it lie one after the other (channels are
+the last axis), so a tile's sum is a few loops over contiguous memory, and no matrix of
+windows is ever written.  Rows of the window outside the image are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nervure import dtypes
+from nervure.exec.cpu.conv_geometry import Correlation
+from nervure.exec.cpu.conv_strips import (
+    Place,
+    Source,
+    source_in_place,
+    source_in_strip,
+)
+from nervure.exec.cpu.conv_tiling import Block, Tiling
+from nervure.exec.cpu.expressions import register_type
+from nervure.exec.cpu.gemm_tile import multiply_add
+from nervure.exec.cpu.kernel import KernelBuilder
+from nervure.exec.cpu.llvm import Value, constant, vector_type
+from nervure.exec.cpu.runs import (
+    Run,
+    divided,
+    i64,
+    known,
+    least,
+    minus,
+    most,
+    plus,
+    store_run,
+    times,
+)
+
+
+class Results(NamedTuple):
+    """A finished tile: the sums of ``images x columns`` results and some filters.
+
+    ``values`` holds the vectors, image after image, column after column.
+    """
+
+    place: Place
+    images: int
+    columns: int
+    filter: Value  # the first one, counted over all groups
+    active: Sequence[int]  # lanes in use of each vector
+    values: Sequence[Value]
+
+
+Finish = Callable[[Results], None]
+
+
+class Work(NamedTuple):
+    """The sum of one tile that is to be written."""
+
+    block: Block
+    filter: Value  # the first one, counted over all groups
+    at: Value  # the first element of the image that is read
+    weights: Value  # where the panel begins
+    rows: tuple[Value, Value]  # of the window: those inside the image
+    images: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class _Items:
+    """The items of a problem: how many there are along each axis."""
+
+    images: int
+    planes: int
+    rows: int
+    tiles: int
+
+    @classmethod
+    def of(cls, problem: Correlation, tiling: Tiling) -> _Items:
+        depth, height, _ = problem.axes
+        return cls(
+            -(-problem.batch // tiling.item_images),
+            depth.count,
+            -(-height.count // tiling.item_rows),
+            -(-tiling.tiles // tiling.item_tiles),
+        )
+
+    @property
+    def count(self) -> int:
+        return self.images * self.planes * self.rows * self.tiles
+
+
+class DirectWriter:
+    """Writes the loops of a correlation into a kernel."""
+
+    def __init__(
+        self,
+        b: KernelBuilder,
+        problem: Correlation,
+        tiling: Tiling,
+        image: Value,
+        weights: Value,
+        weights_start: int,
+        finish: Finish,
+    ) -> None:
+        self.b = b
+        self.problem = problem
+        self.tiling = tiling
+        self._image = image
+        self.weights_start = weights_start
+        self.finish = finish
+        self.weights = weights
+        self.wide = dtypes.accumulator(problem.dtype)
+        self.element = register_type(problem.dtype)
+
+    def emit(self, first_unit: int, memory: Value | None) -> int:
+        """Write the loop over items; returns their number.  ``memory`` is a strip's."""
+        b, problem, tiling = self.b, self.problem, self.tiling
+        items = _Items.of(problem, tiling)
+        begin = most(b, minus(b, b.begin, first_unit), 0)
+        end = least(b, minus(b, b.end, first_unit), items.count)
+        with b.loop(begin, end) as unit:
+            rest, tile_item = divided(b, unit.index, items.tiles)
+            rest, row_item = divided(b, rest, items.rows)
+            image_item, plane = divided(b, rest, items.planes)
+            first_tile = times(b, tile_item, tiling.item_tiles)
+            place = Place(
+                times(b, image_item, tiling.item_images),
+                plane,
+                times(b, row_item, tiling.item_rows),
+                self.tile_start(first_tile),
+            )
+            left = minus(b, i64(problem.batch), place.image)
+            images = least(b, left, tiling.item_images)
+            if memory is None:
+                source = source_in_place(b, problem, self._image, place)
+            else:
+                source = source_in_strip(
+                    b, problem, tiling.extent, self._image, memory, place, images
+                )
+            self.item(source, place, images, first_tile).write()
+        return items.count
+
+    def item(
+        self, source: Source, place: Place, images: Value, first_tile: Value
+    ) -> Item:
+        """Return what writes one item."""
+        return Item(self, source, place, images, first_tile)
+
+    def tile_start(self, tile: Value) -> Value:
+        """Return the column at which a tile begins."""
+        b, tiling = self.b, self.tiling
+        start = times(b, tile, tiling.columns)
+        if tiling.wide_tiles == tiling.tiles:
+            return start
+        narrow = most(b, minus(b, tile, tiling.wide_tiles), 0)
+        return minus(b, start, narrow)
+
+
+class Item:
+    """Writes one item."""
+
+    def __init__(
+        self,
+        writer: DirectWriter,
+        source: Source,
+        place: Place,
+        images: Value,
+        first_tile: Value,
+    ) -> None:
+        self._writer = writer
+        self._b = writer.b
+        self._problem = writer.problem
+        self._tiling = writer.tiling
+        self._source = source
+        self._place = place
+        self._images = images
+        self._first_tile = first_tile
+        self.planes = writer.problem.axes[0].inside(writer.b, place.plane)
+
+    def write(self) -> None:
+        """Write the loops over groups and blocks of filters."""
+        b, problem, tiling = self._b, self._problem, self._tiling
+        with b.loop(0, problem.groups) as group:
+            number = group.index if problem.groups > 1 else i64(0)
+            panels = plus(b, times(b, number, tiling.group_panels),
+                          self._writer.weights_start)  # fmt: skip
+            for block in tiling.blocks:
+                first = plus(b, times(b, number, problem.filters), block.first)
+                start = plus(b, panels, tiling.panel_offset(block))
+                panel = block.vectors * tiling.lanes * tiling.depth
+                with b.loop(0, block.number) as loop:
+                    index = loop.index if block.number > 1 else i64(0)
+                    where = plus(b, start, times(b, index, panel))
+                    filter_ = plus(b, first, times(b, index, block.filters))
+                    self._write_images(number, block, where, filter_)
+
+    def _write_images(
+        self, group: Value, block: Block, weights: Value, filter_: Value
+    ) -> None:
+        """Write the loop over the images, as many at a time as a tile has."""
+        b, together = self._b, self._tiling.images
+        full, _ = divided(b, self._images, together)
+        with b.loop(0, full) as loop:
+            image = times(b, loop.index, together)
+            self._write_rows(group, block, weights, filter_, image, together)
+        rest = self._problem.batch % together
+        if rest:
+            image = times(b, full, together)
+            with b.when(b.compare("icmp", "slt", image, self._images)):
+                self._write_rows(group, block, weights, filter_, image, rest)
+
+    def _write_rows(
+        self,
+        group: Value,
+        block: Block,
+        weights: Value,
+        filter_: Value,
+        image: Value,
+        images: int,
+    ) -> None:
+        """Write the loops over rows and tiles."""
+        b, tiling, source = self._b, self._tiling, self._source
+        _, height, width = self._problem.axes
+        left = minus(b, i64(height.count), self._place.row)
+        end_tile = least(b, plus(b, self._first_tile, tiling.item_tiles), tiling.tiles)
+        with b.loop(0, least(b, left, tiling.item_rows)) as row:
+            number = plus(b, self._place.row, row.index)
+            taps = height.inside(b, number)
+            base = plus(b, source.base, times(b, group, source.group))
+            base = plus(b, base, times(b, image, source.image))
+            base = plus(b, base, times(b, row.index, height.stride * source.row))
+
+            def tile(index: Value, columns: int) -> None:
+                column = self._writer.tile_start(index)
+                inside = minus(b, column, self._place.column)
+                at = plus(b, base, times(b, inside, width.stride * source.column))
+                values = self.sum_of_tile(
+                    Work(block, filter_, at, weights, taps, images, columns)
+                )
+                place = Place(plus(b, self._place.image, image), self._place.plane,
+                              number, column)  # fmt: skip
+                active = block.active(tiling.lanes)
+                self._writer.finish(
+                    Results(place, images, columns, filter_, active, values)
+                )
+
+            wide_end = least(b, end_tile, tiling.wide_tiles)
+            with b.loop(self._first_tile, wide_end) as loop:
+                tile(loop.index, tiling.columns)
+            if tiling.wide_tiles < tiling.tiles:
+                begin = most(b, self._first_tile, tiling.wide_tiles)
+                with b.loop(begin, end_tile) as loop:
+                    tile(loop.index, tiling.columns - 1)
+
+    # --- the sum of a tile ---
+
+    def pixels(self, work: Work) -> list[int]:
+        """Return where the results of a tile begin to read, from the first one on."""
+        source, width = self._source, self._problem.axes[2]
+        return [
+            image * source.image + column * width.stride * source.column
+            for image in range(work.images)
+            for column in range(work.columns)
+        ]
+
+    def sum_of_tile(self, work: Work) -> list[Value]:
+        """Write the sums of a tile; returns them, pixel after pixel."""
+        b, problem, source = self._b, self._problem, self._source
+        writer, block = self._writer, work.block
+        _depth, height, width = problem.axes
+        vector = vector_type(writer.element, self._tiling.lanes)
+        panel_row = block.vectors * self._tiling.lanes
+        pixels = self.pixels(work)
+        totals = [constant(0, vector)] * (len(pixels) * block.vectors)
+        if problem.depth == 0:
+            return totals
+        is_run = width.taps == 1 or (
+            width.dilation == 1 and source.column == problem.channels
+        )
+        length = width.taps * problem.channels if is_run else problem.channels
+        segments = 1 if is_run else width.taps
+
+        def plane(d: Value, totals: list[Value]) -> list[Value]:
+            def row(h: Value, totals: list[Value]) -> list[Value]:
+                def segment(w: Value, totals: list[Value]) -> list[Value]:
+                    tap = plus(b, times(b, d, height.taps), h)
+                    tap = plus(b, times(b, tap, segments), w)
+                    place = plus(b, work.at, times(b, d, source.plane))
+                    place = plus(b, place, times(b, h, height.dilation * source.row))
+                    place = plus(b, place, times(b, w, width.dilation * source.column))
+                    panel = plus(b, work.weights, times(b, tap, length * panel_row))
+                    return self._run(
+                        pixels, block.vectors, place, panel, length, totals
+                    )
+
+                return fold(b, i64(0), i64(segments), totals, segment)
+
+            return fold(b, *work.rows, totals, row)
+
+        return fold(b, *self.planes, totals, plane)
+
+    def _run(
+        self,
+        pixels: Sequence[int],
+        vectors: int,
+        place: Value,
+        panel: Value,
+        length: int,
+        totals: list[Value],
+    ) -> list[Value]:
+        """Write the sum over a run of elements of the image."""
+        b, writer = self._b, self._writer
+        element = writer.element
+        x = b.address(self._source.pointer, element, place)
+        y = b.address(writer.weights, element, panel)
+        if length == 1:
+            return self._step(pixels, vectors, x, y, totals)
+        with b.loop(0, length, 1, [x, y, *totals]) as loop:
+            x, y = loop.carried[:2]
+            loop.next = [
+                b.address(x, element, 1),
+                b.address(y, element, vectors * self._tiling.lanes),
+                *self._step(pixels, vectors, x, y, loop.carried[2:]),
+            ]
+        return loop.results[2:]
+
+    def _step(
+        self,
+        pixels: Sequence[int],
+        vectors: int,
+        x: Value,
+        y: Value,
+        totals: Sequence[Value],
+    ) -> list[Value]:
+        """Write the products of one element under every pixel of the tile."""
+        b, lanes = self._b, self._tiling.lanes
+        element, size = self._writer.element, self._writer.wide.itemsize
+        type_ = vector_type(element, lanes)
+        weights = [
+            b.load(type_, b.address(y, element, number * lanes), size)
+            for number in range(vectors)
+        ]
+        result = []
+        for number, pixel in enumerate(pixels):
+            one = b.load(element, b.address(x, element, pixel), size)
+            repeated = b.splat(one, lanes)
+            for vector, weight in enumerate(weights):
+                total = totals[number * vectors + vector]
+                result.append(multiply_add(b, repeated, weight, total))
+        return result
+
+
+def fold(
+    b: KernelBuilder,
+    begin: Value,
+    end: Value,
+    totals: list[Value],
+    body: Callable[[Value, list[Value]], list[Value]],
+) -> list[Value]:
+    """Write a loop from ``begin`` to ``end``, none for a single number."""
+    if known(begin) == 0 and known(end) == 1:
+        return body(begin, totals)
+    with b.loop(begin, end, 1, totals) as loop:
+        loop.next = body(loop.index, list(loop.carried))
+    return list(loop.results)
+
+
+def store_results(
+    b: KernelBuilder, problem: Correlation, tiling: Tiling, pointer: Value
+) -> Finish:
+    """Return what writes finished tiles to the result."""
+    depth, height, width = problem.axes
+
+    def finish(results: Results) -> None:
+        place = results.place
+        where = plus(b, times(b, place.image, problem.result_batch_step),
+                     problem.result_offset)  # fmt: skip
+        for number, axis in zip(place[1:], (depth, height, width), strict=True):
+            where = plus(b, where, times(b, number, axis.result_step))
+        where = plus(b, where, results.filter)
+        values = iter(results.values)
+        for image in range(results.images):
+            for column in range(results.columns):
+                apart = image * problem.result_batch_step + column * width.result_step
+                run = Run(pointer, plus(b, where, apart), 1)
+                for vector, active in enumerate(results.active):
+                    at = i64(vector * tiling.lanes)
+                    x = next(values)
+                    store_run(b, run, problem.dtype, at, x, tiling.lanes, active)
+
+    return finish
+
+
+def cost(problem: Correlation) -> float:
+    """Return the number of elementary operations, roughly."""
+    return problem.products / 8 + 2.0 * problem.results * problem.groups * max(
+        1, math.ceil(problem.filters / 8)
+    )

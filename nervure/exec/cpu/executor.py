@@ -1,0 +1,73 @@
+"""The executor that compiles graphs to native code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from nervure.exec.base import check_step
+from nervure.exec.cpu.program import CpuProgram, CpuStepProgram
+from nervure.exec.cpu.target import target
+from nervure.ir.attrs import NDArray
+from nervure.ir.graph import Graph, substitute, topological
+from nervure.ir.node import Node
+from nervure.prims.leaf import input_leaf
+
+# Programs of implicit evaluations that are kept for the next one alike.
+KEPT_PROGRAMS: Final = 256
+
+
+class CpuExecutor:
+    """Compiles graphs with LLVM; see docs/architecture.md for the way through."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        self._programs: dict[tuple[str, str], CpuProgram] = {}
+        self._lock = threading.Lock()
+
+    def compile(self, graph: Graph) -> CpuProgram:
+        """Compile a graph, or load it from the cache on disk."""
+        return CpuProgram(graph, target())
+
+    def compile_step(
+        self, graph: Graph, state_count: int, constant_count: int
+    ) -> CpuStepProgram:
+        """Compile one step of an iteration."""
+        check_step(graph, state_count, constant_count)
+        return CpuStepProgram(graph, target(), state_count, constant_count)
+
+    def evaluate(
+        self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
+    ) -> list[NDArray]:
+        """Compute ``outputs`` once, given the values of some nodes below them.
+
+        The program is kept, because loops evaluate graphs of the same structure.
+        """
+        replacement: dict[Node, Node] = {}
+        values: list[NDArray] = []
+        for node in topological(outputs, stop=known.keys()):
+            value = known[node] if node in known else _buffer_value(node)
+            if value is not None:
+                replacement[node] = input_leaf(node.shape, node.dtype, "value")
+                values.append(value)
+        graph = Graph(substitute(outputs, replacement), replacement.values())
+        return self._kept_program(graph)(values)
+
+    def _kept_program(self, graph: Graph) -> CpuProgram:
+        key = (graph.structural_hash, target().key)
+        with self._lock:
+            program = self._programs.pop(key, None)
+        if program is None:
+            program = self.compile(graph)
+        with self._lock:
+            self._programs[key] = program  # the one used last is last
+            while len(self._programs) > KEPT_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+        return program
+
+
+def _buffer_value(node: Node) -> NDArray | None:
+    buffer = node.buffer
+    return None if buffer is None else buffer.value

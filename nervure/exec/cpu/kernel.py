@@ -1,0 +1,92 @@
+"""A kernel: one native function over a range of work units.
+
+A kernel's function is ``void name(ptr operand, ..., i64 begin, i64 end)``.  The shapes
+are baked in; the operands are the only arguments besides the range of units, so kernels
+of equal text are shared.  The number of units depends on the shapes alone, never on the
+number of threads: this is what makes results independent of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nervure.exec.cpu.llvm import FunctionBuilder, Value
+from nervure.exec.cpu.target import Target
+from nervure.ir.node import Node
+
+# Work smaller than this is done by one thread: a barrier costs more.
+SERIAL_COST = 20_000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A native function, its work units and what one of them costs."""
+
+    name: str
+    text: str
+    declarations: tuple[str, ...]
+    units: int
+    cost: float  # of all units, in elementary operations
+
+    @property
+    def serial(self) -> bool:
+        """Whether one thread does it all."""
+        return self.units <= 1 or self.cost < SERIAL_COST
+
+
+@dataclass(frozen=True, eq=False)
+class Scratch:
+    """Memory that lives between the kernels of one operation."""
+
+    nbytes: int
+
+
+Slot = Node | Scratch
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """A kernel with its operands: nodes that have memory, or scratch."""
+
+    kernel: Kernel
+    reads: tuple[Slot, ...]
+    writes: tuple[Slot, ...]
+
+
+class KernelBuilder(FunctionBuilder):
+    """Writes the function of a kernel for ``operands`` pointers."""
+
+    def __init__(self, label: str, target: Target, operands: int) -> None:
+        parameters = [("ptr", f"p{place}") for place in range(operands)]
+        parameters += [("i64", "begin"), ("i64", "end")]
+        super().__init__("@", parameters)
+        self.target = target
+        self.label = label
+        # mul and add may become one rounding; always the same way for one text
+        self.flags = "contract" if target.fma else ""
+        self.fma = target.fma
+
+    @property
+    def operands(self) -> Sequence[Value]:
+        """The pointers, reads first, then writes."""
+        return self.parameters[:-2]
+
+    @property
+    def begin(self) -> Value:
+        """The first unit to do."""
+        return self.parameters[-2]
+
+    @property
+    def end(self) -> Value:
+        """The unit to stop before."""
+        return self.parameters[-1]
+
+    def finish(self, units: int, cost: float) -> Kernel:
+        """Return the kernel; its name is derived from its text."""
+        body = self.text()
+        digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+        name = f"{self.label}_{digest}"
+        text = body.replace("define void @@(", f"define void @{name}(", 1)
+        return Kernel(name, text, tuple(self.declarations), units, cost)

@@ -1,0 +1,123 @@
+"""From tasks to kernels: which file makes the kernel of which operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+
+from nervure.errors import GraphError
+from nervure.exec.cpu.conv_weights import lower_conv_kernel_grad
+from nervure.exec.cpu.convolution import lower_conv, lower_conv_input_grad
+from nervure.exec.cpu.copies import lower_concatenate, lower_pad
+from nervure.exec.cpu.fusion import (
+    CONTRACTIONS,
+    REDUCTIONS,
+    needed_outside,
+    shown_as,
+)
+from nervure.exec.cpu.gemm import lower_dot
+from nervure.exec.cpu.indexed import (
+    lower_dynamic_slice,
+    lower_dynamic_update_slice,
+    lower_gather,
+    lower_scatter,
+)
+from nervure.exec.cpu.kernel import KernelCall
+from nervure.exec.cpu.maps import Group, copy_kernel, map_kernel
+from nervure.exec.cpu.ordering import lower_argmax, lower_cumsum, lower_sort
+from nervure.exec.cpu.reductions import lower_reduction
+from nervure.exec.cpu.target import Target
+from nervure.exec.cpu.windows import (
+    lower_window_max,
+    lower_window_max_grad,
+    lower_window_sum,
+)
+from nervure.ir.node import Node
+
+Materialise = Callable[[Node, Target], None]
+# Makes the kernels of one operation; may ask for operands in memory of their own.
+Lower = Callable[[Node, Target, Materialise], Sequence[KernelCall]]
+
+
+def _reshape(node: Node, target: Target, _: Materialise) -> list[KernelCall]:
+    """A reshape that has to move elements."""
+    return [copy_kernel(node, target)]
+
+
+def _dot(node: Node, target: Target, materialise: Materialise) -> list[KernelCall]:
+    """A matrix product that is stored as it is."""
+    return lower_dot(node, node, [], [node], target, materialise)
+
+
+LOWERINGS: dict[str, Lower] = {
+    "reshape": _reshape,
+    "dot": _dot,
+    "pad": lower_pad,
+    "concatenate": lower_concatenate,
+    "gather": lower_gather,
+    "scatter": lower_scatter,
+    "dynamic_slice": lower_dynamic_slice,
+    "dynamic_update_slice": lower_dynamic_update_slice,
+    "cumsum": lower_cumsum,
+    "sort": lower_sort,
+    "argmax": lower_argmax,
+    "conv": lower_conv,
+    "conv_input_grad": lower_conv_input_grad,
+    "conv_kernel_grad": lower_conv_kernel_grad,
+    "window_sum": lower_window_sum,
+    "window_max": lower_window_max,
+    "window_max_grad": lower_window_max_grad,
+}
+
+
+def lower_group(
+    nodes: Sequence[Node],
+    outputs: Sequence[Node],
+    target: Target,
+    over: Mapping[Node, Node],
+) -> list[KernelCall]:
+    """Return the kernel of a group of elementwise nodes.
+
+    ``over`` names for outputs the operand over which they may be written.
+    """
+    return [map_kernel(Group(nodes, outputs), target, over)]
+
+
+def lower_contraction(
+    nodes: Sequence[Node],
+    users: Mapping[Node, Sequence[Node]],
+    results: Container[Node],
+    target: Target,
+    materialise: Materialise,
+    over: Mapping[Node, Node],
+) -> Sequence[KernelCall]:
+    """Return the kernels of a contraction and the group that reads its result."""
+    (node,) = (one for one in nodes if one.op.name in CONTRACTIONS)
+    value = shown_as(node, users)
+    outputs = needed_outside(nodes, users, results)
+    if value is not node:
+        outputs.remove(node)  # nobody but the group reads it
+    group = [one for one in nodes if one is not node]
+    return lower_dot(node, value, group, outputs, target, materialise, over)
+
+
+def lower_copy(node: Node, target: Target) -> list[KernelCall]:
+    """Return the kernel that writes a view out into memory of its own."""
+    return [copy_kernel(node, target)]
+
+
+def lower_operation(
+    nodes: Sequence[Node], target: Target, materialise: Materialise
+) -> Sequence[KernelCall]:
+    """Return the kernels of any other operation; the last node is the operation.
+
+    Nodes before it are an elementwise group that only a reduction reads.
+    """
+    node = nodes[-1]
+    if node.op.name in REDUCTIONS and node.size:
+        return lower_reduction(nodes, target)
+    if node.size == 0:
+        return []
+    rule = LOWERINGS.get(node.op.name)
+    if rule is None:
+        raise GraphError(f"the cpu executor cannot compile {node.op.name} yet")
+    return rule(node, target, materialise)

@@ -1,0 +1,167 @@
+"""Where values live: one arena, planned from their lifetimes.
+
+A value is alive from the phase that writes it to the last phase that reads it.  Values
+are placed in the order of their size, largest first, at the lowest offset where nothing
+alive at the same time lies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from nervure.dtypes import DType
+from nervure.ir.attrs import NDArray
+from nervure.ir.node import Shape
+
+ALIGNMENT: Final = 64
+
+
+class Lifetime(NamedTuple):
+    """The first and last phase in which a value must exist, and its bytes."""
+
+    birth: int
+    death: int
+    nbytes: int
+
+
+class Placement(NamedTuple):
+    """Offsets within the arena, and its size."""
+
+    offsets: dict[Hashable, int]
+    nbytes: int
+
+
+def rounded(nbytes: int) -> int:
+    """Return the bytes that a value takes up, a multiple of the alignment."""
+    return max(-(-nbytes // ALIGNMENT), 1) * ALIGNMENT
+
+
+def place(lifetimes: Mapping[Hashable, Lifetime]) -> Placement:
+    """Return an offset for every value so that values alive together never overlap."""
+    ordered = sorted(
+        enumerate(lifetimes.items()),
+        key=lambda item: (-item[1][1].nbytes, item[1][1].birth, item[0]),
+    )
+    offsets: dict[Hashable, int] = {}
+    placed: list[tuple[int, int, Lifetime]] = []  # (begin, end, lifetime), by begin
+    total = 0
+    for _, (name, lifetime) in ordered:
+        size = rounded(lifetime.nbytes)
+        offset = 0
+        for begin, end, other in placed:
+            together = other.birth <= lifetime.death and lifetime.birth <= other.death
+            if not together:
+                continue
+            if begin - offset >= size:
+                break
+            offset = max(offset, end)
+        offsets[name] = offset
+        total = max(total, offset + size)
+        position = 0
+        while position < len(placed) and placed[position][0] <= offset:
+            position += 1
+        placed.insert(position, (offset, offset + size, lifetime))
+    return Placement(offsets, total)
+
+
+# --- memory of running programs ------------------------------------------------------
+
+# Where an array object keeps the address of its elements: behind the object's head, as
+# NumPy's binary interface lays down.  Native code looks there, because asking for an
+# address from Python takes a microsecond.
+DATA_OFFSET: Final = object.__basicsize__
+
+
+def _address(array: NDArray) -> int:
+    return int(array.ctypes.data)
+
+
+def _is_direct() -> bool:
+    """Tell whether arrays keep their address where we expect it."""
+    if sys.implementation.name != "cpython":
+        return False
+    array = np.empty(1, np.uint8)
+    found = ctypes.c_void_p.from_address(id(array) + DATA_OFFSET).value
+    return found == _address(array)
+
+
+# Whether native code is given array objects, or the addresses of their elements.
+DIRECT: Final = _is_direct()
+handle: Final[Callable[[NDArray], int]] = id if DIRECT else _address
+
+# For tests: fill the arena with NaN before every run.
+poison = False
+
+
+class Workspace:
+    """Aligned memory that one run at a time uses."""
+
+    __slots__ = ("__weakref__", "address", "bytes", "lock", "nbytes")
+
+    def __init__(self, nbytes: int) -> None:
+        memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+        skip = -_address(memory) % ALIGNMENT
+        self.bytes = memory[skip : skip + nbytes]
+        self.address = _address(self.bytes)
+        self.nbytes = nbytes
+        self.lock = threading.Lock()
+
+
+_workspaces: list[weakref.ref[Workspace]] = []
+_lending = threading.Lock()
+# A program takes no more than this many times what it needs, so that a small one does
+# not keep a large one's memory alive.
+_TOO_LARGE: Final = 4
+
+
+def locked_workspace(nbytes: int) -> Workspace:
+    """Return memory that nobody uses now, locked; programs share what they can."""
+    with _lending:
+        alive = [(one, one()) for one in _workspaces]
+        _workspaces[:] = [reference for reference, one in alive if one is not None]
+        for _, one in alive:
+            if one is None or not nbytes <= one.nbytes <= _TOO_LARGE * nbytes:
+                continue
+            if one.lock.acquire(blocking=False):
+                return one
+        made = Workspace(nbytes)
+        made.lock.acquire()
+        _workspaces.append(weakref.ref(made))
+        return made
+
+
+def _after_fork() -> None:
+    """Forget memory that a thread which is not here may hold locked."""
+    global _lending
+    _lending = threading.Lock()
+    _workspaces.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def aligned_empty(shape: Shape, dtype: DType) -> NDArray:
+    """Return an array for a result; a large one begins on a cache line."""
+    if len(shape) == 0:
+        return np.empty(shape, dtype)
+    size = 1
+    for extent in shape:
+        size *= extent
+    itemsize = dtype.itemsize
+    if size * itemsize < _WORTH_ALIGNING:
+        return np.empty(shape, dtype)
+    raw: Any = np.empty(size + ALIGNMENT // itemsize, dtype)
+    skip = -_address(raw) % ALIGNMENT // itemsize
+    return raw[skip : skip + size].reshape(shape)  # type: ignore[no-any-return]
+
+
+_WORTH_ALIGNING: Final = 4096

@@ -1,0 +1,150 @@
+"""What a compiled graph does, before it is written as text: kernels in phases.
+
+Kernels that do not depend on each other share a *phase*; the threads meet at a barrier
+between phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nervure.exec.cpu.fusion import (
+    LEAVES,
+    Tasks,
+    memory_root,
+    needed_outside,
+    without_annotations,
+)
+from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot
+from nervure.exec.cpu.lowering import (
+    lower_contraction,
+    lower_copy,
+    lower_group,
+    lower_operation,
+)
+from nervure.exec.cpu.target import Target
+from nervure.exec.cpu.views import view_of, whole
+from nervure.ir.graph import Graph
+from nervure.ir.node import Node
+
+
+class Plan:
+    """The kernels of a graph, in order and cut into phases.
+
+    Attributes
+    ----------
+    graph
+        What is computed; annotations are gone.
+    calls
+        The kernels in an order in which they can run.
+    phases
+        The same, cut where one thread needs what another has written.
+    outputs
+        For each output the slot that holds it: a leaf, or what a kernel writes.
+    state
+        For the first ``state_count`` inputs, the output's slot that replaces each in
+        the next step of an iteration.
+    in_place
+        Those of ``state`` whose update is written over the old value.
+    varying
+        The inputs that differ from step to step: those behind ``state_count`` and
+        ``constant_count`` others.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        state_count: int = 0,
+        constant_count: int = 0,
+    ) -> None:
+        graph = without_annotations(graph)
+        self.graph = graph
+        self.calls: list[KernelCall] = []
+        self._target = target
+        self._materialised: set[Node] = set()
+        state = graph.inputs[:state_count]
+        self.varying = (
+            graph.inputs[state_count + constant_count :] if state_count else ()
+        )
+        tasks = Tasks(graph, dict(zip(state, graph.outputs, strict=False)))
+        self.in_place = tasks.in_place
+        self._over: dict[Slot, Slot] = {new: old for old, new in self.in_place.items()}
+        self._lower(tasks)
+        self.outputs = [self._output(node) for node in graph.outputs]
+        if state_count:
+            self._separate_outputs()
+        self.state = dict(zip(state, self.outputs, strict=False))
+        self.phases = self._phases()
+
+    def _lower(self, tasks: Tasks) -> None:
+        """Write the kernels of all tasks."""
+        graph, target = self.graph, self._target
+        position = {node: place for place, node in enumerate(graph.nodes)}
+        results = {memory_root(output) for output in graph.outputs}
+        over = {new: old for old, new in self.in_place.items()}
+        for task in tasks.order:
+            nodes = sorted(task.nodes, key=position.__getitem__)
+            if task.elementwise:
+                outputs = needed_outside(nodes, graph.users, results)
+                self.calls += lower_group(nodes, outputs, target, over)
+            elif task.epilogue:
+                self.calls += lower_contraction(
+                    nodes, graph.users, results, target, self._materialise, over
+                )
+            else:
+                self.calls += lower_operation(nodes, target, self._materialise)
+
+    def _materialise(self, node: Node, target: Target) -> None:
+        """Give a node that is only a view memory of its own."""
+        if node not in self._materialised and node.op.name not in LEAVES:
+            self._materialised.add(node)
+            self.calls += lower_copy(node, target)
+
+    def _output(self, node: Node) -> Slot:
+        if node.size and view_of(node) != whole(node):
+            self._materialise(node, self._target)
+        return node
+
+    def _separate_outputs(self) -> None:
+        """Give every output of a step memory of its own, which the next step reads.
+
+        State that is passed on or equal to other state has no kernel that writes it.
+        """
+        seen: set[Slot] = set()
+        for place, node in enumerate(self.graph.outputs):
+            if node in seen or node.op.name in LEAVES:
+                copy = Scratch(node.nbytes)
+                if node.size:
+                    (call,) = lower_copy(node, self._target)
+                    self.calls.append(replace(call, writes=(copy,)))
+                self.outputs[place] = copy
+            seen.add(node)
+
+    def _phases(self) -> list[list[KernelCall]]:
+        """Cut the sequence of kernels where one needs what another thread wrote."""
+        phases: list[list[KernelCall]] = []
+        written: dict[Slot, bool] = {}  # slot -> whether only the first thread did
+        read: dict[Slot, bool] = {}
+        for call in self.calls:
+            serial = call.kernel.serial
+            reads = self._memory(call.reads)
+            writes = self._memory(call.writes)
+            conflict = any(
+                slot in written and not (serial and written[slot])
+                for slot in (*reads, *writes)
+            ) or any(slot in read and not (serial and read[slot]) for slot in writes)
+            if conflict or not phases:
+                phases.append([])
+                written, read = {}, {}
+            phases[-1].append(call)
+            for slot in writes:
+                written[slot] = written.get(slot, True) and serial
+            for slot in reads:
+                read[slot] = read.get(slot, True) and serial
+        return phases
+
+    def _memory(self, slots: Sequence[Slot]) -> list[Slot]:
+        """Return the slots with one name for a value and what is written over it."""
+        return [self._over.get(slot, slot) for slot in slots]
