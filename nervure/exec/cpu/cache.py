@@ -1,9 +1,10 @@
 """Object files on disk: a program compiled once is not compiled again.
 
-An entry's name is the digest of everything that its code depends on; its content begins
-with a digest of the rest.  A damaged entry, or one that another user could have
-written, is ignored and made anew.  Entries are written beside their place and moved
-into it, so a reader never sees half of one.  When the folder grows past a limit, the
+An entry's name is the digest of everything that its code depends on.  Its content
+begins with a digest of that name and of the rest, so an entry that is damaged, or has
+been given another's name, is ignored and made anew.  So is everything in a folder, or a
+file, that another user could have written.  Entries are written beside their place and
+moved into it: a reader never sees half of one.  When the folder grows past a limit, the
 entries used longest ago go.
 """
 
@@ -18,14 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import llvmlite
-
-from nervure._version import __version__
 from nervure.config import cache_directory
 
 LIMIT_BYTES: Final = 256 * 2**20
-_MAGIC: Final = b"nervure-object-1\n"
-_DIGEST: Final = 32
+_MAGIC: Final = b"nervure-object-2\n"
+_HEAD: Final = len(_MAGIC) + hashlib.sha256().digest_size
+# How often the folder is looked through: whenever this part of the limit was written.
+_PART: Final = 16
 
 
 class ObjectCache:
@@ -34,27 +34,28 @@ class ObjectCache:
     def __init__(self, folder: Path, limit: int = LIMIT_BYTES) -> None:
         self._folder = folder
         self._limit = limit
-        self._stored = 0
+        self._since_shrinking: int | None = None  # bytes; None: never shrunk
 
     @staticmethod
     def default() -> ObjectCache:
         """Return the cache in the user's cache folder."""
-        version = f"{__version__}-llvmlite-{llvmlite.__version__}"
-        return _cache_in(cache_directory() / "objects" / version)
+        return _cache_in(cache_directory() / "objects")
 
     def load(self, key: str) -> bytes | None:
         """Return the object file of ``key``, or None."""
         path = self._folder / key
         try:
+            if not _is_ours(os.stat(self._folder)):
+                return None
             with path.open("rb") as file:
-                if not _is_ours(os.fstat(file.fileno())):
+                status = os.fstat(file.fileno())
+                if not (stat.S_ISREG(status.st_mode) and _is_ours(status)):
                     return None
                 content = file.read(self._limit)
         except OSError:
             return None
-        begin = len(_MAGIC) + _DIGEST
-        body = content[begin:]
-        if content[:begin] != _MAGIC + hashlib.sha256(body).digest() or not body:
+        body = content[_HEAD:]
+        if not body or content[:_HEAD] != _head(key, body):
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -62,35 +63,37 @@ class ObjectCache:
 
     def store(self, key: str, body: bytes) -> None:
         """Keep an object file; a folder that cannot be written is no error."""
-        try:
+        with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_MAGIC + hashlib.sha256(body).digest() + body)
-                os.replace(temporary, self._folder / key)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+            if not _is_ours(os.stat(self._folder)):
                 return
-        except OSError:
-            return
-        self._stored += len(body)
-        if self._stored > self._limit // 16 or self._stored == len(body):
-            self._stored = 1
-            self._shrink()
+            self._write(key, _head(key, body) + body)
+            written = (self._since_shrinking or 0) + len(body)
+            first = self._since_shrinking is None
+            self._since_shrinking = written
+            if first or written > self._limit // _PART:
+                self._since_shrinking = 0
+                self._shrink()
+
+    def _write(self, key: str, content: bytes) -> None:
+        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, self._folder / key)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
 
     def _shrink(self) -> None:
         """Delete the entries used longest ago until the folder is within its limit."""
         entries = []
-        try:
-            with os.scandir(self._folder) as found:
-                for entry in found:
-                    with contextlib.suppress(OSError):
-                        status = entry.stat()
-                        entries.append((status.st_mtime, status.st_size, entry.path))
-        except OSError:
-            return
+        with os.scandir(self._folder) as found:
+            for entry in found:
+                with contextlib.suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    entries.append((status.st_mtime, status.st_size, entry.path))
         total = sum(size for _, size, _ in entries)
         for _, size, path in sorted(entries):
             if total <= self._limit:
@@ -100,15 +103,17 @@ class ObjectCache:
                 total -= size
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _cache_in(folder: Path) -> ObjectCache:
     return ObjectCache(folder)
 
 
+def _head(key: str, body: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(key.encode() + body).digest()
+
+
 def _is_ours(status: os.stat_result) -> bool:
-    """Tell whether only this user can have written a file."""
-    if not stat.S_ISREG(status.st_mode):
-        return False
+    """Tell whether only this user can have written a file or folder."""
     if not hasattr(os, "getuid"):
         return True
     writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -115,6 +115,9 @@ def leaf_value(node: Node) -> NDArray:
 
 # --- the text ------------------------------------------------------------------------
 
+# Characters of a module from which on its kernels go into another one.
+_MODULE: Final = 60_000
+
 _MAIN: Final = """
 declare void @nervure_barrier(ptr, i64)
 define void @nervure_main(ptr %context, i64 %thread, i64 %threads, ptr %control) {
@@ -138,10 +141,31 @@ done:
 }"""
 
 
-def program_text(plan: Plan, layout: Layout) -> str:
-    """Write the module of a program."""
-    kernels = {call.kernel.name: call.kernel for call in plan.calls}.values()
-    return "\n".join([_MAIN, *_step_text(plan, layout), *_definitions(kernels)])
+def program_texts(plan: Plan, layout: Layout) -> list[str]:
+    """Write the modules of a program: the entry with some kernels, and more kernels.
+
+    Modules of moderate size are compiled at the same time.
+    """
+    calls = {call.kernel.name: call for call in plan.calls}
+    parts: list[list[Kernel]] = [[]]
+    size = 0
+    for call in calls.values():
+        size += len(call.kernel.text)
+        if size > _MODULE and parts[-1]:
+            parts.append([])
+            size = len(call.kernel.text)
+        parts[-1].append(call.kernel)
+    elsewhere = [
+        _declaration(calls[kernel.name]) for part in parts[1:] for kernel in part
+    ]
+    entry = [_MAIN, *_step_text(plan, layout), *elsewhere, *_definitions(parts[0])]
+    return ["\n".join(entry), *("\n".join(_definitions(part)) for part in parts[1:])]
+
+
+def _declaration(call: KernelCall) -> str:
+    """Return the declaration of a kernel that another module defines."""
+    pointers = "ptr, " * (len(call.reads) + len(call.writes))
+    return f"declare void @{call.kernel.name}({pointers}i64, i64)"
 
 
 def _step_text(plan: Plan, layout: Layout) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -25,7 +24,6 @@ class CpuExecutor:
 
     def __init__(self) -> None:
         self._programs: dict[tuple[str, str], CpuProgram] = {}
-        self._lock = threading.Lock()
 
     def compile(self, graph: Graph) -> CpuProgram:
         """Compile a graph, or load it from the cache on disk."""
@@ -56,15 +54,14 @@ class CpuExecutor:
         return self._kept_program(graph)(values)
 
     def _kept_program(self, graph: Graph) -> CpuProgram:
+        # Without a lock, which a forked child might find locked: each step is atomic,
+        # and two threads that compile the same graph only waste time.
         key = (graph.structural_hash, target().key)
-        with self._lock:
-            program = self._programs.pop(key, None)
-        if program is None:
-            program = self.compile(graph)
-        with self._lock:
-            self._programs[key] = program  # the one used last is last
-            while len(self._programs) > KEPT_PROGRAMS:
-                del self._programs[next(iter(self._programs))]
+        program = self._programs.get(key) or self.compile(graph)
+        self._programs.pop(key, None)
+        self._programs[key] = program  # the one used last is last
+        for oldest in list(self._programs)[:-KEPT_PROGRAMS]:
+            self._programs.pop(oldest, None)
         return program
 
 

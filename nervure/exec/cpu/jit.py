@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
+import llvmlite
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
+from llvmlite.binding.context import create_context
+from llvmlite.binding.module import ModuleRef
 
+from nervure.config import thread_count
 from nervure.exec.cpu.cache import ObjectCache
 from nervure.exec.cpu.target import Target
+
+# How hard the code generator tries, 0 to 3.
+_LEVEL: Final = 1
 
 
 class Code:
     """Loaded machine code; it is freed when the object is dropped."""
 
-    def __init__(self, object_file: bytes, target: Target) -> None:
+    def __init__(self, object_files: Sequence[bytes], target: Target) -> None:
         machine = _machine(target)
         self._engine: Any = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+        for one in object_files:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(one))
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:
@@ -34,13 +44,8 @@ def _machine(target: Target) -> Any:
     """Return LLVM's code generator for a target; an engine takes it over."""
     triple = llvm.Target.from_triple(llvm.get_process_triple())
     return triple.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=1, jit=True
+        cpu=target.cpu, features=target.features, opt=_LEVEL, jit=True
     )
-
-
-@functools.cache
-def _generator(target: Target) -> Any:
-    return _machine(target)
 
 
 def define_symbol(name: str, function: Any) -> None:
@@ -49,19 +54,72 @@ def define_symbol(name: str, function: Any) -> None:
     llvm.add_symbol(name, address)
 
 
-def object_file(text: str, target: Target) -> bytes:
-    """Compile text to an object file, or take it from the cache."""
-    key = hashlib.sha256(f"{target.key}\n{text}".encode()).hexdigest()
+def cache_key(text: str, target: Target) -> str:
+    """Return the digest of all that an object file depends on."""
+    version = ".".join(map(str, llvm.llvm_version_info))
+    parts = (
+        f"llvmlite {llvmlite.__version__} LLVM {version} level {_LEVEL}",
+        llvm.get_process_triple(),
+        target.key,
+        text,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def compile_modules(texts: Sequence[str], target: Target) -> Code:
+    """Compile modules that call each other, and load them.
+
+    What the cache does not have is compiled by several threads.
+    """
     cache = ObjectCache.default()
-    known = cache.load(key)
-    if known is not None:
-        return known
-    module = llvm.parse_assembly(text)
-    made: bytes = _generator(target).emit_object(module)
-    cache.store(key, made)
-    return made
+    keys = [cache_key(text, target) for text in texts]
+    known = [cache.load(key) for key in keys]
+    missing = [place for place, one in enumerate(known) if one is None]
+
+    def compile_one(place: int) -> None:
+        made = known[place] = object_file(texts[place], target)
+        cache.store(keys[place], made)
+
+    threads = min(len(missing), thread_count())
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as executor:
+            list(executor.map(compile_one, missing))
+    else:
+        for place in missing:
+            compile_one(place)
+    return Code([one for one in known if one is not None], target)
 
 
-def compile_text(text: str, target: Target) -> Code:
-    """Compile a module and load it."""
-    return Code(object_file(text, target), target)
+def object_file(text: str, target: Target) -> bytes:
+    """Compile a module.
+
+    That is done in a context of its own, in which nothing of earlier ones piles up and
+    which no other thread uses.
+    """
+    text_bytes = ctypes.c_char_p(text.encode())
+    context = create_context()
+    with ffi.OutputString() as message:
+        pointer = _unlocked("LLVMPY_ParseAssembly")(context, text_bytes, message)
+        module = ModuleRef(pointer, context)
+        if message:
+            raise RuntimeError(f"the text is not correct: {message}")
+    machine = _machine(target)
+    with ffi.OutputString() as message:
+        emit = _unlocked("LLVMPY_TargetMachineEmitToMemory")
+        buffer = emit(machine, module, 1, message)
+        if not buffer:
+            raise RuntimeError(f"the code generator failed: {message}")
+    try:
+        size = ffi.lib.LLVMPY_GetBufferSize(buffer)
+        return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _unlocked(name: str) -> Any:
+    """Return a function of LLVM without llvmlite's lock around it, if we can.
+
+    LLVM lets threads work at the same time as long as each has its own context.
+    """
+    locked = getattr(ffi.lib, name)
+    return getattr(locked, "_cfn", locked)

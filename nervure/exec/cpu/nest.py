@@ -16,7 +16,7 @@ from typing import Final
 from nervure.dtypes import DType
 from nervure.exec.cpu.elements import first_lanes, loaded, stored
 from nervure.exec.cpu.kernel import KernelBuilder
-from nervure.exec.cpu.llvm import Value, storage_type, vector_type
+from nervure.exec.cpu.llvm import Value, element_of, storage_type, vector_type
 from nervure.exec.cpu.runs import (
     Rows,
     divided,
@@ -306,10 +306,23 @@ class Row:
         size = stream.dtype.itemsize
         x = stored(b, x, stream.dtype)
         where = self.address(place, column)
-        if active == lanes:
+        stride = nest.inner_stride(place)
+        if lanes > 1 and stride != 1 and nest.shape:
+            self._scatter(where, x, stride, active, size)
+        elif active == lanes:
             b.store(x, where, size)
         else:
             b.masked_store(x, where, first_lanes(lanes, active), size)
+
+    def _scatter(
+        self, first: Value, x: Value, stride: int, active: int, size: int
+    ) -> None:
+        """Store elements that do not lie side by side, one lane after the other."""
+        b = self.nest.b
+        element = element_of(x.type)
+        for lane in range(active):
+            one = b.emit(element, f"extractelement {x}, i64 {lane}")
+            b.store(one, b.address(first, element, lane * stride), size)
 
     def address(self, place: int, column: Value | None) -> Value:
         """Return the address of a stream's element at ``column`` of the row."""

@@ -11,8 +11,8 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
-from nervure.exec.cpu.entry import HEAD, Layout, contiguous, leaf_value, program_text
-from nervure.exec.cpu.jit import Code, compile_text
+from nervure.exec.cpu.entry import HEAD, Layout, contiguous, leaf_value, program_texts
+from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
@@ -34,7 +34,7 @@ class Compiled:
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
-            self._code = compile_text(program_text(plan, layout), target)
+            self._code = compile_modules(program_texts(plan, layout), target)
             self._function = self._code.address("nervure_main")
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -98,7 +98,7 @@ class CpuProgram:
         given = self._inputs.checked(inputs)
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]
         self._compiled.run(given, results)
-        values = [*inputs, *results, *self._constants]
+        values = [*given, *results, *self._constants]
         return [values[place] for place in self._outputs]
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from nervure.config import thread_count
-from nervure.exec.cpu.jit import Code, compile_text, define_symbol
+from nervure.exec.cpu.jit import Code, compile_modules, define_symbol
 from nervure.exec.cpu.target import target
 from nervure.exec.cpu.waiting import (
     CONTROL_BYTES,
@@ -57,7 +57,7 @@ class _Native:
 
     def __init__(self) -> None:
         _define_system_functions()
-        self._code: Code = compile_text(runtime_text(), target())
+        self._code: Code = compile_modules([runtime_text()], target())
         address = self._code.address
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         define_symbol("nervure_barrier", pointer(address("nervure_barrier")))
@@ -174,11 +174,12 @@ def _quit(
 
 _pools: dict[int, Pool] = {}
 _pools_lock = threading.Lock()
+_ended = False  # the interpreter is about to exit
 
 
 def pool() -> Pool:
     """Return the pool for the current number of threads."""
-    threads = thread_count()
+    threads = 1 if _ended else thread_count()
     found = _pools.get(threads)
     if found is None:
         with _pools_lock:
@@ -191,9 +192,16 @@ def pool() -> Pool:
 
 
 def _before_exit() -> None:
-    """End all workers before the interpreter takes their code and memory away."""
-    while _pools:
-        _, one = _pools.popitem()
+    """End all workers before the interpreter takes their code and memory away.
+
+    Threads that are still computing go on alone.
+    """
+    global _ended
+    _ended = True
+    with _pools_lock:
+        pools = list(_pools.values())
+        _pools.clear()
+    for one in pools:
         one.close()
 
 

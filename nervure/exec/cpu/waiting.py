@@ -30,6 +30,7 @@ _SLEEP: Final = 6400
 _SYSCALL_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
 _WAIT_PRIVATE, _WAKE_PRIVATE = 128, 129
 _X86: Final = platform.machine() in ("x86_64", "AMD64")
+_ARM: Final = platform.machine() in ("aarch64", "arm64")
 
 
 def futex_number() -> int | None:
@@ -44,6 +45,7 @@ def runtime_text() -> str:
     return "\n".join([
         "declare i32 @nervure_yield()",
         "declare void @llvm.x86.sse2.pause()" if _X86 else "",
+        "declare void @llvm.aarch64.hint(i32)" if _ARM else "",
         _sleep_text(),
         _barrier_text(),
         _worker_text(),
@@ -52,15 +54,31 @@ def runtime_text() -> str:
     ])  # fmt: skip
 
 
+def _pause() -> str:
+    """Return the instruction that tells the core that this is a waiting loop."""
+    if _X86:
+        return "call void @llvm.x86.sse2.pause()"
+    return "call void @llvm.aarch64.hint(i32 1)" if _ARM else "fence seq_cst"
+
+
 def _sleep_text() -> str:
-    """Write ``sleep`` (until a word has changed, or for a moment) and ``wake``."""
+    """Write ``sleep`` (until a word has changed, or for a moment) and ``wake``.
+
+    Without a futex, moments get longer the longer the wait has lasted: five
+    milliseconds at most.
+    """
     number = futex_number()
     if number is None:
-        moment = 1 if sys.platform == "win32" else 50  # milli- or microseconds
+        unit = 1000 if sys.platform == "win32" else 1  # milli- or microseconds
         return f"""
 declare i32 @nervure_nap(i32)
-define void @nervure_sleep(ptr %word, i32 %seen) {{
-  %r = call i32 @nervure_nap(i32 {moment})
+declare i64 @llvm.smin.i64(i64, i64)
+define void @nervure_sleep(ptr %word, i32 %seen, i64 %turns) {{
+  %over = sub i64 %turns, {_SLEEP - 50}
+  %moment = call i64 @llvm.smin.i64(i64 %over, i64 5000)
+  %length = sdiv i64 %moment, {unit}
+  %short = trunc i64 %length to i32
+  %r = call i32 @nervure_nap(i32 %short)
   ret void
 }}
 define void @nervure_wake(ptr %word) {{
@@ -68,7 +86,7 @@ define void @nervure_wake(ptr %word) {{
 }}"""
     return f"""
 declare i64 @nervure_syscall(i64, ptr, i64, i64, ptr, ptr, i64)
-define void @nervure_sleep(ptr %word, i32 %seen) {{
+define void @nervure_sleep(ptr %word, i32 %seen, i64 %turns) {{
   %wide = zext i32 %seen to i64
   %r = call i64 @nervure_syscall(i64 {number}, ptr %word, i64 {_WAIT_PRIVATE},
                                  i64 %wide, ptr null, ptr null, i64 0)
@@ -91,7 +109,6 @@ def _wait_text(word: str, seen: str, sleepers: str, before: str, after: str) -> 
     Who changes the word looks at ``sleepers`` afterwards, and who goes to sleep adds
     itself there before the futex compares the word: one of them sees the other.
     """
-    pause = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
     return f"""
 spin:
   %turn = phi i64 [ 0, %{before} ], [ %turns, %again ]
@@ -99,7 +116,7 @@ spin:
   %changed = icmp ne i32 %now, {seen}
   br i1 %changed, label %{after}, label %wait
 wait:
-  {pause}
+  {_pause()}
   %turns = add i64 %turn, 1
   %low = and i64 %turns, {_YIELD - 1}
   %tired = icmp eq i64 %low, 0
@@ -112,7 +129,7 @@ yield:
   br label %again
 sleep:
   %down = atomicrmw add ptr {sleepers}, i64 1 seq_cst
-  call void @nervure_sleep(ptr {word}, i32 {seen})
+  call void @nervure_sleep(ptr {word}, i32 {seen}, i64 %turns)
   %up = atomicrmw sub ptr {sleepers}, i64 1 seq_cst
   br label %again
 again:

@@ -63,3 +63,11 @@ def test_gradients_and_compiled_functions_run_on_it() -> None:
     t, s, c = np.tanh(np.asarray(x)), np.sin(np.asarray(x)), np.cos(np.asarray(x))
     np.testing.assert_allclose(value, (t * s).sum(), rtol=1e-12)
     np.testing.assert_allclose(slope, (1 - t**2) * s + t * c, rtol=1e-12, atol=1e-15)
+
+
+def test_elementwise_work_after_a_product_along_batch_axes() -> None:
+    """Found by random graphs: the epilogue met the wrong results."""
+    x = np.arange(4, dtype=np.uint16)
+    with config.override(executor="cpu"):
+        result = nv.compile(lambda v: -nv.einsum("i,i->i", v, v + v))(nv.asarray(x))
+    np.testing.assert_array_equal(result, -(x * (x + x)))
