@@ -26,7 +26,6 @@ from nervure.exec.cpu.gemm_tile import multiply_add
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value, constant, vector_type
 from nervure.exec.cpu.runs import (
-    Run,
     divided,
     i64,
     known,
@@ -34,8 +33,8 @@ from nervure.exec.cpu.runs import (
     minus,
     most,
     plus,
-    store_run,
     times,
+    unravel,
 )
 
 
@@ -46,6 +45,7 @@ class Results(NamedTuple):
     """
 
     place: Place
+    shift: Sequence[Value]  # of the variant, along each axis
     images: int
     columns: int
     filter: Value  # the first one, counted over all groups
@@ -72,6 +72,7 @@ class Work(NamedTuple):
 class _Items:
     """The items of a problem: how many there are along each axis."""
 
+    variants: int
     images: int
     planes: int
     rows: int
@@ -81,6 +82,7 @@ class _Items:
     def of(cls, problem: Correlation, tiling: Tiling) -> _Items:
         depth, height, _ = problem.axes
         return cls(
+            problem.variants,
             -(-problem.batch // tiling.item_images),
             depth.count,
             -(-height.count // tiling.item_rows),
@@ -89,7 +91,7 @@ class _Items:
 
     @property
     def count(self) -> int:
-        return self.images * self.planes * self.rows * self.tiles
+        return self.variants * self.images * self.planes * self.rows * self.tiles
 
 
 class DirectWriter:
@@ -124,7 +126,8 @@ class DirectWriter:
         with b.loop(begin, end) as unit:
             rest, tile_item = divided(b, unit.index, items.tiles)
             rest, row_item = divided(b, rest, items.rows)
-            image_item, plane = divided(b, rest, items.planes)
+            rest, plane = divided(b, rest, items.planes)
+            variant, image_item = divided(b, rest, items.images)
             first_tile = times(b, tile_item, tiling.item_tiles)
             place = Place(
                 times(b, image_item, tiling.item_images),
@@ -140,7 +143,7 @@ class DirectWriter:
                 source = source_in_strip(
                     b, problem, tiling.extent, self._image, memory, place, images
                 )
-            self.item(source, place, images, first_tile).write()
+            self.item(source, place, images, first_tile).write(variant)
         return items.count
 
     def item(
@@ -178,15 +181,18 @@ class Item:
         self._place = place
         self._images = images
         self._first_tile = first_tile
+        self._shift: Sequence[Value] = ()
         self.planes = writer.problem.axes[0].inside(writer.b, place.plane)
 
-    def write(self) -> None:
+    def write(self, variant: Value) -> None:
         """Write the loops over groups and blocks of filters."""
         b, problem, tiling = self._b, self._problem, self._tiling
+        self._shift = unravel(b, variant, [axis.variants for axis in problem.axes])
+        before = times(b, variant, problem.groups * tiling.group_panels)
         with b.loop(0, problem.groups) as group:
             number = group.index if problem.groups > 1 else i64(0)
-            panels = plus(b, times(b, number, tiling.group_panels),
-                          self._writer.weights_start)  # fmt: skip
+            panels = plus(b, times(b, number, tiling.group_panels), before)
+            panels = plus(b, panels, self._writer.weights_start)
             for block in tiling.blocks:
                 first = plus(b, times(b, number, problem.filters), block.first)
                 start = plus(b, panels, tiling.panel_offset(block))
@@ -244,7 +250,9 @@ class Item:
                               number, column)  # fmt: skip
                 active = block.active(tiling.lanes)
                 self._writer.finish(
-                    Results(place, images, columns, filter_, active, values)
+                    Results(
+                        place, self._shift, images, columns, filter_, active, values
+                    )
                 )
 
             wide_end = least(b, end_tile, tiling.wide_tiles)
@@ -366,32 +374,6 @@ def fold(
     with b.loop(begin, end, 1, totals) as loop:
         loop.next = body(loop.index, list(loop.carried))
     return list(loop.results)
-
-
-def store_results(
-    b: KernelBuilder, problem: Correlation, tiling: Tiling, pointer: Value
-) -> Finish:
-    """Return what writes finished tiles to the result."""
-    depth, height, width = problem.axes
-
-    def finish(results: Results) -> None:
-        place = results.place
-        where = plus(b, times(b, place.image, problem.result_batch_step),
-                     problem.result_offset)  # fmt: skip
-        for number, axis in zip(place[1:], (depth, height, width), strict=True):
-            where = plus(b, where, times(b, number, axis.result_step))
-        where = plus(b, where, results.filter)
-        values = iter(results.values)
-        for image in range(results.images):
-            for column in range(results.columns):
-                apart = image * problem.result_batch_step + column * width.result_step
-                run = Run(pointer, plus(b, where, apart), 1)
-                for vector, active in enumerate(results.active):
-                    at = i64(vector * tiling.lanes)
-                    x = next(values)
-                    store_run(b, run, problem.dtype, at, x, tiling.lanes, active)
-
-    return finish
 
 
 def cost(problem: Correlation) -> float:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nervure.dtypes import DType
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.runs import divided, i64, least, minus, most, plus, times
-from nervure.exec.cpu.views import contiguous_strides, view_of
+from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
 from nervure.prims.convolution import ConvSettings
 
@@ -30,7 +30,13 @@ class Slide:
     """One spatial axis: ``count`` windows of ``taps`` elements slide over ``size``.
 
     Window ``o`` reads the elements ``o * stride - low + t * dilation``.  The steps are
-    distances in memory: of the image, of the weights and of the result.
+    distances in memory: of the image, of the weights, and of all that is read or
+    written where the results are (*streams*).  Window ``o`` is element
+    ``begin + o * every`` of the result.
+
+    There may be several ``variants`` that differ in two things: each begins one element
+    of the result further on than the one before it, and reads weights
+    ``variant_step`` further on.
     """
 
     size: int
@@ -41,7 +47,11 @@ class Slide:
     dilation: int
     step: int = 0
     weight_step: int = 0
-    result_step: int = 0
+    stream_steps: tuple[int, ...] = ()
+    begin: int = 0
+    every: int = 1
+    variants: int = 1
+    variant_step: int = 0
 
     @property
     def reach(self) -> int:
@@ -59,6 +69,10 @@ class Slide:
     def is_plain(self) -> bool:
         """Whether each element is a window of its own."""
         return self.is_inside and self.count == self.size and self.taps == 1
+
+    def place(self, b: KernelBuilder, window: Value) -> Value:
+        """Return the number of a window's result."""
+        return plus(b, times(b, window, self.every), self.begin)
 
     def first(self, b: KernelBuilder, window: Value) -> Value:
         """Return the place of a window's first element, which may be outside."""
@@ -95,8 +109,8 @@ ALONE = Slide(1, 1, 1, 1, 0, 1)
 class Correlation:
     """``result[n, o, f] = sum over t, c of image[n, o + t, c] * weights[t, c, f]``.
 
-    Each of ``groups`` has its own ``channels`` (c) and ``filters`` (f).  The filters of
-    the result and the groups' filters lie side by side; other distances are told.
+    Each of ``groups`` has its own ``channels`` (c) and ``filters`` (f), which lie side
+    by side, in the image and in the result.
     """
 
     dtype: DType
@@ -110,8 +124,25 @@ class Correlation:
     channel_step: int
     weight_offset: int
     weight_steps: tuple[int, int, int]  # groups, channels, filters
-    result_offset: int
-    result_batch_step: int
+    stream_batch_steps: tuple[int, ...]
+    stream_filter_steps: tuple[int, ...]
+    is_joined: bool = False  # whether the axes are no longer those of the image
+    copied_dtype: DType | None = None  # of the image, if it was copied for this purpose
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the image was copied, with all the padding it needs."""
+        return self.copied_dtype is not None
+
+    @property
+    def image_dtype(self) -> DType:
+        """The data type of the image in memory."""
+        return self.copied_dtype or self.dtype
+
+    @property
+    def variants(self) -> int:
+        """The number of variants of all axes."""
+        return math.prod(axis.variants for axis in self.axes)
 
     @property
     def taps(self) -> int:
@@ -125,13 +156,18 @@ class Correlation:
 
     @property
     def results(self) -> int:
-        """The number of places of the result, of all images."""
+        """The number of places of the result, of all images, of one variant."""
         return self.batch * math.prod(axis.count for axis in self.axes)
 
     @property
     def products(self) -> float:
-        """The number of multiplications."""
-        return float(self.results) * self.groups * self.filters * self.depth
+        """The number of multiplications, of all variants."""
+        return (
+            float(self.results * self.variants)
+            * self.groups
+            * self.filters
+            * self.depth
+        )
 
 
 def padded_axes(slides: Iterable[Slide]) -> tuple[Slide, Slide, Slide]:
@@ -141,15 +177,18 @@ def padded_axes(slides: Iterable[Slide]) -> tuple[Slide, Slide, Slide]:
     return first, second, third
 
 
-def forward(node: Node) -> Correlation:
-    """Return the problem of a ``conv``."""
+Strides = tuple[int, ...]
+
+
+def forward(node: Node, streams: Sequence[Strides]) -> Correlation:
+    """Return the problem of a ``conv``; streams have strides for its result's axes."""
     x, kernel = node.inputs
     settings = ConvSettings.of(node.attrs)
     image, weights = view_of(x), view_of(kernel)
-    result = contiguous_strides(node.shape)
     axes = padded_axes(
             Slide(x.shape[1 + k], node.shape[1 + k], kernel.shape[k], stride, low,
-                  spread, image.strides[1 + k], weights.strides[k], result[1 + k])
+                  spread, image.strides[1 + k], weights.strides[k],
+                  tuple(one[1 + k] for one in streams))
             for k, (stride, (low, _), spread) in enumerate(
                 zip(settings.strides, settings.padding, settings.dilation, strict=True)
             )
@@ -160,7 +199,7 @@ def forward(node: Node) -> Correlation:
         image.offset, image.strides[0], image.strides[-1],
         weights.offset,
         (filters * weights.strides[-1], weights.strides[-2], weights.strides[-1]),
-        0, result[0],
+        tuple(one[0] for one in streams), tuple(one[-1] for one in streams),
     )  # fmt: skip
     return joined(problem)
 
@@ -168,30 +207,31 @@ def forward(node: Node) -> Correlation:
 def joined(problem: Correlation) -> Correlation:
     """Make rows longer where nothing slides from row to row, as for a window of 1."""
     depth, height, width = problem.axes
-    if not width.is_plain:
+    if not width.is_plain or problem.variants > 1:
         return problem
     if height.is_plain and height.size > 1 and _is_gapless(height, width):
         longer = _widened(width, height.size)
-        return joined(replace(problem, axes=(ALONE, depth, longer)))
+        return joined(replace(problem, axes=(ALONE, depth, longer), is_joined=True))
     if depth.size * depth.taps * height.size * height.taps > 1 or problem.batch == 1:
         return problem
-    steps = width.size * width.step, width.count * width.result_step
-    if steps != (problem.batch_step, problem.result_batch_step):
+    image = problem.batch_step == width.size * width.step
+    steps = tuple(width.count * step for step in width.stream_steps)
+    if not image or width.every != 1 or steps != problem.stream_batch_steps:
         return problem
     longer = _widened(width, problem.batch)
-    return replace(problem, batch=1, axes=(ALONE, ALONE, longer))
+    return replace(problem, batch=1, axes=(ALONE, ALONE, longer), is_joined=True)
 
 
 def _is_gapless(outer: Slide, inner: Slide) -> bool:
-    """Tell whether rows follow each other in the image and in the result."""
+    """Tell whether rows follow each other in the image and in all streams."""
     image = outer.step == inner.step * inner.size
-    return image and outer.result_step == inner.result_step * inner.count
+    steps = tuple(step * inner.count for step in inner.stream_steps)
+    return image and outer.stream_steps == steps and outer.every == inner.every == 1
 
 
-def _widened(axis: Slide, times_: int) -> Slide:
-    """Return a plain axis made longer; a single element may have had any stride."""
-    size, count = axis.size * times_, axis.count * times_
-    return replace(axis, size=size, count=count, stride=1)
+def _widened(axis: Slide, rows: int) -> Slide:
+    """Return a plain axis as many times as long; its stride may have had no effect."""
+    return replace(axis, size=axis.size * rows, count=axis.count * rows, stride=1)
 
 
 # --- the gradient in the input -------------------------------------------------------
@@ -203,10 +243,9 @@ class _Phase:
 
     slide: Slide
     weight_offset: int
-    result_offset: int
 
 
-def input_gradient(node: Node) -> list[Correlation]:
+def input_gradient(node: Node, streams: Sequence[Strides]) -> list[Correlation]:
     """Return the problems of a ``conv_input_grad``: one for each phase of strides.
 
     A phase may have no taps: then its results are zero.
@@ -214,12 +253,12 @@ def input_gradient(node: Node) -> list[Correlation]:
     g, kernel = node.inputs
     settings = ConvSettings.of(node.attrs)
     image, weights = view_of(g), view_of(kernel)
-    result = contiguous_strides(node.shape)
     groups = settings.groups
     filters = kernel.shape[-1] // groups
     choices = [
         _phases(node.shape[1 + k], g.shape[1 + k], kernel.shape[k], settings, k,
-                image.strides[1 + k], weights.strides[k], result[1 + k])
+                image.strides[1 + k], weights.strides[k],
+                  tuple(one[1 + k] for one in streams))
         for k in range(len(settings.strides))
     ]  # fmt: skip
     problems = []
@@ -230,7 +269,7 @@ def input_gradient(node: Node) -> list[Correlation]:
             image.offset, image.strides[0], image.strides[-1],
             weights.offset + sum(one.weight_offset for one in chosen),
             (filters * weights.strides[-1], weights.strides[-1], weights.strides[-2]),
-            sum(one.result_offset for one in chosen), result[0],
+            tuple(one[0] for one in streams), tuple(one[-1] for one in streams),
         )  # fmt: skip
         problems.append(joined(problem))
     return problems
@@ -244,7 +283,7 @@ def _phases(
     axis: int,
     step: int,
     weight_step: int,
-    result_step: int,
+    stream_steps: tuple[int, ...],
 ) -> list[_Phase]:
     """Return the phases of one axis of x, whose convolution has ``count`` results.
 
@@ -261,14 +300,40 @@ def _phases(
         fitting = [t for t in range(taps) if (begin + low - t * dilation) % stride == 0]
         places = -(-(size - begin) // stride)
         if not fitting:
-            slide = Slide(count, places, 0, 1, 0, 1, step, 0, result_step * stride)
-            phases.append(_Phase(slide, 0, begin * result_step))
+            slide = Slide(
+                count, places, 0, 1, 0, 1, step, 0, stream_steps, begin, stride
+            )
+            phases.append(_Phase(slide, 0))
             continue
         # the results rise as the taps fall, so the taps are read backwards
         first = (begin + low - fitting[-1] * dilation) // stride
         slide = Slide(
             count, places, len(fitting), 1, -first, spread, step,
-            -every * weight_step, stride * result_step,
+            -every * weight_step, stream_steps, begin, stride,
         )  # fmt: skip
-        phases.append(_Phase(slide, fitting[-1] * weight_step, begin * result_step))
-    return phases
+        phases.append(_Phase(slide, fitting[-1] * weight_step))
+    return _alike(phases)
+
+
+def _alike(phases: Sequence[_Phase]) -> list[_Phase]:
+    """Join neighbouring phases that are variants of one, to write less code."""
+    result: list[_Phase] = []
+    for phase in phases:
+        if result:
+            known, count = result[-1], result[-1].slide.variants
+            step = phase.weight_offset - known.weight_offset
+            expected = replace(
+                known.slide,
+                begin=known.slide.begin + count,
+                variants=1,
+                variant_step=0,
+            )
+            regular = count == 1 or step == count * known.slide.variant_step
+            if phase.slide == expected and regular:
+                more = replace(
+                    known.slide, variants=count + 1, variant_step=step // count
+                )
+                result[-1] = _Phase(more, known.weight_offset)
+                continue
+        result.append(phase)
+    return result

@@ -107,6 +107,8 @@ def share_lanes(problem: Correlation, target: Target) -> Lanes | None:
     fits = filters and lanes % filters == 0 and channels <= MOST_CHANNELS
     if problem.groups == 1 or not fits or 2 * filters >= lanes or not channels:
         return None
+    if problem.variants > 1:
+        return None
     if lanes // filters * channels > 4 * lanes:
         return None
     single = replace(
@@ -125,7 +127,9 @@ def lanes_tiling(shared: Lanes, target: Target) -> Tiling:
     weights = min(width.taps, UNROLLED_TAPS) * shared.channels
     most = max(4, min(target.registers - 4 - weights, target.registers // 2))
     products = float(problem.results) * problem.filters * shared.depth
-    return make_tiling(problem, target, shared.blocks(), shared.depth, most, products)
+    return make_tiling(
+        problem, target, shared.lanes, shared.blocks(), shared.depth, most, products
+    )
 
 
 def write_lane_panels(

@@ -17,6 +17,7 @@ from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.runs import (
     Rows,
     Run,
+    divided,
     i64,
     load_run,
     offset,
@@ -29,7 +30,9 @@ from nervure.exec.cpu.runs import (
 
 def weights_in_place(problem: Correlation, tiling: Tiling) -> bool:
     """Tell whether the weights are one panel as they lie in memory."""
-    if problem.groups > 1 or dtypes.accumulator(problem.dtype) != problem.dtype:
+    if problem.variants > 1 or problem.groups > 1:
+        return False
+    if dtypes.accumulator(problem.dtype) != problem.dtype:
         return False
     if len(tiling.blocks) > 1 or tiling.blocks[0].number > 1:
         return False
@@ -72,24 +75,25 @@ def _write_block(
     lanes, vectors = tiling.lanes, block.vectors
     width = lanes * vectors
     taps = [axis.taps for axis in problem.axes]
-    extents = [problem.groups, block.number, *taps, problem.channels]
+    variants = [axis.variants for axis in problem.axes]
+    extents = [*variants, problem.groups, block.number, *taps, problem.channels]
     group, channel, filter_ = problem.weight_steps
     steps = [
+        *(axis.variant_step for axis in problem.axes),
         group,
         width * filter_,
         *(axis.weight_step for axis in problem.axes),
         channel,
     ]
+    base = problem.weight_offset + block.first * filter_
+    panels = block.number * math.prod(taps) * problem.channels  # rows of a group
     rows = Rows(math.prod(extents), width, unit=4096)
 
     def row(number: Value, _: Value, __: Value) -> None:
-        index = unravel(b, number, extents)
-        place = plus(b, offset(b, problem.weight_offset, index, steps),
-                     block.first * filter_)  # fmt: skip
-        inner = math.prod(extents[1:])
-        per_group, group_number = times(b, number, width), index[0]
-        skipped = tiling.group_panels - inner * width
-        to = plus(b, plus(b, per_group, times(b, group_number, skipped)), first)
+        place = offset(b, base, unravel(b, number, extents), steps)
+        group_number, inner = divided(b, number, panels)
+        to = times(b, group_number, tiling.group_panels)
+        to = plus(b, plus(b, to, times(b, inner, width)), first)
         elements, target = Run(source, place, filter_), Run(result, to, 1)
 
         for vector, active in enumerate(block.active(lanes)):

@@ -164,12 +164,12 @@ def _copy(
 ) -> None:
     """Write the copy of a run, in the type in which products are summed."""
     wide = dtypes.accumulator(problem.dtype)
-    if wide == problem.dtype:
+    if wide == problem.image_dtype:
         copy_run(b, moved_type(wide), to, source, count)
         return
 
     def move(number: Value, lanes: int, active: int) -> None:
-        x = load_run(b, source, problem.dtype, number, lanes, active)
+        x = load_run(b, source, problem.image_dtype, number, lanes, active)
         store_run(b, to, wide, number, x, lanes, active)
 
     lanes = b.target.lanes if source.stride == 1 else 1

@@ -24,6 +24,12 @@ from nervure.exec.cpu.target import Target
 
 # Bytes of a strip, which lies on the stack and should stay in the second-level cache.
 STRIP_BYTES: Final = 3 * 2**16
+# Bytes of a strip that is never used: then the whole image is copied instead.
+STRIP_LIMIT: Final = 2**19
+# Vectors are not made shorter than this.
+FEWEST_LANES: Final = 4
+# Channels that are worth a loop of their own.
+MANY_CHANNELS: Final = 8
 # Products that an item should make at least, if there are enough for all threads.
 ITEM_PRODUCTS: Final = 2.0**22
 # Items that there should be, for all threads to have equal shares.
@@ -66,6 +72,19 @@ class Tiling:
     item_tiles: int
     in_place: bool
 
+    def strip_bytes(self, problem: Correlation) -> int:
+        """Return the bytes of a strip, 0 if none is needed."""
+        if self.in_place:
+            return 0
+        itemsize = dtypes.accumulator(problem.dtype).itemsize
+        return _strip_bytes(problem, self.extent, itemsize)
+
+    @property
+    def tile_elements(self) -> int:
+        """The most results that a tile has in one image."""
+        vectors = max(block.vectors for block in self.blocks)
+        return self.columns * vectors * self.lanes
+
     @property
     def extent(self) -> Extent:
         """The results of an item, if all its tiles are wide."""
@@ -88,34 +107,43 @@ class Tiling:
 
 
 def image_in_place(problem: Correlation) -> bool:
-    """Tell whether the image can be read where it lies."""
+    """Tell whether the image can be read where it lies, and had better be."""
     width = problem.axes[2]
+    readable = problem.image_dtype == dtypes.accumulator(problem.dtype)
     channels_follow = problem.channel_step == 1 or problem.channels == 1
-    pixels_follow = (
-        width.step == problem.channels
-        or width.taps <= 1
-        or (width.dilation > 1 and width.step > 0)
-    )
-    return (
-        problem.groups == 1
-        and dtypes.accumulator(problem.dtype) == problem.dtype
-        and width.is_inside
-        and channels_follow
-        and pixels_follow
-    )
+    if not (readable and channels_follow and width.is_inside):
+        return False
+    # the elements of a row of the window follow each other, or those of a tap are many
+    follow = problem.groups == 1 and width.step == problem.channels
+    long_runs = problem.channels >= MANY_CHANNELS or width.taps <= 1
+    return follow or long_runs or width.dilation > 1 or problem.is_copied
 
 
 def choose_tiling(problem: Correlation, target: Target) -> Tiling:
     """Return the cuts for a problem."""
-    lanes = target.vector_bytes // dtypes.accumulator(problem.dtype).itemsize
+    lanes = vector_lanes(problem, target)
     blocks = cut_filters(problem.filters, lanes)
     most = most_results(target, max(block.vectors for block in blocks))
-    return make_tiling(problem, target, blocks, problem.depth, most, problem.products)
+    return make_tiling(
+        problem, target, lanes, blocks, problem.depth, most, problem.products
+    )
+
+
+def vector_lanes(problem: Correlation, target: Target) -> int:
+    """Return the lanes of a vector of filters: fewer where there are few filters.
+
+    Half a vector is often multiplied in half the time.
+    """
+    lanes = target.vector_bytes // dtypes.accumulator(problem.dtype).itemsize
+    while lanes > FEWEST_LANES and 2 * problem.filters <= lanes:
+        lanes //= 2
+    return lanes
 
 
 def make_tiling(
     problem: Correlation,
     target: Target,
+    lanes: int,
     blocks: tuple[Block, ...],
     depth: int,
     most: int,
@@ -127,14 +155,15 @@ def make_tiling(
     in_place = image_in_place(problem)
     count = problem.axes[2].count
     columns, tiles = cut_row(target, vectors, count, most)
-    while columns > 4 and not in_place:
-        if _strip_bytes(problem, Extent(1, 1, columns), itemsize) <= STRIP_BYTES:
+    while columns > 1 and not in_place:
+        limit = STRIP_BYTES if columns > 4 else STRIP_LIMIT
+        if _strip_bytes(problem, Extent(1, 1, columns), itemsize) <= limit:
             break
         columns, tiles = cut_row(target, vectors, count, columns - 1)
     images = 1 if tiles > 1 else _images(target, vectors, columns, problem.batch, most)
     item = _item(problem, products, columns, tiles, images, in_place)
     return Tiling(
-        target.vector_bytes // itemsize, blocks, depth, columns, tiles,
+        lanes, blocks, depth, columns, tiles,
         count - tiles * (columns - 1), images, *item, in_place,
     )  # fmt: skip
 

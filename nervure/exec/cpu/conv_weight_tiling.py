@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,11 @@ from nervure.exec.cpu.conv_tiling import (
     cut_row,
     most_results,
     strip_shape,
+    vector_lanes,
 )
+from nervure.exec.cpu.kernel import KernelBuilder
+from nervure.exec.cpu.llvm import Value
+from nervure.exec.cpu.runs import plus, times
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
@@ -59,6 +63,13 @@ class WeightTiling:
     filter_parts: int
     row_parts: int  # of the planes and rows of the window
 
+    def strip_bytes(self, problem: Correlation) -> int:
+        """Return the bytes of a strip of x, 0 if none is needed."""
+        if self.in_place:
+            return 0
+        itemsize = dtypes.accumulator(problem.dtype).itemsize
+        return math.prod(strip_shape(problem, self.extent)) * itemsize
+
     @property
     def all_blocks(self) -> int:
         """The number of blocks of filters of a group."""
@@ -69,13 +80,44 @@ class WeightTiling:
 class Gradient:
     """The problem: the correlation whose weights' gradient it is, and g.
 
-    The correlation's result is g: its steps and offset are those of g in memory.
+    The correlation's only stream is g.
     """
 
     problem: Correlation
-    g_channel_step: int
+    g_offset: int
     size: int  # the number of weights
     shared: Lanes | None  # how small groups share vectors, if they do
+
+    @property
+    def g_image_step(self) -> int:
+        """The distance of images in g."""
+        return self.problem.stream_batch_steps[0]
+
+    @property
+    def g_row_step(self) -> int:
+        """The distance of rows in g."""
+        return _step_of(self.problem.axes[1])
+
+    @property
+    def g_column_step(self) -> int:
+        """The distance of columns in g."""
+        return _step_of(self.problem.axes[2])
+
+    @property
+    def g_channel_step(self) -> int:
+        """The distance of channels in g."""
+        return self.problem.stream_filter_steps[0]
+
+    def g_place(self, b: KernelBuilder, image: Value, places: Sequence[Value]) -> Value:
+        """Return where the first channel of g at some place lies."""
+        where = plus(b, times(b, image, self.g_image_step), self.g_offset)
+        for axis, place in zip(self.problem.axes, places, strict=True):
+            where = plus(b, where, times(b, place, _step_of(axis)))
+        return where
+
+
+def _step_of(axis: Slide) -> int:
+    return axis.stream_steps[0] if axis.stream_steps else 0
 
 
 def gradient_of(node: Node, target: Target) -> Gradient:
@@ -86,7 +128,7 @@ def gradient_of(node: Node, target: Target) -> Gradient:
     image, result = view_of(x), view_of(g)
     axes = padded_axes(
         Slide(x.shape[1 + k], g.shape[1 + k], window[k], stride, low, spread,
-              image.strides[1 + k], 0, result.strides[1 + k])
+              image.strides[1 + k], 0, (result.strides[1 + k],))
         for k, (stride, (low, _), spread) in enumerate(
             zip(settings.strides, settings.padding, settings.dilation, strict=True)
         )
@@ -95,13 +137,13 @@ def gradient_of(node: Node, target: Target) -> Gradient:
     problem = Correlation(
         node.dtype, x.shape[0], axes, groups, node.shape[-2], node.shape[-1] // groups,
         image.offset, image.strides[0], image.strides[-1], 0, (0, 0, 0),
-        result.offset, result.strides[0],
+        (result.strides[0],), (result.strides[-1],),
     )  # fmt: skip
     problem = joined(problem)
     shared = share_lanes(problem, target)
     if shared is not None:
         problem = shared.problem
-    return Gradient(problem, result.strides[-1], node.size, shared)
+    return Gradient(problem, result.offset, node.size, shared)
 
 
 # --- cuts ----------------------------------------------------------------------------
@@ -111,10 +153,11 @@ def choose(gradient: Gradient, target: Target) -> WeightTiling:
     """Choose how the gradient is cut."""
     problem, shared = gradient.problem, gradient.shared
     wide = dtypes.accumulator(problem.dtype)
-    lanes = target.vector_bytes // wide.itemsize
-    blocks = cut_filters(problem.filters, lanes)
     if shared is not None:
-        blocks = shared.blocks()
+        lanes, blocks = shared.lanes, shared.blocks()
+    else:
+        lanes = vector_lanes(problem, target)
+        blocks = cut_filters(problem.filters, lanes)
     vectors = max(block.vectors for block in blocks)
     most = most_results(target, vectors)
     if shared is not None:
@@ -145,7 +188,7 @@ def _choose_lanes_run(
 ) -> tuple[str, int, bool]:
     """Return what a run is where groups share vectors; its length; if x is in place."""
     width = problem.axes[2]
-    same = dtypes.accumulator(problem.dtype) == problem.dtype
+    same = problem.image_dtype == dtypes.accumulator(problem.dtype)
     in_place = same and problem.channel_step == 1 and width.is_inside
     length = width.taps * shared.channels
     if length <= most:
@@ -157,7 +200,7 @@ def _choose_run(problem: Correlation, most: int) -> tuple[str, int, bool]:
     """Return what a run is, its length, and whether x is read where it lies."""
     depth, height, width = problem.axes
     channels = problem.channels
-    same = dtypes.accumulator(problem.dtype) == problem.dtype
+    same = problem.image_dtype == dtypes.accumulator(problem.dtype)
     readable = same and (problem.channel_step == 1 or channels == 1)
     rows_inside = depth.is_inside and height.is_inside
     if problem.depth <= most and rows_inside and problem.groups == 1:
@@ -165,7 +208,7 @@ def _choose_run(problem: Correlation, most: int) -> tuple[str, int, bool]:
     gapless = problem.groups == 1 and width.step == channels
     if readable and width.is_inside and width.dilation == 1 and gapless:
         return "row", width.taps * channels, True
-    if readable and (channels >= FEW_CHANNELS or width.taps == 1):
+    if readable and (channels >= FEW_CHANNELS or width.taps == 1 or problem.is_copied):
         return "tap", channels, True
     if width.dilation == 1:
         return "row", width.taps * channels, False

@@ -16,10 +16,12 @@ many parts there are depends on the shapes alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from nervure import dtypes
 from nervure.exec.cpu.conv_lanes import Lanes
+from nervure.exec.cpu.conv_room import with_room
 from nervure.exec.cpu.conv_strips import (
     Place,
     Source,
@@ -28,6 +30,7 @@ from nervure.exec.cpu.conv_strips import (
     strip_memory,
 )
 from nervure.exec.cpu.conv_tiling import (
+    STRIP_LIMIT,
     Block,
     strip_shape,
 )
@@ -39,21 +42,23 @@ from nervure.exec.cpu.conv_weight_tiling import (
     gradient_of,
 )
 from nervure.exec.cpu.expressions import register_type
+from nervure.exec.cpu.gemm_parts import add_parts
+from nervure.exec.cpu.gemm_results import Epilogue
 from nervure.exec.cpu.gemm_tile import multiply_add
-from nervure.exec.cpu.kernel import Kernel, KernelBuilder, KernelCall, Scratch, Slot
+from nervure.exec.cpu.kernel import Kernel, KernelBuilder, KernelCall, Scratch
 from nervure.exec.cpu.llvm import Value, constant, vector_type
 from nervure.exec.cpu.runs import (
-    Rows,
     Run,
     divided,
+    fill_run,
     i64,
     least,
     load_run,
     minus,
     most,
+    moved_type,
     plus,
     store_run,
-    stretch,
     times,
 )
 from nervure.exec.cpu.target import Target
@@ -61,70 +66,51 @@ from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
 
 
-def lower_conv_kernel_grad(
-    node: Node, target: Target, _: Callable[[Node, Target], None]
+def lower_kernel_gradient(
+    node: Node, epilogue: Epilogue, target: Target
 ) -> list[KernelCall]:
-    """Return the kernels of ``conv_kernel_grad``."""
+    """Return the kernels of ``conv_kernel_grad`` and the group that reads it."""
     x, g = (view_of(operand).root for operand in node.inputs)
     gradient = gradient_of(node, target)
     wide = dtypes.accumulator(node.dtype)
     if gradient.problem.results == 0:
-        return [KernelCall(_zero_kernel(node, target), (), (node,))]
+        scratch = Scratch(node.size * wide.itemsize)
+        zeros = KernelCall(_zero_kernel(node, target), (), (scratch,))
+        return [zeros, add_parts(node, epilogue, scratch, 1, target)]
+    calls: list[KernelCall] = []
     tiling = choose(gradient, target)
-    direct = tiling.parts == 1 and wide == node.dtype
-    result: Slot = node
-    if not direct:
-        result = Scratch(tiling.parts * node.size * wide.itemsize)
+    large = tiling.strip_bytes(gradient.problem) > STRIP_LIMIT
+    if large and not gradient.problem.is_joined:
+        calls, x, (problem,) = with_room(node.inputs[0], [gradient.problem], target)
+        gradient = replace(gradient, problem=problem)
+        tiling = choose(gradient, target)
     reads = tuple(dict.fromkeys((x, g)))
-    kernel = _partial_kernel(node, gradient, tiling, target)
-    calls = [KernelCall(kernel, reads, (result,))]
-    if not direct:
-        kernel = _combining_kernel(node, tiling.parts, target)
-        calls.append(KernelCall(kernel, (result,), (node,)))
-    return calls
+    kernel = _partial_kernel(reads, x, g, gradient, tiling, target)
+    if tiling.parts == 1 and wide == node.dtype and epilogue.group is None:
+        return [*calls, KernelCall(kernel, reads, (node,))]
+    scratch = Scratch(tiling.parts * node.size * wide.itemsize)
+    calls.append(KernelCall(kernel, reads, (scratch,)))
+    return [*calls, add_parts(node, epilogue, scratch, tiling.parts, target)]
 
 
 def _zero_kernel(node: Node, target: Target) -> Kernel:
     """Return the kernel for the gradient of no images."""
     b = KernelBuilder("conv_no_images", target, 1)
-    with b.loop(0, node.size) as loop:
-        run = Run(b.operands[0], loop.index, 1)
-        zero = constant(0, register_type(node.dtype))
-        store_run(b, run, node.dtype, i64(0), zero, 1, 1)
+    zero = Value(moved_type(dtypes.accumulator(node.dtype)), "0")
+    with b.loop(b.begin, b.end):
+        fill_run(b, zero.type, Run(b.operands[0], i64(0), 1), zero, node.size)
     return b.finish(1, float(node.size))
 
 
-def _combining_kernel(node: Node, parts: int, target: Target) -> Kernel:
-    """Return the kernel that adds the partial results, the first one first."""
-    wide = dtypes.accumulator(node.dtype)
-    b = KernelBuilder("conv_sum", target, 2)
-    source, result = b.operands
-    lanes = target.vector_bytes // wide.itemsize
-    rows = Rows(1, node.size, unit=2048)
-
-    def row(_: Value, start: Value, stop: Value) -> None:
-        def move(number: Value, lanes: int, active: int) -> None:
-            place = plus(b, start, number)
-            first = load_run(b, Run(source, place, 1), wide, i64(0), lanes, active)
-            with b.loop(1, parts, 1, [first]) as loop:
-                at = plus(b, place, times(b, loop.index, node.size))
-                x = load_run(b, Run(source, at, 1), wide, i64(0), lanes, active)
-                loop.next = [b.binary("fadd", loop.carried[0], x)]
-            to = Run(result, place, 1)
-            store_run(b, to, node.dtype, i64(0), loop.results[0], lanes, active)
-
-        stretch(b, lanes, minus(b, stop, start), move)
-
-    rows.emit(b, row)
-    return b.finish(rows.units, 1.0 * node.size * parts)
-
-
 def _partial_kernel(
-    node: Node, gradient: Gradient, tiling: WeightTiling, target: Target
+    reads: Sequence[Node],
+    x: Node,
+    g: Node,
+    gradient: Gradient,
+    tiling: WeightTiling,
+    target: Target,
 ) -> Kernel:
     """Return the kernel that computes the partial results."""
-    x, g = (view_of(operand).root for operand in node.inputs)
-    reads = list(dict.fromkeys((x, g)))
     b = KernelBuilder("conv_kernel_grad", target, len(reads) + 1)
     pointers = dict(zip(reads, b.operands, strict=False))
     writer = _Writer(b, gradient, tiling, pointers[x], pointers[g], b.operands[-1])
@@ -256,12 +242,8 @@ class _Item:
         b, problem, writer = self._b, self._problem, self._writer
         memory = writer.panel
         channel = plus(b, times(b, group, problem.filters), filter_)
-        base = times(b, channel, writer.gradient.g_channel_step)
-        base = plus(b, base, problem.result_offset)
-        numbers = self._place
-        base = plus(b, base, times(b, numbers.image, problem.result_batch_step))
-        for axis, number in zip(problem.axes, numbers[1:], strict=True):
-            base = plus(b, base, times(b, number, axis.result_step))
+        base = writer.gradient.g_place(b, self._place.image, self._place[1:])
+        base = plus(b, base, times(b, channel, writer.gradient.g_channel_step))
         if memory is None:
             return Run(writer.g, base, 1)
         self._fill_panel(block, base, memory)
@@ -269,30 +251,30 @@ class _Item:
 
     def _steps(self, block: Block) -> tuple[int, int, int]:
         """Return the distances of images, rows and columns of g as it is read."""
-        problem, extent = self._problem, self._tiling.extent
+        gradient, extent = self._writer.gradient, self._tiling.extent
         if self._writer.panel is None:
-            _, height, width = problem.axes
-            return problem.result_batch_step, height.result_step, width.result_step
+            return gradient.g_image_step, gradient.g_row_step, gradient.g_column_step
         column = block.vectors * self._tiling.lanes
         return extent.rows * extent.columns * column, extent.columns * column, column
 
     def _fill_panel(self, block: Block, base: Value, memory: Value) -> None:
         """Write the copy of a block's filters of g at all places of the item."""
         b, problem, writer = self._b, self._problem, self._writer
-        _, height, width = problem.axes
-        lanes = self._tiling.lanes
+        gradient, lanes = writer.gradient, self._tiling.lanes
         steps = self._steps(block)
         rows = minus(b, self._row_end, self._place.row)
         columns = minus(b, self._column_end, self._place.column)
         with b.loop(0, self._images) as image:
-            from_image = plus(b, base, times(b, image.index, problem.result_batch_step))
+            from_image = plus(b, base, times(b, image.index, gradient.g_image_step))
             with b.loop(0, rows) as row:
-                from_row = plus(b, from_image, times(b, row.index, height.result_step))
+                from_row = plus(b, from_image, times(b, row.index, gradient.g_row_step))
                 to_row = plus(b, times(b, image.index, steps[0]),
                               times(b, row.index, steps[1]))  # fmt: skip
                 with b.loop(0, columns) as column:
-                    at = plus(b, from_row, times(b, column.index, width.result_step))
-                    source = Run(writer.g, at, writer.gradient.g_channel_step)
+                    at = plus(
+                        b, from_row, times(b, column.index, gradient.g_column_step)
+                    )
+                    source = Run(writer.g, at, gradient.g_channel_step)
                     to = plus(b, to_row, times(b, column.index, steps[2]))
                     for vector, active in enumerate(block.active(lanes)):
                         x = load_run(b, source, problem.dtype, i64(vector * lanes),

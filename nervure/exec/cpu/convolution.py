@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nervure import dtypes
-from nervure.exec.cpu.conv_direct import DirectWriter, cost, store_results
+from nervure.exec.cpu.conv_direct import DirectWriter, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
 from nervure.exec.cpu.conv_lanes import (
     Lanes,
@@ -17,9 +18,14 @@ from nervure.exec.cpu.conv_lanes import (
     write_lane_panels,
 )
 from nervure.exec.cpu.conv_panels import weights_in_place, write_panels
+from nervure.exec.cpu.conv_results import ResultWriter, result_memory
+from nervure.exec.cpu.conv_room import with_room
 from nervure.exec.cpu.conv_strips import strip_memory
-from nervure.exec.cpu.conv_tiling import Tiling, choose_tiling, strip_shape
+from nervure.exec.cpu.conv_tiling import STRIP_LIMIT, Tiling, choose_tiling, strip_shape
+from nervure.exec.cpu.conv_weights import lower_kernel_gradient
+from nervure.exec.cpu.gemm_results import Epilogue
 from nervure.exec.cpu.kernel import Kernel, KernelBuilder, KernelCall, Scratch, Slot
+from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
@@ -27,16 +33,33 @@ from nervure.ir.node import Node
 Materialise = Callable[[Node, Target], None]
 
 
-def lower_conv(node: Node, target: Target, _: Materialise) -> list[KernelCall]:
-    """Return the kernels of ``conv``."""
-    return _correlate(node, [forward(node)], target)
-
-
-def lower_conv_input_grad(
-    node: Node, target: Target, _: Materialise
+def lower_convolution(
+    node: Node,
+    group: Sequence[Node],
+    outputs: Sequence[Node],
+    target: Target,
+    over: Mapping[Node, Node] | None = None,
 ) -> list[KernelCall]:
-    """Return the kernels of ``conv_input_grad``."""
-    return _correlate(node, input_gradient(node), target)
+    """Return the kernels of a convolution or one of its gradients.
+
+    ``group`` are elementwise nodes that read the result; they are computed before it
+    is stored.  ``outputs`` are the nodes that need memory; ``over`` names for some the
+    operand over which they may be written.
+    """
+    epilogue = Epilogue(node, group, outputs, over or {})
+    if node.op.name == "conv_kernel_grad":
+        return lower_kernel_gradient(node, epilogue, target)
+    streams = epilogue.strides(target)
+    if node.op.name == "conv":
+        problems = [forward(node, streams)]
+    else:
+        problems = input_gradient(node, streams)
+    return _correlate(node, problems, epilogue, target)
+
+
+def lower_plainly(node: Node, target: Target, _: Materialise) -> list[KernelCall]:
+    """Return the kernels of a convolution whose result is stored as it is."""
+    return lower_convolution(node, [], [node], target)
 
 
 @dataclass(frozen=True)
@@ -70,7 +93,13 @@ class _Part:
     @property
     def panel_elements(self) -> int:
         """The number of elements of all panels."""
-        return self.groups * self.tiling.group_panels
+        return self.problem.variants * self.groups * self.tiling.group_panels
+
+    @property
+    def wants_copy(self) -> bool:
+        """Whether a strip would be too large."""
+        large = self.tiling.strip_bytes(self.whole) > STRIP_LIMIT
+        return large and not self.problem.is_joined
 
     @property
     def strip_elements(self) -> int:
@@ -81,27 +110,35 @@ class _Part:
 
 
 def _correlate(
-    node: Node, problems: Sequence[Correlation], target: Target
+    node: Node, problems: Sequence[Correlation], epilogue: Epilogue, target: Target
 ) -> list[KernelCall]:
     """Return the kernels of correlations that write parts of one result."""
+    calls: list[KernelCall] = []
+    image = view_of(node.inputs[0]).root
+    parts = _parts(problems, target)
+    if any(part.wants_copy for part in parts):
+        calls, image, problems = with_room(node.inputs[0], problems, target)
+        parts = _parts(problems, target)
+    weights: Slot = view_of(node.inputs[1]).root
+    alone = len(parts) == 1 and parts[0].shared is None
+    total = sum(part.panel_elements for part in parts)
+    if alone and weights_in_place(problems[0], parts[0].tiling):
+        parts = [replace(parts[0], start=problems[0].weight_offset)]
+    elif total:
+        panels = Scratch(total * dtypes.accumulator(node.dtype).itemsize)
+        calls.append(KernelCall(_panel_kernel(parts, target), (weights,), (panels,)))
+        weights = panels
+    return [*calls, _direct_kernel(node, image, weights, parts, epilogue, target)]
+
+
+def _parts(problems: Sequence[Correlation], target: Target) -> list[_Part]:
+    """Return how the problems are cut; their panels follow each other."""
     parts: list[_Part] = []
     total = 0
     for problem in problems:
         parts.append(_Part.of(problem, total, target))
         total += parts[-1].panel_elements
-    weights: Slot = view_of(node.inputs[1]).root
-    alone = len(parts) == 1 and parts[0].shared is None
-    if alone and weights_in_place(problems[0], parts[0].tiling):
-        parts = [replace(parts[0], start=problems[0].weight_offset)]
-        return [_direct_kernel(node, parts, weights, target)]
-    if not total:
-        return [_direct_kernel(node, parts, weights, target)]
-    panels = Scratch(total * dtypes.accumulator(node.dtype).itemsize)
-    packing = _panel_kernel(parts, target)
-    return [
-        KernelCall(packing, (weights,), (panels,)),
-        _direct_kernel(node, parts, panels, target),
-    ]
+    return parts
 
 
 def _panel_kernel(parts: Sequence[_Part], target: Target) -> Kernel:
@@ -118,25 +155,34 @@ def _panel_kernel(parts: Sequence[_Part], target: Target) -> Kernel:
 
 
 def _direct_kernel(
-    node: Node, parts: Sequence[_Part], panels: Slot, target: Target
+    node: Node,
+    image: Node,
+    panels: Slot,
+    parts: Sequence[_Part],
+    epilogue: Epilogue,
+    target: Target,
 ) -> KernelCall:
     """Return the kernel that computes the result."""
-    image = view_of(node.inputs[0]).root
-    reads: list[Slot] = list(dict.fromkeys((image, panels)))
-    b = KernelBuilder(node.op.name, target, len(reads) + 1)
-    pointers = dict(zip(reads, b.operands, strict=False))
+    reads: list[Slot] = list(dict.fromkeys((image, panels, *epilogue.roots)))
+    writes = epilogue.outputs
+    b = KernelBuilder(node.op.name, target, len(reads) + len(writes))
+    pointers: dict[Any, Value] = dict(zip([*reads, *writes], b.operands, strict=True))
+    epilogue.allow_aliases(b, pointers)
     strip = max(part.strip_elements for part in parts)
     memory = strip_memory(b, node.dtype, strip) if strip else None
+    tile = max(part.tiling.tile_elements for part in parts)
+    tile_memory = result_memory(b, epilogue, parts[0].problem, tile)
     units = 0
     for part in parts:
         problem, tiling = part.whole, part.tiling
-        finish = store_results(b, problem, tiling, b.operands[-1])
+        results = ResultWriter(b, problem, tiling, epilogue, pointers, tile_memory)
         kind = DirectWriter if part.shared is None else LaneWriter
         writer = kind(
-            b, problem, tiling, pointers[image], pointers[panels], part.start, finish
-        )
+            b, problem, tiling, pointers[image], pointers[panels], part.start,
+            results.write,
+        )  # fmt: skip
         if isinstance(writer, LaneWriter) and part.shared is not None:
             writer.shared = part.shared
         units += writer.emit(units, None if tiling.in_place else memory)
-    kernel = b.finish(units, sum(cost(part.problem) for part in parts))
-    return KernelCall(kernel, tuple(reads), (node,))
+    kernel = b.finish(units, sum(cost(part.problem) for part in parts) + epilogue.cost)
+    return KernelCall(kernel, tuple(reads), tuple(writes))

@@ -83,10 +83,14 @@ def is_leaf(slot: Slot) -> bool:
 
 
 def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
-    """Return the first and last phase in which each slot is used."""
+    """Return the first and last phase in which each slot is used.
+
+    Where one thread does everything, every call counts as a phase.
+    """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    for number, phase in enumerate(plan.phases):
+    phases = [[call] for call in plan.calls] if plan.serial else plan.phases
+    for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
                 births.setdefault(slot, number)
@@ -196,7 +200,7 @@ class _StepWriter:
     """
 
     def __init__(self, layout: Layout, lines: list[str]) -> None:
-        plan = layout.plan
+        plan = self._plan = layout.plan
         self._layout = layout
         self._lines = lines
         self._count = 0
@@ -207,9 +211,9 @@ class _StepWriter:
     def phase(self, number: int, calls: Sequence[KernelCall]) -> None:
         """Write the calls of one phase: shared ones, then those of the first thread."""
         for call in calls:
-            if not call.kernel.serial:
+            if not self._plan.is_serial(call):
                 self._shared(call)
-        serial = [call for call in calls if call.kernel.serial]
+        serial = [call for call in calls if self._plan.is_serial(call)]
         if not serial:
             return
         self._lines += [

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.exec.cpu import mathlib
+from nervure.exec.cpu import conversions, mathlib
 from nervure.exec.cpu.llvm import (
     FunctionBuilder,
     Value,
@@ -255,19 +255,32 @@ def convert(b: FunctionBuilder, x: Value, source: DType, target: DType) -> Value
 def _to_float(
     b: FunctionBuilder, x: Value, source: DType, target: DType, type_: str
 ) -> Value:
+    if target in NARROW:
+        return round_to(b, _float_to_round(b, x, source, target), target)
     if is_floating(x):
-        wide = "double" in type_
-        result = b.convert("fpext" if wide else "fptrunc", x, type_)
-    else:
-        signed = dtypes.is_signed(source)
-        result = b.convert("sitofp" if signed else "uitofp", x, type_)
-    return round_to(b, result, target) if target in NARROW else result
+        return b.convert("fpext" if "double" in type_ else "fptrunc", x, type_)
+    return b.convert("sitofp" if dtypes.is_signed(source) else "uitofp", x, type_)
+
+
+def _float_to_round(
+    b: FunctionBuilder, x: Value, source: DType, target: DType
+) -> Value:
+    """Return ``float`` from which ``target`` is rounded as if only once."""
+    lanes = lanes_of(x.type)
+    op = "sitofp" if dtypes.is_signed(source) else "uitofp"
+    if not is_floating(x):
+        if source.itemsize < 4 or target == dtypes.float16:
+            return b.convert(op, x, vector_type("float", lanes))
+        if source.itemsize == 8:
+            x = conversions.marked(b, x, dtypes.is_signed(source))
+        x = b.convert(op, x, vector_type("double", lanes))
+    return conversions.to_odd_float(b, x) if "double" in x.type else x
 
 
 def round_to(b: FunctionBuilder, x: Value, dtype: DType) -> Value:
     """Round a ``float`` in flight to the digits of a narrow type."""
-    narrow = vector_type(scalar_type(dtype), lanes_of(x.type))
-    return b.convert("fpext", b.convert("fptrunc", x, narrow), x.type)
+    type_ = vector_type(scalar_type(dtype), lanes_of(x.type))
+    return b.convert("fpext", b.convert("fptrunc", x, type_), x.type)
 
 
 def _spell(type_: str) -> str:

@@ -24,7 +24,7 @@ from nervure.prims.contract import dot_axes, free_axes
 # Reductions that may compute their operand while they read it.
 REDUCTIONS = frozenset({"reduce_sum", "reduce_prod", "reduce_max", "reduce_min"})
 # Operations that may compute the group that reads their result before they store it.
-CONTRACTIONS = frozenset({"dot"})
+CONTRACTIONS = frozenset({"dot", "conv", "conv_input_grad", "conv_kernel_grad"})
 LEAVES = frozenset({"input", "buffer", "const"})
 # Instructions of a group: a longer loop would not stay in the cache for instructions.
 LARGEST_GROUP = 800
@@ -220,6 +220,7 @@ class Tasks:
             if task.ancestors & other.bit:
                 task.ancestors &= ~other.bit
                 task.ancestors |= target.bit | target.ancestors
+        target.ancestors &= ~target.bit  # where it had to wait for the other itself
         other.nodes = []
 
     def _add_ancestors(self, task: Task, bits: int) -> None:

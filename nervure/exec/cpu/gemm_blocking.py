@@ -49,6 +49,7 @@ class Packing(enum.Enum):
 
     NONE = "none"  # it is read where it lies
     COPY = "copy"  # rows of y are copied
+    PAIR = "pair"  # two rows of bfloat16 are interleaved
     TRANSPOSE = "transpose"  # blocks of vectors are transposed
     GATHER = "gather"  # element by element
 
@@ -141,7 +142,7 @@ def choose_blocking(problem: Problem, target: Target) -> Blocking:
     """Return the cuts for a problem."""
     rows, vectors = _choose_tile(problem, target)
     lanes = target.vector_bytes // element_bytes(problem)
-    panel, count, last = _panels(problem.n, vectors, lanes)
+    panel, count, last = _panels(problem, vectors, lanes)
     tiles = _tile_rows(problem.m, rows)
     tile_count = sum(one.count for one in tiles)
     packing = _packing(problem, target, panel, last, tile_count, lanes)
@@ -151,7 +152,8 @@ def choose_blocking(problem: Problem, target: Target) -> Blocking:
     blocks = _blocks(problem, count, depth, tiles[0].rows, tile_count)
     return Blocking(
         panel, count, last, _can_merge(problem, target, panel, last),
-        tiles, blocks, -(-tile_count // blocks), depth, packing,
+        tiles, blocks, -(-tile_count // blocks), depth,
+        packing,
         _fetches_panels(problem, count, tile_count),
         _fetches_rows(problem, packing, tile_count), _fetches_results(problem),
     )  # fmt: skip
@@ -186,7 +188,7 @@ def _candidates(problem: Problem, target: Target) -> Iterator[tuple[int, int]]:
 def _estimate(problem: Problem, target: Target, rows: int, vectors: int) -> float:
     """Return the estimated time, in multiply-adds for each element of the sum."""
     lanes = target.vector_bytes // element_bytes(problem)
-    _, count, last = _panels(problem.n, vectors, lanes)
+    _, count, last = _panels(problem, vectors, lanes)
     tiles = _tile_rows(problem.m, rows)
     total = 0.0
     for one in tiles:
@@ -224,17 +226,18 @@ def _tile_rows(m: int, rows: int) -> tuple[TileRows, ...]:
     )
 
 
-def _panels(n: int, vectors: int, lanes: int) -> tuple[Panel, int, Panel]:
-    """Cut ``n`` columns into panels; returns the usual one, their number, the last."""
+def _panels(problem: Problem, vectors: int, lanes: int) -> tuple[Panel, int, Panel]:
+    """Cut the columns into panels; returns the usual one, their number, the last."""
     width = vectors * lanes
-    count = -(-n // width)
-    rest = n - (count - 1) * width
+    count = -(-problem.n // width)
+    rest = problem.n - (count - 1) * width
     whole, active = divmod(rest, lanes)
     widths = (lanes,) * whole
     if active:
         # as wide as the others where that makes the last panel like them
         alike = count > 1 and whole == vectors - 1
-        widths = (*widths, lanes if alike else _narrowest(active, lanes))
+        least = 4 if problem.paired else 1
+        widths = (*widths, lanes if alike else _narrowest(active, lanes, least))
     last = Panel(widths, active or lanes)
     return (Panel((lanes,) * vectors, lanes) if count > 1 else last), count, last
 
@@ -249,9 +252,9 @@ def _can_merge(problem: Problem, target: Target, panel: Panel, last: Panel) -> b
     )
 
 
-def _narrowest(active: int, lanes: int) -> int:
+def _narrowest(active: int, lanes: int, least: int) -> int:
     """Return the narrowest useful vector with at least ``active`` lanes."""
-    if active == 1:
+    if active == least == 1:
         return 1
     return min(lanes, max(1 << (active - 1).bit_length(), min(lanes, 4)))
 
@@ -307,6 +310,8 @@ def _packing(
         if problem.y.rows == 1 and lanes > 1:
             return Packing.TRANSPOSE
         return Packing.GATHER
+    if problem.paired:
+        return Packing.PAIR
     if problem.y.dtype in NARROW or problem.y.dtype.itemsize < 4:
         # converted once, not by each tile
         return Packing.COPY if tile_count > 2 else Packing.NONE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nervure import dtypes
 from nervure.exec.cpu.gemm_blocking import Packing, Panel
 from nervure.exec.cpu.gemm_tile import (
     Right,
@@ -34,6 +35,9 @@ def pack(
     """Write ``steps`` rows of a panel to ``buffer``; returns how to read them."""
     if packing is Packing.NONE:
         return source._replace(masked=True)
+    if packing is Packing.PAIR:
+        _pair_rows(b, panel, source, steps, buffer)
+        return Right(buffer, dtypes.int32, panel.stride, False, 4)
     if packing is Packing.COPY:
         _copy_rows(b, panel, source, steps, buffer)
     elif packing is Packing.TRANSPOSE:
@@ -47,25 +51,56 @@ def _copy_rows(
     b: KernelBuilder, panel: Panel, source: Right, steps: Value, buffer: Value
 ) -> None:
     """Copy row after row."""
-    element = storage_type(source.dtype)
     with b.loop(0, steps, 1, [source.pointer, buffer]) as loop:
         read, written = loop.carried
-        values = []
-        column = 0
-        for place, width in enumerate(panel.widths):
-            where = b.address(read, element, column)
-            type_ = vector_type(element, width)
-            mask = panel.mask_of(place)
-            if mask is not None:
-                raw = b.masked_load(type_, where, mask, source.dtype.itemsize)
-            else:
-                raw = b.load(type_, where, source.dtype.itemsize)
-            values.append(widened(b, raw, source.dtype))
-            column += width
+        element = storage_type(source.dtype)
+        values = [
+            widened(b, raw, source.dtype)
+            for raw in _load_row(b, panel, element, source.dtype.itemsize, read)
+        ]
         store_tile_row(b, panel, values, written)
         loop.next = [
             b.address(read, element, source.step),
             b.address(written, element_type(source.dtype), panel.stride),
+        ]
+
+
+def _load_row(
+    b: KernelBuilder, panel: Panel, element: str, align: int, where: Value
+) -> list[Value]:
+    """Load a row of a panel from y."""
+    vectors = []
+    column = 0
+    for place, width in enumerate(panel.widths):
+        address = b.address(where, element, column)
+        type_ = vector_type(element, width)
+        mask = panel.mask_of(place)
+        if mask is not None:
+            vectors.append(b.masked_load(type_, address, mask, align))
+        else:
+            vectors.append(b.load(type_, address, align))
+        column += width
+    return vectors
+
+
+def _pair_rows(
+    b: KernelBuilder, panel: Panel, source: Right, steps: Value, buffer: Value
+) -> None:
+    """Interleave two rows of y at each step; a step of ``source`` is two rows."""
+    with b.loop(0, steps, 1, [source.pointer, buffer]) as loop:
+        read, written = loop.carried
+        below = b.address(read, "i16", source.step // 2)
+        upper = _load_row(b, panel, "i16", 2, read)
+        lower = _load_row(b, panel, "i16", 2, below)
+        pairs = []
+        for width, one, other in zip(panel.widths, upper, lower, strict=True):
+            lanes = [lane for k in range(width) for lane in (k, k + width)]
+            mixed = _shuffle(b, one, other, lanes)
+            pairs.append(b.convert("bitcast", mixed, vector_type("i32", width)))
+        store_tile_row(b, panel, pairs, written)
+        loop.next = [
+            b.address(read, "i16", source.step),
+            b.address(written, "i32", panel.stride),
         ]
 
 
@@ -77,12 +112,18 @@ def _gather_elements(
     steps: Value,
     buffer: Value,
 ) -> None:
-    """Copy element by element."""
+    """Copy element by element; columns that do not exist repeat the last one.
+
+    Left as they are they might hold numbers that are slow to multiply.
+    """
     element, packed = storage_type(source.dtype), element_type(source.dtype)
     with b.loop(0, steps, 1, [source.pointer, buffer]) as rows:
         read, written = rows.carried
-        with b.loop(0, _column_count(panel)) as loop:
-            where = b.address(read, element, times(b, loop.index, column_stride))
+        with b.loop(0, panel.stride) as loop:
+            column = loop.index
+            if panel.limit is not None or panel.columns < panel.stride:
+                column = least(b, column, minus(b, _column_count(panel), 1))
+            where = b.address(read, element, times(b, column, column_stride))
             raw = b.load(element, where, source.dtype.itemsize)
             place = b.address(written, packed, loop.index)
             b.store(widened(b, raw, source.dtype), place, 4)
@@ -217,6 +258,6 @@ def _picked(
 
 def _shuffle(b: KernelBuilder, one: Value, other: Value, lanes: list[int]) -> Value:
     listed = ", ".join(f"i32 {lane}" for lane in lanes)
-    return b.emit(
-        one.type, f"shufflevector {one}, {other}, <{len(lanes)} x i32> <{listed}>"
-    )
+    type_ = vector_type(element_of(one.type), len(lanes))
+    mask = f"<{len(lanes)} x i32> <{listed}>"
+    return b.emit(type_, f"shufflevector {one}, {other}, {mask}")

@@ -347,8 +347,12 @@ class PanelLoops:
             jump, step, lines = line * self.problem.k, line, -(-width // line)
         else:
             return None
-        _, number = divided(b, tile, lines)
-        start = self._along(following, matrix, times(b, number, jump))
+        number, column = divided(b, tile, lines)
+        where = times(b, column, jump)
+        if self.blocking.packing is Packing.PAIR:  # a step is two rows
+            _, second = divided(b, number, 2)
+            where = plus(b, where, times(b, second, step // 2))
+        start = self._along(following, matrix, where)
         return Ahead(start, matrix.dtype, step, 1)
 
 

@@ -37,6 +37,7 @@ def parts_wanted(problem: Problem, units: int) -> int:
 def cut_sum(problem: Problem, parts: int) -> Problem:
     """Return a problem that makes ``parts`` partial sums, along a first batch axis."""
     chunk = -(-problem.k // parts)
+    chunk += chunk % 2  # bfloat16 may be multiplied in pairs
     parts = -(-problem.k // chunk)
     size = problem.m * problem.n
     for extent in problem.batch:

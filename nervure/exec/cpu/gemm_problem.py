@@ -70,6 +70,8 @@ class Problem:
     chunk
         The part of the sum that one kernel call's unit makes.  Smaller than ``k`` only
         if the first batch axis runs over the parts.
+    paired
+        Whether a step of the sum is a pair of bfloat16; see ``gemm_pairs.py``.
     """
 
     dtype: DType
@@ -81,6 +83,7 @@ class Problem:
     y: Matrix
     layouts: tuple[Layout, ...]
     chunk: int
+    paired: bool = False
 
     @property
     def parts(self) -> int:

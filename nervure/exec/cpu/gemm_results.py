@@ -20,7 +20,13 @@ from nervure.exec.cpu.gemm_blocking import Panel
 from nervure.exec.cpu.gemm_problem import Problem
 from nervure.exec.cpu.gemm_tile import CACHE_LINE, Visits, load_tile_row, narrowed
 from nervure.exec.cpu.kernel import KernelBuilder
-from nervure.exec.cpu.llvm import Value, constant, storage_type, vector_type
+from nervure.exec.cpu.llvm import (
+    Value,
+    constant,
+    element_of,
+    storage_type,
+    vector_type,
+)
 from nervure.exec.cpu.maps import (
     Group,
     GroupReader,
@@ -220,7 +226,9 @@ class Writer:
             for place, width in enumerate(panel.widths):
                 row = _TileRow(self._nest, origin, first + number, column, shared,
                                panel.mask_of(place))  # fmt: skip
-                active = panel.active if place == columns - 1 else width
+                active = width
+                if place == columns - 1 and panel.mask is None:
+                    active = panel.active
                 self._write(row, sums[number * columns + place], width, active)
                 column += width
 
@@ -294,7 +302,13 @@ class _TileRow(Row):
             return
         b, dtype = self.nest.b, self.nest.streams[place].dtype
         where = self.address(place, column)
-        b.masked_store(stored(b, x, dtype), where, self._mask, dtype.itemsize)
+        x = stored(b, x, dtype)
+        if active == 1:
+            # LLVM 22 stores the whole wide element if x has just been truncated
+            one = b.emit(element_of(x.type), f"extractelement {x}, i64 0")
+            b.store(one, where, dtype.itemsize)
+            return
+        b.masked_store(x, where, self._mask, dtype.itemsize)
 
     def address(self, place: int, column: Value | None) -> Value:
         """Return the address of a stream's element here."""

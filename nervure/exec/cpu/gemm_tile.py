@@ -63,11 +63,21 @@ def narrowed(b: KernelBuilder, total: Value, dtype: DType) -> Value:
 
 def multiply_add(b: KernelBuilder, x: Value, y: Value, total: Value) -> Value:
     """Return ``x * y + total``, rounded once where the machine can."""
+    if is_floating(total) and not is_floating(x):
+        return _add_pairs(b, x, y, total)
     if not is_floating(total):
         return b.binary("add", b.binary("mul", x, y), total)
     if b.target.fma:
         return b.intrinsic("fma", x, y, total)
     return b.binary("fadd", b.binary("fmul", x, y), total)
+
+
+def _add_pairs(b: KernelBuilder, x: Value, y: Value, total: Value) -> Value:
+    """Add the products of pairs of bfloat16, each of which is an i32."""
+    lanes = lanes_of(total.type)
+    pairs = [b.convert("bitcast", one, f"<{2 * lanes} x bfloat>") for one in (x, y)]
+    name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * lanes}"
+    return b.call(name, total.type, [total, *pairs])
 
 
 class Left(NamedTuple):
@@ -145,7 +155,8 @@ def accumulate(
         return _run(b, tile, 1, left, right, ahead, start, steps, initial)[1]
     rounds, rest = divided(b, steps, chains)
     count = len(initial)
-    sets = [*initial, *tile.zeros(left.dtype) * (chains - 1)]
+    zeros = [constant(0, one.type) for one in initial]
+    sets = [*initial, *zeros * (chains - 1)]
     place, totals = _run(b, tile, chains, left, right, ahead, start, rounds, sets)
     if known(rest) != 0:
         place = place._replace(ahead=None)

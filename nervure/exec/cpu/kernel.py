@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nervure.exec.cpu.llvm import FunctionBuilder, Value
+from nervure.exec.cpu import conversions
+from nervure.exec.cpu.llvm import FunctionBuilder, Value, element_of
 from nervure.exec.cpu.target import Target
 from nervure.ir.node import Node
 
@@ -82,6 +83,17 @@ class KernelBuilder(FunctionBuilder):
     def end(self) -> Value:
         """The unit to stop before."""
         return self.parameters[-1]
+
+    def convert(self, op: str, x: Value, type_: str) -> Value:
+        """Append a conversion; those that the target lacks are written out."""
+        element = element_of(type_)
+        if op == "fptrunc" and element == "bfloat":
+            return conversions.to_bfloat(self, x)
+        if op == "fptrunc" and element == "half" and not self.target.half:
+            return conversions.to_half(self, x)
+        if op == "fpext" and element_of(x.type) == "half" and not self.target.half:
+            return conversions.from_half(self, x)
+        return super().convert(op, x, type_)
 
     def finish(self, units: int, cost: float) -> Kernel:
         """Return the kernel; its name is derived from its text."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from nervure.errors import GraphError
-from nervure.exec.cpu.conv_weights import lower_conv_kernel_grad
-from nervure.exec.cpu.convolution import lower_conv, lower_conv_input_grad
+from nervure.exec.cpu.convolution import lower_convolution, lower_plainly
 from nervure.exec.cpu.copies import lower_concatenate, lower_pad
 from nervure.exec.cpu.fusion import (
     CONTRACTIONS,
@@ -60,9 +59,9 @@ LOWERINGS: dict[str, Lower] = {
     "cumsum": lower_cumsum,
     "sort": lower_sort,
     "argmax": lower_argmax,
-    "conv": lower_conv,
-    "conv_input_grad": lower_conv_input_grad,
-    "conv_kernel_grad": lower_conv_kernel_grad,
+    "conv": lower_plainly,
+    "conv_input_grad": lower_plainly,
+    "conv_kernel_grad": lower_plainly,
     "window_sum": lower_window_sum,
     "window_max": lower_window_max,
     "window_max_grad": lower_window_max_grad,
@@ -97,6 +96,8 @@ def lower_contraction(
     if value is not node:
         outputs.remove(node)  # nobody but the group reads it
     group = [one for one in nodes if one is not node]
+    if node.op.name != "dot":
+        return lower_convolution(node, group, outputs, target, over)
     return lower_dot(node, value, group, outputs, target, materialise, over)
 
 

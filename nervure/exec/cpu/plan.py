@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from nervure.exec.cpu.fusion import (
     LEAVES,
@@ -28,6 +29,9 @@ from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 
+# Elementary operations that the threads must share for every barrier.
+WORTH_A_BARRIER: Final = 60_000
+
 
 class Plan:
     """The kernels of a graph, in order and cut into phases.
@@ -40,6 +44,8 @@ class Plan:
         The kernels in an order in which they can run.
     phases
         The same, cut where one thread needs what another has written.
+    serial
+        Whether there is so little to share that the first thread does everything.
     outputs
         For each output the slot that holds it: a leaf, or what a kernel writes.
     state
@@ -76,7 +82,12 @@ class Plan:
         if state_count:
             self._separate_outputs()
         self.state = dict(zip(state, self.outputs, strict=False))
+        self.serial = False
         self.phases = self._phases()
+        shared = [one.kernel.cost for one in self.calls if not self.is_serial(one)]
+        if sum(shared) < WORTH_A_BARRIER * len(self.phases):
+            self.serial = True
+            self.phases = [self.calls] if self.calls else []
 
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
@@ -122,13 +133,17 @@ class Plan:
                 self.outputs[place] = copy
             seen.add(node)
 
+    def is_serial(self, call: KernelCall) -> bool:
+        """Whether the first thread does all of a call."""
+        return self.serial or call.kernel.serial
+
     def _phases(self) -> list[list[KernelCall]]:
         """Cut the sequence of kernels where one needs what another thread wrote."""
         phases: list[list[KernelCall]] = []
         written: dict[Slot, bool] = {}  # slot -> whether only the first thread did
         read: dict[Slot, bool] = {}
         for call in self.calls:
-            serial = call.kernel.serial
+            serial = self.is_serial(call)
             reads = self._memory(call.reads)
             writes = self._memory(call.writes)
             conflict = any(

@@ -39,9 +39,8 @@ class Compiled:
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
         self._constants = tuple(layout.constants.values())
-        kernels = [call.kernel for call in plan.calls]
-        self._serial = all(kernel.serial for kernel in kernels)
-        self._short = sum(kernel.cost for kernel in kernels) < SHORT_COST
+        self._serial = all(map(plan.is_serial, plan.calls))
+        self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
 
     def run(

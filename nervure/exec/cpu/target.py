@@ -32,8 +32,10 @@ class Target:
         The number of vector registers.
     fma
         Whether there is a fused multiply-add.
+    half
+        Whether there are conversions from and to float16.
     bfloat16
-        Whether there are dot products of bfloat16 pairs.
+        Whether there are dot products of pairs of bfloat16 numbers.
     """
 
     level: str
@@ -42,6 +44,7 @@ class Target:
     vector_bytes: int
     registers: int
     fma: bool
+    half: bool
     bfloat16: bool
 
     @property
@@ -53,9 +56,6 @@ class Target:
     def key(self) -> str:
         """What distinguishes compiled code for this target in a cache."""
         return f"{self.cpu}|{self.features}"
-
-
-_DISABLED_512 = ",-avx512f,-avx512bw,-avx512cd,-avx512dq,-avx512vl,-avx512bf16"
 
 
 def _levels(features: dict[str, bool]) -> list[str]:
@@ -94,10 +94,10 @@ def _target(wanted: str) -> Target:
         )
     if level == "avx512":
         bfloat16 = bool(features.get("avx512bf16"))
-        return Target(level, cpu, flat, 64, 32, True, bfloat16)
+        return Target(level, cpu, flat, 64, 32, True, True, bfloat16)
     if level == "avx2":
-        return Target(level, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, False)
+        return Target(level, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False)
     if level == "neon":
-        return Target(level, cpu, flat, 16, 32, True, False)
+        return Target(level, cpu, flat, 16, 32, True, True, False)
     generic = "x86-64" if "sse2" in features else "generic"
-    return Target(level, generic, "", 16, 16, False, False)
+    return Target(level, generic, "", 16, 16, False, False, False)

@@ -69,9 +69,13 @@ class Growth:
         if turned and self.random.random() < 0.7:
             found: Node = self.pick(turned)  # type: ignore[assignment]
             return movement.transpose(found, range(len(shape))[::-1])
-        parts = [n for n in self.values if n.dtype == dtype and len(n.shape) <
-        len(shape)
-                 and n.shape == shape[len(shape) - len(n.shape) :]]  # fmt: skip
+        parts = [
+            n
+            for n in self.values
+            if n.dtype == dtype
+            and len(n.shape) < len(shape)
+            and n.shape == shape[len(shape) - len(n.shape) :]
+        ]
         if parts and self.random.random() < 0.8:
             part: Node = self.pick(parts)  # type: ignore[assignment]
             skipped = len(shape) - len(part.shape)

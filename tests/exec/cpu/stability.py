@@ -1,8 +1,8 @@
 """How far a result may be off: the reference is run again with errors on purpose.
 
 A fixed tolerance means nothing for a random graph: ``1 / (x - x * 1.0000001)`` turns
-the last bit of an operand into anything, and so does ``floor``.  Here every
-floating-point operation's result is moved by a few units in its last place, at random,
+the last bit of an operand into anything, and so does ``floor``.  Here the result of
+every floating-point operation is moved by a few units in its last place, at random,
 several times (Monte Carlo arithmetic).  What the runs differ by is what an executor
 that rounds in another order may be off by; elements that the runs disagree about
 altogether (another truth value, another index, infinite or not) are not judged.
@@ -33,6 +33,7 @@ SUMS = frozenset(
     {"reduce_sum", "dot", "conv", "conv_input_grad", "conv_kernel_grad", "cumsum",
      "scatter", "window_sum"}
 )  # fmt: skip
+CONVOLUTIONS = frozenset({"conv", "conv_input_grad", "conv_kernel_grad"})
 # Their results are exact, but for the sign of a zero or in the case of a tie.
 EXACT = frozenset({"neg", "abs", "select", "stop_gradient", "custom_gradient", "sort"})
 EXTREMA = frozenset({"maximum", "minimum", "reduce_max", "reduce_min"})
@@ -82,6 +83,8 @@ class Perturbed:
                 else:
                     exact = node.op.reference(node)
                 x = self._any_nan(self._moved(node, exact, operands))
+                if node.op.name in CONVOLUTIONS and self.random.random() < 0.5:
+                    x = self._without_infinities(node, x, operands)
                 if node.dtype in NARROW:
                     x = x.astype(np.float32)
                     if self.random.random() < self.rounded:
@@ -112,6 +115,16 @@ class Perturbed:
         wide = wide + unit * size * self.random.uniform(-1, 1, wide.shape)
         wide = wide + self._underflow(exact.dtype, wide)
         return self._signed_zeros(wide.astype(exact.dtype))
+
+    def _without_infinities(
+        self, node: Node, x: NDArray, operands: Sequence[NDArray]
+    ) -> NDArray:
+        """Zeros of the padding may be multiplied with infinities, or left out."""
+        finite = all(np.isfinite(one).all() for one in operands)
+        if finite or not dtypes.is_float(x.dtype):
+            return x
+        tame = [np.nan_to_num(one, nan=0, posinf=1, neginf=-1) for one in operands]
+        return np.asarray(node.op.reference(Wide(node), *tame))
 
     def _any_nan(self, x: NDArray) -> NDArray:
         """Give what is not a number a random sign, which a bitcast would show.

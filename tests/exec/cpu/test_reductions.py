@@ -1,4 +1,4 @@
-"""Reductions on the cpu executor: every order of axes, small, long, in chunks."""
+"""Reductions on the cpu executor: any order of axes, small, long, cut into chunks."""
 
 from __future__ import annotations
 
