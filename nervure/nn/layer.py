@@ -32,6 +32,13 @@ from nervure.nn.layer_options import (
     LayerOptions,
     declared_shape,
 )
+from nervure.nn.masking import (
+    mask_of,
+    masks_of,
+    with_mask,
+    with_masks_filled_in,
+    with_output_masks,
+)
 from nervure.nn.naming import automatic_name, snake_case
 from nervure.nn.seed import SeedGenerator
 from nervure.nn.symbolic import (
@@ -58,8 +65,8 @@ class Layer(Configurable):
     A subclass creates its weights in ``build(input_shape)`` with :meth:`add_weight`
     (or in ``__init__``, when the shapes are known) and computes in
     ``call(inputs)``; a parameter ``training`` of ``call`` receives whether the network
-    is being trained.  Variables and layers in attributes, also in lists and
-    dictionaries, belong to the layer.
+    is being trained, a parameter ``mask`` which steps of the input count.  Variables
+    and layers in attributes, also in lists and dictionaries, belong to the layer.
 
     Parameters
     ----------
@@ -89,6 +96,7 @@ class Layer(Configurable):
     built: bool
     built_for: Any  # the shape given to build(), or None
     input_spec: InputSpec | None
+    supports_masking: bool  # whether the mask of an input reaches the layers after it
     _name: str | None
     _trainable: bool
     _dtype: DType
@@ -113,6 +121,7 @@ class Layer(Configurable):
         layer._declared_shape = None
         layer._added = []
         layer._calls = []
+        layer.supports_masking = cls.compute_mask is not Layer.compute_mask
         return layer
 
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
@@ -149,6 +158,15 @@ class Layer(Configurable):
         """Compute the output from the input; defined by each layer."""
         raise NotImplementedError(f"{type(self).__name__} does not define call()")
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the output, given the input and its mask.
+
+        Called only for a layer with :attr:`supports_masking`, which is True when a
+        subclass defines this method.  By default the mask stays as it is, which is
+        right when the output has the same steps as the input.
+        """
+        return previous_mask
+
     # --- calling ---------------------------------------------------------------------
 
     def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -170,7 +188,7 @@ class Layer(Configurable):
         """
         # 1. Convert what the user passed to arrays of the layer's type.
         args, kwargs = self._converted(args, kwargs)
-        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        inputs = _first_argument(args, kwargs)
         # 2. Check rank and features, as far as the layer knows them by now.
         self._check_input(inputs)
         # 3. Build once; then more is known.
@@ -198,10 +216,16 @@ class Layer(Configurable):
         """Call ``call`` with the layer's name on every node and the flag known."""
         if "training" in self._call_parameters:
             kwargs = {**kwargs, "training": training}
+        kwargs = with_masks_filled_in(self._call_parameters, args, kwargs)
+        first = _first_argument(args, kwargs)
+        previous = kwargs.get("mask")
+        if previous is None:
+            previous = masks_of(first)
         token = _training.set(training)
         try:
             with scope(self.name):
-                return self.call(*args, **kwargs)
+                outputs = self.call(*args, **kwargs)
+                return with_output_masks(self, first, outputs, previous)
         finally:
             _training.reset(token)
 
@@ -223,7 +247,7 @@ class Layer(Configurable):
         node = as_node(leaf)
         if dtypes.is_float(node.dtype) and node.dtype != self._dtype:
             node = as_node(Array.of_node(node), self._dtype)
-        return Array.of_node(node)
+        return with_mask(Array.of_node(node), mask_of(leaf))
 
     def _check_input(self, inputs: Any) -> None:
         if self.input_spec is not None:
@@ -463,8 +487,7 @@ class Layer(Configurable):
     def input(self) -> Any:
         """The symbolic input of the first call."""
         call = self._first_call("input")
-        args, kwargs = call.arguments
-        return args[0] if args else next(iter(kwargs.values()), None)
+        return _first_argument(*call.arguments)
 
     @property
     def output(self) -> Any:
@@ -532,7 +555,9 @@ def _inspect(cls: type[Layer]) -> None:
     """Note what the constructor and ``call`` of a class take."""
     signature = full_signature(cls.__init__, LayerOptions, DEFAULTS)
     cls.__signature__ = signature  # type: ignore[attr-defined]
-    cls._call_parameters = inspect.signature(cls.call).parameters
+    parameters = dict(inspect.signature(cls.call).parameters)
+    parameters.pop("self", None)
+    cls._call_parameters = parameters
 
 
 _inspect(Layer)
@@ -543,6 +568,10 @@ def _is_tensor(leaf: Any) -> bool:
     return isinstance(leaf, Array | Cell | SymbolicTensor | np.ndarray) or (
         hasattr(leaf, "__array__") and not isinstance(leaf, np.generic)
     )
+
+
+def _first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)
 
 
 def _without(variables: list[Variable], others: list[Variable]) -> list[Variable]:
