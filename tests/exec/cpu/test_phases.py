@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -31,10 +31,9 @@ THREADS = (1, 2, 3, 4)
 
 
 @pytest.fixture(autouse=True)
-def _share_everything(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _share_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let threads share even the smallest graphs."""
     monkeypatch.setattr(phases, "WORTH_A_BARRIER", -1)
-    yield
 
 
 def leaf(*shape: int, dtype: dtypes.DType = dtypes.float32) -> Node:
