@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from nervure.exec.cpu.chains import Chain, chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import Kernel, KernelCall, Slot
 from nervure.exec.cpu.memory import Lifetime, place, rounded
@@ -19,8 +20,6 @@ from nervure.exec.cpu.plan import Plan
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
 
-# Bytes that stay in a core's second-level cache while kernels follow each other.
-CACHE: Final = 2**19
 # Words of the context before the pointers: the number of steps, and that of pointers.
 HEAD: Final = 2
 
@@ -38,7 +37,11 @@ class Layout:
     results
         The slots that become new arrays.
     nbytes
-        The size of the whole context.
+        The size of the context without what every thread has for itself.
+    private
+        The values of which every thread has only the bands at work, and where.
+    thread_nbytes
+        The bytes that every thread has for them.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -59,13 +62,32 @@ class Layout:
         self.arrays: dict[Slot, int] = {
             slot: place for place, slot in enumerate(listed)
         }
+        self.private: dict[Slot, int] = {}
+        self.thread_nbytes = 0
+        self._find_private_values()
         self._place_in_arena(births, deaths)
+
+    def total_nbytes(self, threads: int) -> int:
+        """Return the size of the whole context for a number of threads."""
+        return self.nbytes + threads * self.thread_nbytes
+
+    def _find_private_values(self) -> None:
+        plan = self.plan
+        visible: set[Slot] = {*self.arrays, *plan.state, *plan.state.values()}
+        for phase in plan.phases:
+            for chain in chains_of(phase, plan.phases.owners):
+                end = 0
+                values = private_values(chain, plan.calls, visible)
+                for slot, nbytes in values.items():
+                    self.private[slot] = end
+                    end += rounded(nbytes)
+                self.thread_nbytes = max(self.thread_nbytes, end)
 
     def _place_in_arena(self, births: dict[Slot, int], deaths: dict[Slot, int]) -> None:
         lifetimes = {
             slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
             for slot in births
-            if slot not in self.arrays
+            if slot not in self.arrays and slot not in self.private
         }
         placement = place(dict(lifetimes.items()))
         begin = rounded(8 * (HEAD + len(self.arrays)))
@@ -207,6 +229,7 @@ class _StepWriter:
         self._layout = layout
         self._lines = lines
         self._count = 0
+        self._first_row = ""  # of the bands at work
         self._state: dict[Slot, Slot] = dict(plan.state.items())
         self._in_place: dict[Slot, Slot] = dict(plan.in_place.items())
         self._varying: set[Slot] = set(plan.varying)
@@ -221,8 +244,8 @@ class _StepWriter:
         for call in calls:
             if owners[call] is Owner.EVERY:
                 self._call(call, "0", str(call.kernel.units))
-        for run in _banded_runs(call for call in calls if owners[call] is Owner.BANDS):
-            self._bands(run)
+        for chain in chains_of(calls, owners):
+            self._chain(chain)
         for call in calls:
             if owners[call] is Owner.UNITS:
                 self._call(call, *self._share(call.kernel.units))
@@ -249,12 +272,11 @@ class _StepWriter:
         ]
         return f"{name}.b", f"{name}.d"
 
-    def _bands(self, run: Sequence[KernelCall]) -> None:
-        """Write kernels of the same bands: a few bands at a time if they are large."""
-        begin, end = self._share(run[0].kernel.units)
-        together = _bands_together(run)
-        if len(run) == 1 or together >= run[0].kernel.units:
-            for call in run:
+    def _chain(self, chain: Chain) -> None:
+        """Write kernels of the same bands."""
+        begin, end = self._share(chain.units)
+        if not chain.together:
+            for call in chain.calls:
                 self._call(call, begin, end)
             return
         self._count += 1
@@ -267,11 +289,13 @@ class _StepWriter:
             f"  %{name}.more = icmp ult i64 %{name}, {end}",
             f"  br i1 %{name}.more, label %{name}.body, label %{name}.done",
             f"{name}.body:",
-            f"  %{name}.sum = add i64 %{name}, {together}",
+            f"  %{name}.sum = add i64 %{name}, {chain.together}",
             f"  %{name}.last = icmp ugt i64 %{name}.sum, {end}",
             f"  %{name}.next = select i1 %{name}.last, i64 {end}, i64 %{name}.sum",
+            f"  %{name}.row = mul i64 %{name}, {chain.height}",
         ]
-        for call in run:
+        self._first_row = f"%{name}.row"
+        for call in chain.calls:
             self._call(call, f"%{name}", f"%{name}.next")
         self._lines += [f"  br label %{name}.head", f"{name}.done:"]
 
@@ -312,16 +336,28 @@ class _StepWriter:
             base = self._array(slot)
             skip = self._emit(f"mul i64 %step, {slot.nbytes}")
             return self._emit(f"getelementptr i8, ptr {base}, i64 {skip}")
+        if slot in self._layout.private and isinstance(slot, Node):
+            return self._private(slot)
         if slot in self._layout.arrays:
             return self._array(slot)
         return self._at(self._layout.offsets[slot])
+
+    def _private(self, slot: Node) -> str:
+        """Return where row 0 would be if the bands at work were in their place."""
+        layout = self._layout
+        mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")
+        mine = self._emit(f"add i64 {mine}, {layout.nbytes + layout.private[slot]}")
+        before = self._emit(
+            f"mul i64 {self._first_row}, {slot.nbytes // slot.shape[0]}"
+        )
+        return self._at(self._emit(f"sub i64 {mine}, {before}"))
 
     def _array(self, slot: Slot) -> str:
         word = HEAD + self._layout.arrays[slot]
         where = self._emit(f"getelementptr ptr, ptr %context, i64 {word}")
         return self._emit(f"load ptr, ptr {where}, align 8")
 
-    def _at(self, offset: int) -> str:
+    def _at(self, offset: int | str) -> str:
         return self._emit(f"getelementptr i8, ptr %context, i64 {offset}")
 
     def _choose(self, condition: str, x: str, y: str) -> str:
@@ -331,25 +367,6 @@ class _StepWriter:
         self._count += 1
         self._lines.append(f"  %s{self._count} = {text}")
         return f"%s{self._count}"
-
-
-def _banded_runs(calls: Iterable[KernelCall]) -> list[list[KernelCall]]:
-    """Return the calls that have the same bands together."""
-    runs: dict[tuple[int, int], list[KernelCall]] = {}
-    for call in calls:
-        assert call.bands is not None
-        runs.setdefault((call.bands.rows, call.bands.height), []).append(call)
-    return list(runs.values())
-
-
-def _bands_together(run: Sequence[KernelCall]) -> int:
-    """Return how many bands at a time let what they touch stay in the cache."""
-    slots = {
-        slot for call in run if call.bands is not None
-        for slot in (*call.reads, *call.writes) if slot in call.bands.slots
-    }  # fmt: skip
-    a_band = sum(slot.nbytes for slot in slots) // run[0].kernel.units
-    return max(1, CACHE // max(a_band, 1))
 
 
 def _definitions(kernels: Iterable[Kernel]) -> list[str]:
