@@ -194,6 +194,11 @@ class Network(Layer):
         return None if self._graph is None else self._graph.input_structure
 
     @property
+    def output_structure(self) -> tree.Structure | None:
+        """How the outputs are arranged; None where ``call`` defines it."""
+        return None if self._graph is None else self._graph.output_structure
+
+    @property
     def input_dtype(self) -> DType:
         """The data type in which the model takes its input."""
         return self._graph.inputs[0].dtype if self._graph is not None else self.dtype

@@ -211,6 +211,13 @@ class Sequential(Model):
         return tree.LEAF
 
     @property
+    def output_structure(self) -> tree.Structure | None:
+        """A single tensor, unless the topmost layer gives several."""
+        if self._tensors and not isinstance(self._tensors[-1], SymbolicTensor):
+            return tree.flatten(self._tensors[-1])[1]
+        return tree.LEAF
+
+    @property
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic input in a list; empty as long as its shape is unknown."""
         return self._tensors[:1]
