@@ -186,7 +186,8 @@ def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -
 
 
 def one_step(step: Step | EagerStep, report: MetricReport, rows: Rows) -> Logs:
-    """Run one step on all rows together and return the numbers so far."""
+    """Run one step on all rows together and return its numbers."""
+    report.reset()
     with finishing_first():
         step.run(rows.constants, [np.arange(rows.count)[None]])
     return report.values()

@@ -309,7 +309,7 @@ class Model(Trainer):
         """Take one training step on a batch and return the loss and the metrics.
 
         Arguments, results and errors are those of :meth:`fit` and :meth:`evaluate`.
-        The metrics go on from one call to the next; ``reset_metrics()`` starts afresh.
+        The numbers are those of this batch alone.
         """
         rows, steps = plan.plan_batch(self, x, y, sample_weight, class_weight)
         steps.build()
@@ -323,10 +323,7 @@ class Model(Trainer):
         sample_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Return the loss and the metrics on a batch, without training.
-
-        The metrics go on from one call to the next, as in :meth:`train_on_batch`.
-        """
+        """Return the loss and the metrics on a batch alone, without training."""
         rows, steps = plan.plan_batch(self, x, y, sample_weight)
         values = loop.one_step(steps.test, steps.test_report, rows)
         return values if return_dict else self.ordered(values)

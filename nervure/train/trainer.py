@@ -18,7 +18,7 @@ from nervure.train.compile import Compiled
 from nervure.train.history import History
 from nervure.train.network import Network
 from nervure.train.objectives import Objectives
-from nervure.train.prediction import Predictions, input_types, output_names
+from nervure.train.prediction import Predictions, has_names, input_types, output_names
 from nervure.train.rows import Form, unpack_x_y_sample_weight
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
@@ -151,7 +151,8 @@ class Trainer(Network):
         """
         keys = self.metric_keys
         names = [keys.get(id(one), one.name) for one in self.metrics] or ["loss"]
-        if self._objectives is None or len(self._objectives.names) == 1:
+        found = self._objectives
+        if found is None or not found.named or len(found.names) == 1:
             return names
         late = sorted(keys.values())
         return [*(one for one in names if one not in late), *late]
@@ -290,23 +291,14 @@ class Trainer(Network):
         Metrics are made anew when targets of another kind make ``"accuracy"`` mean
         another metric.
         """
-        outputs = [one.shape for one in predictions.each]
-        return self._objectives_of(predictions.names, targets, outputs)
-
-    def _objectives_of(
-        self,
-        names: Sequence[str],
-        targets: Sequence[PartialShape | None],
-        outputs: Sequence[PartialShape],
-    ) -> Objectives:
+        names = predictions.names
+        outputs = tuple(one.shape for one in predictions.each)
         found = self._objectives
-        if (
-            found is None
-            or found.names != tuple(names)
-            or found.shapes != (tuple(targets), tuple(outputs))
-        ):
+        shapes = (tuple(targets), outputs)
+        if found is None or (found.names, found.shapes) != (names, shapes):
             compiled = self.require_compiled("fit")
-            found = Objectives(compiled, names, targets, outputs)
+            named = has_names(self, predictions.structure)
+            found = Objectives(compiled, names, targets, outputs, named=named)
             self._objectives = found
             self._steps = []
         return found
@@ -317,11 +309,12 @@ class Trainer(Network):
         """Return the objectives for a batch, whose size does not count."""
         if self._objectives is not None:
             return self._objectives
-        names = output_names(self, tree.flatten(y_pred)[1])
+        structure = tree.flatten(y_pred)[1]
+        names, named = output_names(self, structure), has_names(self, structure)
         targets = [None if one is None else (None, *one.shape[1:]) for one in y]
         shapes = [(None, *one.shape[1:]) for one in outputs]
         self._objectives = Objectives(
-            self.require_compiled("fit"), names, targets, shapes
+            self.require_compiled("fit"), names, targets, shapes, named=named
         )
         return self._objectives
 
