@@ -67,6 +67,20 @@ def truth(value: Any, name: str) -> bool:
     raise ArgumentError(explain(f"{name} must be True or False, got {value!r}"))
 
 
+def shuffling(value: Any) -> bool | str:
+    """Return ``shuffle``, which is True, False or "batch"."""
+    if isinstance(value, str) and value == "batch":
+        return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ArgumentError(
+        explain(
+            f"shuffle must be True, False or 'batch', got {value!r}",
+            fix="'batch' keeps the rows of a batch together, which files read faster",
+        )
+    )
+
+
 def fraction(value: Any, name: str) -> float:
     """Return an argument that must be at least 0 and less than 1."""
     valid = isinstance(value, int | float | np.number)

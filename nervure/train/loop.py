@@ -6,7 +6,8 @@ is done in Python between the batches unless a callback looks at them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from nervure.array import Array
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.callbacks import CallbackList
-from nervure.train.data import Rows
+from nervure.train.feed import Piece
 from nervure.train.history import History
 from nervure.train.pace import Pace, finishing_first
 from nervure.train.plan import EvaluationPlan, FitPlan, PredictionPlan
 from nervure.train.progress import Display, Silent, display_for
+from nervure.train.run import TrainingRun
 from nervure.train.steps import Measures
 
 if TYPE_CHECKING:
@@ -66,23 +68,33 @@ class _Watch:
 def _run(
     step: Step,
     pace: Pace,
-    rows: Rows,
-    blocks: Iterable[NDArray],
+    pieces: Iterator[Piece],
     watch: _Watch,
+    done: int = 0,
+    run: TrainingRun | None = None,
     wants_end: Callable[[], bool] = lambda: False,
-) -> None:
-    """Run the batches of one pass, until somebody wants its end."""
-    done = 0
-    for block in blocks:
-        start = 0
-        while start < len(block) and not wants_end():
-            count = 1 if watch.single else pace.next_count(len(block) - start)
-            watch.before(done)
-            with pace.timed(count, block.shape[1]), finishing_first():
-                step.run(rows.constants, [block[start : start + count]])
-            start += count
-            done += count
-            watch.after(done)
+) -> int:
+    """Run the batches of one pass, until somebody wants its end.
+
+    ``done`` batches of the pass are finished already; returns how many are then.
+    """
+    # Whoever reads ahead in a thread is told to stop, whatever ends the pass.
+    with contextlib.closing(pieces):  # type: ignore[type-var]
+        for arrays, block in pieces:
+            start = 0
+            while start < len(block) and not wants_end():
+                count = 1 if watch.single else pace.next_count(len(block) - start)
+                watch.before(done)
+                with pace.timed(count, block.shape[1]), finishing_first():
+                    step.run(arrays, [block[start : start + count]])
+                start += count
+                done += count
+                if run is not None:
+                    run.batch = done
+                watch.after(done)
+            if wants_end():
+                break
+    return done
 
 
 # --- fit ----------------------------------------------------------------------------
@@ -97,51 +109,55 @@ def fit(model: Model, plan: FitPlan) -> History:
         "steps": plan.batches,
     }
     callbacks = CallbackList(options.callbacks, model, params, with_history=True)
-    display = display_for(options.verbose)
+    display = display_for(1 if callbacks.shows_bar else options.verbose)
     watch = _Watch("train", callbacks, display, plan.steps.measures)
+    run = TrainingRun(plan.feed, callbacks.callbacks, options.initial_epoch)
     model.stop_training = False
     model.history = callbacks.history
+    model.training_run = run
     plan.steps.build()
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
-        for epoch in range(options.initial_epoch, options.epochs):
-            logs = _epoch(model, plan, epoch, callbacks, display, watch)
-            if model.stop_training:
-                break
-    except KeyboardInterrupt:
-        # Callbacks may still restore or save something; then the user gets the Ctrl-C.
+        while run.epoch < options.epochs and not model.stop_training:
+            logs = _epoch(model, plan, run, callbacks, display, watch)
+    except BaseException:
+        # Callbacks may still restore or save something; then the user gets the error.
         display.close()
+        run.interrupted = True
         callbacks.call("on_train_end", logs)
         raise
+    else:
+        callbacks.call("on_train_end", logs)
     finally:
         display.close()
-    callbacks.call("on_train_end", logs)
+        model.training_run = None
     return callbacks.history
 
 
 def _epoch(
     model: Model,
     plan: FitPlan,
-    epoch: int,
+    run: TrainingRun,
     callbacks: CallbackList,
     display: Display,
     watch: _Watch,
 ) -> Logs:
     """Train one epoch, evaluate if wanted, and return the numbers of both."""
     measures = plan.steps.measures
-    measures.reset()
+    epoch = run.epoch
+    if not run.batch:  # otherwise a resumed epoch goes on, with what was measured
+        measures.reset()
     callbacks.call("on_epoch_begin", epoch, {})
     width = len(str(plan.options.epochs))
     display.begin(f"Epoch {epoch + 1:>{width}}/{plan.options.epochs}", plan.batches)
-    first = (epoch - plan.options.initial_epoch) * plan.batches
-    blocks = plan.order.steps(first, plan.batches)
-    _run(
+    done = _run(
         plan.steps.train,
         plan.steps.train_pace,
-        plan.rows,
-        blocks,
+        plan.epoch_pieces(epoch, run.batch),
         watch,
+        run.batch,
+        run,
         wants_end=lambda: model.stop_training,
     )
     logs = measures.values()
@@ -149,8 +165,10 @@ def _epoch(
         assert plan.validation is not None
         values = _evaluate(plan.validation, callbacks, Silent())
         logs |= {f"val_{name}": value for name, value in values.items()}
+    # From here on a callback that stores the run stores the start of the next epoch.
+    run.epoch, run.batch = epoch + 1, 0
     callbacks.call("on_epoch_end", epoch, logs)
-    display.end(logs)
+    display.end(logs, done)
     return logs
 
 
@@ -176,8 +194,8 @@ def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -
     watch = _Watch("test", callbacks, display, measures)
     measures.reset()
     callbacks.call("on_test_begin", {})
-    blocks = plan.order.steps(0, plan.batches)
-    _run(plan.steps.test, plan.steps.test_pace, plan.rows, blocks, watch)
+    pieces = plan.feed.pieces(0, plan.batches)
+    _run(plan.steps.test, plan.steps.test_pace, pieces, watch)
     logs = measures.values()
     callbacks.call("on_test_end", logs)
     return logs

@@ -20,6 +20,7 @@ from nervure.train import loop, plan
 from nervure.train.compile import Compiled
 from nervure.train.history import History
 from nervure.train.prediction import Prediction
+from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.train.summary import summary_text
 
@@ -68,6 +69,7 @@ class Model(Layer):
 
     stop_training: bool
     history: History | None
+    training_run: TrainingRun | None  # while fit runs
     predictions: dict[tuple[int, ...], Prediction]  # by the shape of a sample
     _compiled: Compiled | None
     _steps: Steps | None
@@ -78,6 +80,7 @@ class Model(Layer):
         model = super().__new__(cls, *args, **options)
         model.stop_training = False
         model.history = None
+        model.training_run = None
         model._compiled = None
         model.forget_programs()
         return model
@@ -250,7 +253,7 @@ class Model(Layer):
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -285,7 +288,8 @@ class Model(Layer):
             ``(x, y)`` or ``(x, y, sample_weight)`` for that; takes precedence.
         shuffle
             Whether each pass has another order.  The same seed
-            (``nervure.utils.set_random_seed``) gives the same orders.
+            (``nervure.utils.set_random_seed``) gives the same orders.  ``"batch"``
+            keeps the rows of a batch together: only batches change places.
         class_weight
             A dict from label to the weight of its rows; 1 for those left out.
         sample_weight

@@ -6,6 +6,7 @@ computed or changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from nervure.train import checks, targets
 from nervure.train.callbacks import Callback, as_callbacks
 from nervure.train.data import Numbers, Rows, announce, as_numbers, features
 from nervure.train.data import targets as as_targets
+from nervure.train.feed import Feed, Piece, RowsFeed
 from nervure.train.prediction import check_features, prediction_of
 from nervure.train.shuffle import Order
 from nervure.train.steps import Steps
@@ -45,10 +47,9 @@ class FitOptions(NamedTuple):
 class EvaluationPlan(NamedTuple):
     """What ``evaluate`` does: which batches of which rows."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None
     verbose: int | str = 0
     callbacks: tuple[Callback, ...] = ()
 
@@ -56,12 +57,20 @@ class EvaluationPlan(NamedTuple):
 class FitPlan(NamedTuple):
     """What ``fit`` does."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None  # of an epoch; None: those of a pass, which nobody knows yet
     options: FitOptions
     validation: EvaluationPlan | None
+
+    def epoch_pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """Yield the batches of an epoch, of which some are done already."""
+        if self.batches is None:
+            pieces = self.feed.pieces(done, None)
+        else:
+            first = (epoch - self.options.initial_epoch) * self.batches + done
+            pieces = self.feed.pieces(first, self.batches - done)
+        return pieces
 
     def validates_after(self, epoch: int) -> bool:
         """Tell whether the model is evaluated after an epoch, counted from 0."""
@@ -117,11 +126,10 @@ def plan_fit(
     announce("x", x, model.input_dtype, options.verbose)
     steps = model.steps_for(rows.y, output)
     seed = _draw_seed() if options.shuffle else None
-    order = Order(rows.count, options.batch_size, seed)
+    order = Order(rows.count, options.batch_size, seed, options.shuffle == "batch")
     return FitPlan(
-        rows,
+        RowsFeed(rows, order),
         steps,
-        order,
         options.steps_per_epoch or order.batches,
         options,
         None if held_out is None else _validation(held_out, steps, options),
@@ -151,7 +159,7 @@ def plan_evaluation(
     batches = min(limit or order.batches, order.batches)
     announce("x", x, model.input_dtype, verbose)
     prepared = model.steps_for(rows.y, output)
-    return EvaluationPlan(rows, prepared, order, batches, verbose, listed)
+    return EvaluationPlan(RowsFeed(rows, order), prepared, batches, verbose, listed)
 
 
 def plan_prediction(
@@ -183,7 +191,7 @@ def _checked_options(given: FitOptions) -> FitOptions:
         verbose=checks.verbosity(given.verbose),
         callbacks=tuple(as_callbacks(given.callbacks)),
         validation_split=checks.fraction(given.validation_split, "validation_split"),
-        shuffle=checks.truth(given.shuffle, "shuffle"),
+        shuffle=checks.shuffling(given.shuffle),
         initial_epoch=checks.whole_number(given.initial_epoch, "initial_epoch", 0, 5),
         steps_per_epoch=steps(given.steps_per_epoch, "steps_per_epoch", 1, 100),
         validation_steps=steps(given.validation_steps, "validation_steps", 1, 10),
@@ -204,7 +212,7 @@ def _batch_size(value: Any) -> int:
 def _validation(rows: Rows, steps: Steps, options: FitOptions) -> EvaluationPlan:
     order = Order(rows.count, options.validation_batch_size)
     batches = min(options.validation_steps or order.batches, order.batches)
-    return EvaluationPlan(rows, steps, order, batches)
+    return EvaluationPlan(RowsFeed(rows, order), steps, batches)
 
 
 def _draw_seed() -> int:
