@@ -6,7 +6,6 @@ is done in Python between the batches unless a callback looks at them.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from nervure.train.feed import Piece
 from nervure.train.history import History
 from nervure.train.pace import Pace, finishing_first
 from nervure.train.plan import EvaluationPlan, FitPlan, PredictionPlan
+from nervure.train.prefetch import closing
 from nervure.train.progress import Display, Silent, display_for
 from nervure.train.run import TrainingRun
 from nervure.train.steps import Measures
@@ -79,7 +79,7 @@ def _run(
     ``done`` batches of the pass are finished already; returns how many are then.
     """
     # Whoever reads ahead in a thread is told to stop, whatever ends the pass.
-    with contextlib.closing(pieces):  # type: ignore[type-var]
+    with closing(pieces):
         for arrays, block in pieces:
             start = 0
             while start < len(block) and not wants_end():
@@ -206,7 +206,7 @@ def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -
 
 def predict(model: Model, plan: PredictionPlan) -> NDArray:
     """Return the outputs for all rows."""
-    if plan.batches == 1 and not plan.callbacks:
+    if plan.x is not None and plan.batches == 1 and not plan.callbacks:
         return _predicted(model, plan.x, plan.batch_size).copy()
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
@@ -214,8 +214,8 @@ def predict(model: Model, plan: PredictionPlan) -> NDArray:
     try:
         callbacks.call("on_predict_begin", {})
         display.begin("Prediction", plan.batches)
-        result = _predict_batches(model, plan, callbacks, display)
-        display.end({})
+        result, done = _predict_batches(model, plan, callbacks, display)
+        display.end({}, done)
         callbacks.call("on_predict_end", {})
     finally:
         display.close()
@@ -224,22 +224,44 @@ def predict(model: Model, plan: PredictionPlan) -> NDArray:
 
 def _predict_batches(
     model: Model, plan: PredictionPlan, callbacks: CallbackList, display: Display
-) -> NDArray:
-    size = plan.batch_size
-    result: NDArray | None = None
-    for batch in range(plan.batches):
-        callbacks.call_batch("on_predict_batch_begin", batch, {})
-        rows = plan.x[batch * size : (batch + 1) * size]
-        outputs = _predicted(model, rows, size)
-        if result is None:
-            result = np.empty((len(plan.x), *outputs.shape[1:]), outputs.dtype)
-        result[batch * size : batch * size + len(rows)] = outputs
-        logs: dict[str, Any] = {"outputs": outputs}
-        callbacks.call_batch("on_predict_batch_end", batch, logs)
-        if display.due():
-            display.advance(batch + 1, {})
-    assert result is not None
-    return result
+) -> tuple[NDArray, int]:
+    """Return the outputs, and of how many batches they are."""
+    results: list[NDArray] = []
+    whole: NDArray | None = None
+    start = 0
+    with closing(_feature_batches(plan)) as batches:
+        for batch, rows in enumerate(batches):
+            callbacks.call_batch("on_predict_batch_begin", batch, {})
+            size = max(plan.batch_size, len(rows))
+            outputs = _predicted(model, rows, size)
+            if plan.x is None:
+                results.append(outputs)
+            else:  # one place for all outputs, which may be large
+                if whole is None:
+                    shape = (len(plan.x), *outputs.shape[1:])
+                    whole = np.empty(shape, outputs.dtype)
+                whole[start : start + len(rows)] = outputs
+                start += len(rows)
+            logs: dict[str, Any] = {"outputs": outputs}
+            callbacks.call_batch("on_predict_batch_end", batch, logs)
+            if display.due():
+                display.advance(batch + 1, {})
+    return np.concatenate(results) if whole is None else whole, batch + 1
+
+
+def _feature_batches(plan: PredictionPlan) -> Iterator[NDArray]:
+    """Yield the features of each batch."""
+    if plan.x is not None:
+        for start in range(0, len(plan.x), plan.batch_size):
+            yield plan.x[start : start + plan.batch_size]
+        return
+    assert plan.feed is not None
+    pieces = plan.feed.pieces(0, plan.batches)
+    with closing(pieces):
+        for arrays, block in pieces:
+            for rows in block:
+                # The rows of a step follow one another in what was read.
+                yield arrays[0][rows[0] : rows[-1] + 1]
 
 
 def _predicted(model: Model, rows: NDArray, batch_size: int) -> NDArray:
