@@ -27,18 +27,18 @@ path, limit, shuffle = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 x = np.load(path, mmap_mode="r")
 y = (np.arange(len(x)) % 10).astype("uint8")
 
-def train(x, y):
+def train(x, y, epochs=1):
     nv.utils.set_random_seed(1)
     model = Sequential(
         [Dense(32, "relu", input_shape=(x.shape[1],)), Dense(10, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
     began = time.perf_counter()
-    model.fit(x, y, batch_size=256, verbose=0, shuffle=shuffle)
-    return model, (time.perf_counter() - began) / len(x)
+    model.fit(x, y, batch_size=256, epochs=epochs, verbose=0, shuffle=shuffle)
+    return model, (time.perf_counter() - began) / len(x) / epochs
 
-part = np.array(x[:20_000])
-train(part, y[:20_000])
-_, in_memory = train(part, y[:20_000])
+part = np.array(x[:100_000])
+train(part, y[:100_000])
+_, in_memory = train(part, y[:100_000], 10)
 del part
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 try:
