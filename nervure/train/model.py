@@ -133,7 +133,7 @@ class Model(Trainer):
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: dict[Any, Any] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -169,7 +169,8 @@ class Model(Trainer):
             ``(x, y)`` or ``(x, y, sample_weight)`` for that; takes precedence.
         shuffle
             Whether each pass has another order.  The same seed
-            (``nervure.utils.set_random_seed``) gives the same orders.
+            (``nervure.utils.set_random_seed``) gives the same orders.  ``"batch"``
+            keeps the rows of a batch together: only batches change places.
         class_weight
             A dict from label to the weight of its rows; 1 for those left out.  For
             several outputs a dict of such dicts by the outputs' names.

@@ -64,7 +64,7 @@ class Objectives:
     ) -> None:
         self.named = named
         self.names = tuple(names)
-        self.shapes = (tuple(targets), tuple(outputs))
+        self._kinds = _kinds(targets, outputs)
         losses = compiled.losses(names)
         count = sum(one is not None for one in losses)
         shown = [f"{name}_" if named and len(names) > 1 else "" for name in names]
@@ -81,6 +81,15 @@ class Objectives:
                 of_losses, losses, compiled.loss_weights(names), measured, strict=True
             )
         ]
+
+    def suit(
+        self,
+        names: Sequence[str],
+        targets: Sequence[PartialShape | None],
+        outputs: Sequence[PartialShape],
+    ) -> bool:
+        """Tell whether these serve for other targets and outputs, of other sizes."""
+        return self.names == tuple(names) and self._kinds == _kinds(targets, outputs)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -168,3 +177,12 @@ def _measured(
                 key = f"{key}_{number}" if number else key
                 found[place].append(_Measured(key, metric, weighted))
     return found
+
+
+def _kinds(
+    targets: Sequence[PartialShape | None], outputs: Sequence[PartialShape]
+) -> list[Any]:
+    """Return what "accuracy" depends on: ranks and the sizes of the last axes."""
+    return [
+        None if one is None else (len(one), one[-1]) for one in (*targets, *outputs)
+    ]

@@ -20,6 +20,7 @@ from nervure.train.network import Network
 from nervure.train.objectives import Objectives
 from nervure.train.prediction import Predictions, has_names, input_types, output_names
 from nervure.train.rows import Form, unpack_x_y_sample_weight
+from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
 
@@ -39,6 +40,7 @@ class Trainer(Network):
 
     stop_training: bool
     history: History | None
+    training_run: TrainingRun | None  # while fit runs
     predictions: dict[Any, Predictions]  # by the shapes and types of a sample
     _compiled: Compiled | None
     _objectives: Objectives | None
@@ -50,6 +52,7 @@ class Trainer(Network):
         model = super().__new__(cls, *args, **options)
         model.stop_training = False
         model.history = None
+        model.training_run = None
         model._compiled = None
         model.forget_programs()
         return model
@@ -292,10 +295,9 @@ class Trainer(Network):
         another metric.
         """
         names = predictions.names
-        outputs = tuple(one.shape for one in predictions.each)
+        outputs = [one.shape for one in predictions.each]
         found = self._objectives
-        shapes = (tuple(targets), outputs)
-        if found is None or (found.names, found.shapes) != (names, shapes):
+        if found is None or not found.suit(names, targets, outputs):
             compiled = self.require_compiled("fit")
             named = has_names(self, predictions.structure)
             found = Objectives(compiled, names, targets, outputs, named=named)

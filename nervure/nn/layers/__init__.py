@@ -100,9 +100,7 @@ __all__ = [
     "InputLayer",
     "Lambda",
     "Layer",
-<<<<<<< HEAD
     "Operation",
-=======
     "Wrapper",
     # convolution
     "Conv1D",
