@@ -51,6 +51,7 @@ from nervure.nn.layers.merging import (
     multiply,
     subtract,
 )
+from nervure.nn.layers.operation import Operation
 from nervure.nn.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -87,6 +88,7 @@ from nervure.nn.layers.regularization import Dropout
 from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from nervure.nn.layers.wrapping import Identity, Lambda, Wrapper
+from nervure.nn.serialization import know_classes
 
 __all__ = [
     # core
@@ -99,6 +101,7 @@ __all__ = [
     "InputLayer",
     "Lambda",
     "Layer",
+    "Operation",
     "Wrapper",
     # convolution
     "Conv1D",
@@ -184,3 +187,7 @@ __all__ = [
     "ZeroPadding2D",
     "ZeroPadding3D",
 ]
+
+know_classes(
+    {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)}
+)
