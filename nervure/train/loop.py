@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nervure import tree
 from nervure.array import Array
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.callbacks import CallbackList
-from nervure.train.data import Rows
 from nervure.train.history import History
 from nervure.train.pace import Pace, finishing_first
 from nervure.train.plan import EvaluationPlan, FitPlan, PredictionPlan
 from nervure.train.progress import Display, Silent, display_for
-from nervure.train.steps import Measures
+from nervure.train.report import MetricReport
+from nervure.train.rows import Rows
+from nervure.train.steps import EagerStep
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -36,12 +38,12 @@ class _Watch:
         phase: str,
         callbacks: CallbackList,
         display: Display,
-        measures: Measures,
+        report: MetricReport,
     ) -> None:
         self._phase = phase
         self._callbacks = callbacks
         self._display = display
-        self._measures = measures
+        self._report = report
         self._wants_logs = callbacks.wants_logs(phase)
         # Whether somebody looks at every batch.
         self.single = callbacks.watches_batches(phase)
@@ -56,7 +58,7 @@ class _Watch:
         due = self._display.due()
         if not (due or self._wants_logs):
             return
-        logs = self._measures.values()
+        logs = self._report.values()
         if self._wants_logs:
             self._callbacks.call_batch(f"on_{self._phase}_batch_end", done - 1, logs)
         if due:
@@ -64,7 +66,7 @@ class _Watch:
 
 
 def _run(
-    step: Step,
+    step: Step | EagerStep,
     pace: Pace,
     rows: Rows,
     blocks: Iterable[NDArray],
@@ -98,7 +100,7 @@ def fit(model: Model, plan: FitPlan) -> History:
     }
     callbacks = CallbackList(options.callbacks, model, params, with_history=True)
     display = display_for(options.verbose)
-    watch = _Watch("train", callbacks, display, plan.steps.measures)
+    watch = _Watch("train", callbacks, display, plan.steps.train_report)
     model.stop_training = False
     model.history = callbacks.history
     plan.steps.build()
@@ -129,8 +131,8 @@ def _epoch(
     watch: _Watch,
 ) -> Logs:
     """Train one epoch, evaluate if wanted, and return the numbers of both."""
-    measures = plan.steps.measures
-    measures.reset()
+    report = plan.steps.train_report
+    report.reset()
     callbacks.call("on_epoch_begin", epoch, {})
     width = len(str(plan.options.epochs))
     display.begin(f"Epoch {epoch + 1:>{width}}/{plan.options.epochs}", plan.batches)
@@ -144,7 +146,7 @@ def _epoch(
         watch,
         wants_end=lambda: model.stop_training,
     )
-    logs = measures.values()
+    logs = report.values()
     if plan.validates_after(epoch):
         assert plan.validation is not None
         values = _evaluate(plan.validation, callbacks, Silent())
@@ -172,24 +174,32 @@ def evaluate(model: Model, plan: EvaluationPlan) -> Logs:
 
 
 def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -> Logs:
-    measures = plan.steps.measures
-    watch = _Watch("test", callbacks, display, measures)
-    measures.reset()
+    report = plan.steps.test_report
+    watch = _Watch("test", callbacks, display, report)
+    report.reset()
     callbacks.call("on_test_begin", {})
     blocks = plan.order.steps(0, plan.batches)
     _run(plan.steps.test, plan.steps.test_pace, plan.rows, blocks, watch)
-    logs = measures.values()
+    logs = report.values()
     callbacks.call("on_test_end", logs)
     return logs
+
+
+def one_step(step: Step | EagerStep, report: MetricReport, rows: Rows) -> Logs:
+    """Run one step on all rows together and return the numbers so far."""
+    with finishing_first():
+        step.run(rows.constants, [np.arange(rows.count)[None]])
+    return report.values()
 
 
 # --- predict ------------------------------------------------------------------------
 
 
-def predict(model: Model, plan: PredictionPlan) -> NDArray:
-    """Return the outputs for all rows."""
+def predict(model: Model, plan: PredictionPlan) -> Any:
+    """Return the outputs for all rows, arranged as the model does."""
     if plan.batches == 1 and not plan.callbacks:
-        return _predicted(model, plan.x, plan.batch_size).copy()
+        outputs = _predicted(model, plan, 0)
+        return tree.map_leaves(np.copy, outputs)
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
     display = display_for(plan.verbose, quiet_elsewhere=True)
@@ -206,29 +216,42 @@ def predict(model: Model, plan: PredictionPlan) -> NDArray:
 
 def _predict_batches(
     model: Model, plan: PredictionPlan, callbacks: CallbackList, display: Display
-) -> NDArray:
+) -> Any:
     size = plan.batch_size
-    result: NDArray | None = None
+    results: list[NDArray] | None = None
+    structure = tree.LEAF
     for batch in range(plan.batches):
         callbacks.call_batch("on_predict_batch_begin", batch, {})
-        rows = plan.x[batch * size : (batch + 1) * size]
-        outputs = _predicted(model, rows, size)
-        if result is None:
-            result = np.empty((len(plan.x), *outputs.shape[1:]), outputs.dtype)
-        result[batch * size : batch * size + len(rows)] = outputs
+        outputs = _predicted(model, plan, batch)
+        leaves, structure = tree.flatten(outputs)
+        if results is None:
+            results = [
+                np.empty((plan.count, *one.shape[1:]), one.dtype) for one in leaves
+            ]
+        for result, one in zip(results, leaves, strict=True):
+            result[batch * size : batch * size + len(one)] = one
         logs: dict[str, Any] = {"outputs": outputs}
         callbacks.call_batch("on_predict_batch_end", batch, logs)
         if display.due():
             display.advance(batch + 1, {})
-    assert result is not None
-    return result
+    assert results is not None
+    return tree.unflatten(structure, results)
 
 
-def _predicted(model: Model, rows: NDArray, batch_size: int) -> NDArray:
+def _predicted(model: Model, plan: PredictionPlan, batch: int) -> Any:
     """Return the outputs for the rows of one batch, which may not be full."""
-    count = len(rows)
-    size = min(1 << (count - 1).bit_length(), batch_size)
-    if size != count:
-        filling = np.broadcast_to(rows[-1:], (size - count, *rows.shape[1:]))
-        rows = np.concatenate([rows, filling])
-    return model.forward(Array.of_value(rows)).numpy()[:count]
+    start, stop = batch * plan.batch_size, (batch + 1) * plan.batch_size
+    parts = [one[start:stop] for one in plan.x]
+    count = len(parts[0])
+    size = min(1 << (count - 1).bit_length(), plan.batch_size)
+    arrays = [Array.of_value(_filled(part, size)) for part in parts]
+    outputs = model.forward(tree.unflatten(plan.structure, arrays))
+    return tree.map_leaves(lambda one: one.numpy()[:count], outputs)
+
+
+def _filled(rows: NDArray, size: int) -> NDArray:
+    """Return rows with copies of the last one, so that there are ``size`` of them."""
+    if len(rows) == size:
+        return rows
+    filling = np.broadcast_to(rows[-1:], (size - len(rows), *rows.shape[1:]))
+    return np.concatenate([rows, filling])

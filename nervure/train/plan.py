@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
-from nervure import random
+from nervure import random, tree
 from nervure.ir.attrs import NDArray
-from nervure.train import checks, targets
+from nervure.train import checks
 from nervure.train.callbacks import Callback, as_callbacks
-from nervure.train.data import Numbers, Rows, announce, as_numbers, features
-from nervure.train.data import targets as as_targets
-from nervure.train.prediction import check_features, prediction_of
+from nervure.train.examples import fitted_rows, read_raw
+from nervure.train.inputs import announce_types, read_inputs
+from nervure.train.rows import Rows
 from nervure.train.shuffle import Order
 from nervure.train.steps import Steps
 
@@ -76,11 +74,17 @@ class FitPlan(NamedTuple):
 class PredictionPlan(NamedTuple):
     """What ``predict`` does."""
 
-    x: NDArray
+    x: tuple[NDArray, ...]
+    structure: tree.Structure
     batch_size: int
     batches: int
     verbose: int | str
     callbacks: tuple[Callback, ...]
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self.x[0])
 
 
 # --- planning -----------------------------------------------------------------------
@@ -96,26 +100,23 @@ def plan_fit(
     validation_data: Any,
 ) -> FitPlan:
     """Check the arguments of ``fit`` and prepare the data."""
-    compiled = model.require_compiled("fit")
+    model.require_compiled("fit")
     options = _checked_options(given)
-    raw = read_rows(model, x, y, sample_weight)
+    raw = read_raw(model, x, y, sample_weight)
     held_out = None
     of = "" if validation_data is None else " of validation_data"
     if validation_data is not None:
-        held_out = read_rows(model, *checks.data_tuple(validation_data), of=of)
+        held_out = read_raw(model, *checks.data_tuple(validation_data), of=of)
     elif options.validation_split:
         kept = checks.split_point(raw.count, options.validation_split)
         raw, held_out = raw.between(0, kept), raw.between(kept, raw.count)
 
-    output = prediction_of(model, raw.x)
-    rows = targets.fitted(compiled.loss, raw, output)
-    if class_weight is not None:
-        rows = targets.weighted_by_class(rows, output, class_weight)
+    rows = fitted_rows(model, raw, class_weight)
     if held_out is not None:
-        held_out = targets.fitted(compiled.loss, held_out, output, of=of)
+        held_out_rows = fitted_rows(model, held_out, of=of)
 
-    announce("x", x, model.input_dtype, options.verbose)
-    steps = model.steps_for(rows.y, output)
+    announce_types(model, x, options.verbose)
+    steps = model.steps_for(rows.form)
     seed = _draw_seed() if options.shuffle else None
     order = Order(rows.count, options.batch_size, seed)
     return FitPlan(
@@ -124,7 +125,9 @@ def plan_fit(
         order,
         options.steps_per_epoch or order.batches,
         options,
-        None if held_out is None else _validation(held_out, steps, options),
+        None
+        if held_out is None
+        else _validation(held_out_rows, model.steps_for(held_out_rows.form), options),
     )
 
 
@@ -139,19 +142,26 @@ def plan_evaluation(
     callbacks: Any,
 ) -> EvaluationPlan:
     """Check the arguments of ``evaluate`` and prepare the data."""
-    compiled = model.require_compiled("evaluate")
+    model.require_compiled("evaluate")
     size = _batch_size(batch_size)
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    raw = read_rows(model, x, y, sample_weight)
-    output = prediction_of(model, raw.x)
-    rows = targets.fitted(compiled.loss, raw, output)
+    rows = fitted_rows(model, read_raw(model, x, y, sample_weight))
     order = Order(rows.count, size)
     batches = min(limit or order.batches, order.batches)
-    announce("x", x, model.input_dtype, verbose)
-    prepared = model.steps_for(rows.y, output)
+    announce_types(model, x, verbose)
+    prepared = model.steps_for(rows.form)
     return EvaluationPlan(rows, prepared, order, batches, verbose, listed)
+
+
+def plan_batch(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
+) -> tuple[Rows, Steps]:
+    """Check one batch for ``train_on_batch`` and ``test_on_batch``."""
+    model.require_compiled("a step on a batch")
+    rows = fitted_rows(model, read_raw(model, x, y, sample_weight), class_weight)
+    return rows, model.steps_for(rows.form)
 
 
 def plan_prediction(
@@ -162,13 +172,14 @@ def plan_prediction(
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    values = read_features(model, x, "x")
-    announce("x", x, model.input_dtype, verbose)
-    batches = -(-len(values) // size)
+    values, structure = read_inputs(model, x)
+    announce_types(model, x, verbose)
+    count = len(values[0])
+    batches = -(-count // size)
     if limit is not None and limit < batches:
         batches = limit
-        values = values[: limit * size]
-    return PredictionPlan(values, size, batches, verbose, listed)
+        values = tuple(one[: limit * size] for one in values)
+    return PredictionPlan(values, structure, size, batches, verbose, listed)
 
 
 # --- the parts ----------------------------------------------------------------------
@@ -211,31 +222,3 @@ def _draw_seed() -> int:
     """Return a seed from the process's generator, which ``set_random_seed`` sets."""
     low, high = random.default_generator().next_key().tolist()
     return int(low) | int(high) << 32
-
-
-def read_features(model: Model, x: Any, what: str) -> NDArray:
-    """Return checked features in the type in which a step takes them."""
-    given = as_numbers(x, what)
-    values = features(given, model.input_dtype)
-    _check_values(values, given, what)
-    return check_features(model, values, what)
-
-
-def read_rows(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> Rows:
-    """Return checked features, targets and weights; ``of`` says of which data set."""
-    given_y = as_numbers(y, f"y{of}")
-    y_values = as_targets(given_y)
-    x_values = read_features(model, x, f"x{of}")
-    checks.same_length([(f"x{of}", len(x_values)), (f"y{of}", len(y_values))])
-    _check_values(y_values, given_y, f"y{of}")
-    if sample_weight is None:
-        return Rows(x_values, y_values)
-    given = as_numbers(sample_weight, f"sample_weight{of}")
-    weights = np.asarray(given.values, np.float32)
-    checks.sample_weights(weights, given, len(x_values), f"sample_weight{of}")
-    return Rows(x_values, y_values, np.ascontiguousarray(weights))
-
-
-def _check_values(values: NDArray, given: Numbers, what: str) -> None:
-    checks.not_empty(values, what)
-    checks.finite(values, given, what)

@@ -51,6 +51,7 @@ from nervure.nn.layers.merging import (
     multiply,
     subtract,
 )
+from nervure.nn.layers.operation import Operation
 from nervure.nn.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -99,6 +100,7 @@ __all__ = [
     "InputLayer",
     "Lambda",
     "Layer",
+    "Operation",
     "Wrapper",
     # convolution
     "Conv1D",
