@@ -175,7 +175,7 @@ class Layer(Configurable):
         self._check_input(inputs)
         # 3. Build once; then more is known.
         if not self.built:
-            self.build(shapes_of(inputs))
+            self.build(self._shapes_to_build(args, kwargs))
             self.built = True
             self._check_input(inputs)
         # 4. Decide whether this is training.
@@ -204,6 +204,10 @@ class Layer(Configurable):
                 return self.call(*args, **kwargs)
         finally:
             _training.reset(token)
+
+    def _shapes_to_build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what ``build`` is given: the shape of the first argument."""
+        return shapes_of(args[0] if args else next(iter(kwargs.values()), None))
 
     def _converted(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -32,21 +32,29 @@ from nervure.ops.nn.activations import (
     softsign,
     swish,
 )
+from nervure.ops.nn.attention import dot_product_attention
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.normalization import (
+    batch_normalization,
+    layer_normalization,
+    rms_normalization,
+)
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "batch_normalization",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
+    "dot_product_attention",
     "dropout",
     "elu",
     "exponential",
@@ -56,6 +64,7 @@ __all__ = [
     "hard_silu",
     "hard_swish",
     "hard_tanh",
+    "layer_normalization",
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
@@ -66,6 +75,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu6",
+    "rms_normalization",
     "selu",
     "sigmoid",
     "silu",
