@@ -118,7 +118,9 @@ class MultiHeadAttention(Layer):
         self.num_heads = positive_count("num_heads", num_heads)
         self.key_dim = positive_count("key_dim", key_dim)
         self.value_dim = (
-            self.key_dim if value_dim is None else positive_count("value_dim", value_dim)
+            self.key_dim
+            if value_dim is None
+            else positive_count("value_dim", value_dim)
         )
         self.dropout = dropout
         self.use_bias = bool(use_bias)
