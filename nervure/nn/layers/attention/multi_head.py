@@ -200,9 +200,9 @@ class MultiHeadAttention(Layer):
         if len(ranks) > 1 or min(ranks) < 3 or value[1:-1] != key[1:-1]:
             raise ShapeError(
                 explain(
-                    f"the layer {self.name!r} expected query, value and key of one rank "
-                    "from 3, the last two equal but for their features; got the shapes "
-                    f"{list(query)}, {list(value)} and {list(key)}",
+                    f"the layer {self.name!r} expected query, value and key of one "
+                    "rank from 3, the last two equal but for their features; got the "
+                    f"shapes {list(query)}, {list(value)} and {list(key)}",
                     fix="the axes are [batch, places, features]",
                 )
             )
