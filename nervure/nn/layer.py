@@ -236,7 +236,7 @@ class Layer(OwnsWeights):
 
     def _shapes_to_build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return what ``build`` is given: the shape of the first argument."""
-        return shapes_of(args[0] if args else next(iter(kwargs.values()), None))
+        return shapes_of(_first_argument(args, kwargs))
 
     def _regularize_activity(self, outputs: Any) -> None:
         """Add what the regularizer of the output asks for, for each sample."""

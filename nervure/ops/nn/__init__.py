@@ -33,6 +33,7 @@ from nervure.ops.nn.activations import (
     swish,
 )
 from nervure.ops.nn.attention import dot_product_attention
+from nervure.ops.nn.convolution import conv, depthwise_conv, separable_conv
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
@@ -44,16 +45,20 @@ from nervure.ops.nn.normalization import (
     layer_normalization,
     rms_normalization,
 )
+from nervure.ops.nn.pooling import average_pool, max_pool
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "average_pool",
     "batch_normalization",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
+    "conv",
+    "depthwise_conv",
     "dot_product_attention",
     "dropout",
     "elu",
@@ -69,6 +74,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool",
     "mish",
     "moments",
     "normalize",
@@ -77,6 +83,7 @@ __all__ = [
     "relu6",
     "rms_normalization",
     "selu",
+    "separable_conv",
     "sigmoid",
     "silu",
     "softmax",

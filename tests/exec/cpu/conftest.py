@@ -8,7 +8,13 @@ from __future__ import annotations
 import pytest
 
 QUICK = frozenset(
-    {"test_copies.py", "test_fusion.py", "test_steps.py", "test_training.py"}
+    {
+        "test_copies.py",
+        "test_fusion.py",
+        "test_steps.py",
+        "test_training.py",
+        "test_training_images.py",
+    }
 )
 
 

@@ -115,6 +115,7 @@ class MultiHeadAttention(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         self.num_heads = positive_count("num_heads", num_heads)
         self.key_dim = positive_count("key_dim", key_dim)
         self.value_dim = (

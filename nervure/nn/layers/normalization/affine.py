@@ -67,20 +67,6 @@ class AffineLayer(Layer):
             )
 
 
-def non_negative(name: str, value: Any) -> float:
-    """Return a number from 0; raises :class:`ValueError` for others."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"expected {name} to be a number from 0, got {value!r}")
-    return float(value)
-
-
-def share(name: str, value: Any) -> float:
-    """Return a number from 0 to 1; raises :class:`ValueError` for others."""
-    if not 0 <= non_negative(name, value) <= 1:
-        raise ValueError(f"expected {name} to be from 0 to 1, got {value!r}")
-    return float(value)
-
-
 def one_or_more_axes(axis: Any) -> int | list[int]:
     """Return an axis, or several as a list; raises :class:`TypeError` for others."""
     try:

@@ -8,13 +8,12 @@ from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
 from nervure.nn import initializers
+from nervure.nn.arguments import non_negative_number, within_unit
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.normalization.affine import (
     AffineLayer,
-    non_negative,
     places,
-    share,
 )
 from nervure.nn.variable import Constraint, Regularizer, Variable
 from nervure.ops import nn
@@ -88,11 +87,12 @@ class BatchNormalization(AffineLayer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise TypeError(f"expected axis to be a whole number, got {axis!r}")
         self.axis = axis
-        self.momentum = share("momentum", momentum)
-        self.epsilon = non_negative("epsilon", epsilon)
+        self.momentum = within_unit("momentum", momentum)
+        self.epsilon = non_negative_number("epsilon", epsilon)
         self._keep_affine(
             center,
             scale,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from nervure.array import Array
+from nervure.nn.arguments import non_negative_number
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.normalization.affine import (
     AffineLayer,
-    non_negative,
     one_or_more_axes,
     places,
 )
@@ -64,8 +64,9 @@ class LayerNormalization(AffineLayer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         self.axis = one_or_more_axes(axis)
-        self.epsilon = non_negative("epsilon", epsilon)
+        self.epsilon = non_negative_number("epsilon", epsilon)
         self._keep_affine(
             center,
             scale,
