@@ -11,10 +11,8 @@ from nervure.nn import initializers
 from nervure.nn.arguments import non_negative_number, within_unit
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import LayerOptions
-from nervure.nn.layers.normalization.affine import (
-    AffineLayer,
-    places,
-)
+from nervure.nn.layers.axes import places
+from nervure.nn.layers.normalization.affine import AffineLayer
 from nervure.nn.variable import Constraint, Regularizer, Variable
 from nervure.ops import nn
 

@@ -8,11 +8,8 @@ from typing import Any, Unpack
 from nervure.array import Array
 from nervure.nn.arguments import non_negative_number
 from nervure.nn.layer_options import LayerOptions
-from nervure.nn.layers.normalization.affine import (
-    AffineLayer,
-    one_or_more_axes,
-    places,
-)
+from nervure.nn.layers.axes import one_or_more_axes, places
+from nervure.nn.layers.normalization.affine import AffineLayer
 from nervure.nn.variable import Constraint, Regularizer
 from nervure.ops import nn
 
