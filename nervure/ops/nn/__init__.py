@@ -33,7 +33,12 @@ from nervure.ops.nn.activations import (
     swish,
 )
 from nervure.ops.nn.attention import dot_product_attention
-from nervure.ops.nn.convolution import conv, depthwise_conv, separable_conv
+from nervure.ops.nn.convolution import (
+    conv,
+    conv_transpose,
+    depthwise_conv,
+    separable_conv,
+)
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
@@ -46,18 +51,26 @@ from nervure.ops.nn.normalization import (
     rms_normalization,
 )
 from nervure.ops.nn.pooling import average_pool, max_pool
+from nervure.ops.nn.resampling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    upsample,
+)
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "average_pool",
     "batch_normalization",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
     "conv",
+    "conv_transpose",
     "depthwise_conv",
     "dot_product_attention",
     "dropout",
@@ -92,4 +105,5 @@ __all__ = [
     "sparse_categorical_crossentropy_with_logits",
     "swish",
     "tanh",
+    "upsample",
 ]
