@@ -65,9 +65,9 @@ def test_wrong_shapes_of_dot_product_attention():
     x = np.ones((2, 3, 4, 5))
     with pytest.raises(ShapeError, match="expected key with the 4 axes"):
         nn.dot_product_attention(x, x[0], x)
-    with pytest.raises(ShapeError, match="the shapes do not fit together"):
+    with pytest.raises(ShapeError, match="weights of shape .* do not fit together"):
         nn.dot_product_attention(x, x, x[:, :2])
-    with pytest.raises(ShapeError, match="the shapes do not fit together"):
+    with pytest.raises(ShapeError, match="query and key do not fit together"):
         nn.dot_product_attention(x, x[:, :, :3], x[:, :, :3])
 
 

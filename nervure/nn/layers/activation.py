@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import AxisError, ShapeError, explain
-from nervure.nn import activations, initializers
+from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.arguments import finite_number, non_negative_number
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
@@ -103,9 +103,9 @@ class PReLU(Layer):
     alpha_initializer
         How the weight starts; see ``nervure.initializers``.
     alpha_regularizer
-        A function of the weight whose result is added to the loss.
+        A name, or a function of the weight whose result is added to the loss.
     alpha_constraint
-        A function that maps each updated weight to an allowed one.
+        A name, or a function that maps each updated weight to an allowed one.
     shared_axes
         Axes, counted from 1 behind the batch, along which one number serves all: for
         images ``[1, 2]`` learns a number for each channel.
@@ -122,16 +122,16 @@ class PReLU(Layer):
     def __init__(
         self,
         alpha_initializer: Any = "zeros",
-        alpha_regularizer: Regularizer | None = None,
-        alpha_constraint: Constraint | None = None,
+        alpha_regularizer: Regularizer | str | None = None,
+        alpha_constraint: Constraint | str | None = None,
         shared_axes: int | Sequence[int] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         self.supports_masking = True
         self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = alpha_regularizer
-        self.alpha_constraint = alpha_constraint
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         if shared_axes is not None:
             given = one_or_more_axes(shared_axes)
             shared_axes = [given] if isinstance(given, int) else given

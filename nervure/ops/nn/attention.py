@@ -73,9 +73,33 @@ def dot_product_attention(
     >>> nn.dot_product_attention(x, x * 0.0, x, is_causal=True)[0, :, 0, 0].tolist()
     [0.0, 0.5, 1.0]
     """
+    weights = attention_weights(
+        query, key, bias, mask, scale, is_causal, attn_logits_soft_cap
+    )
+    return weighted_values(weights, value)
+
+
+def attention_weights(
+    query: ArrayLike,
+    key: ArrayLike,
+    bias: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    attn_logits_soft_cap: float | None = None,
+) -> Array:
+    """Return how much of each value :func:`dot_product_attention` takes.
+
+    ``float[batch, heads, queries, keys]``; the arguments are described there.
+
+    >>> import nervure as nv
+    >>> from nervure.ops.nn.attention import attention_weights
+    >>> attention_weights(nv.ones((1, 1, 1, 2)), nv.ones((1, 4, 1, 2)))[0, 0].tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
     queries, dtype = wide_floats(query)
-    keys, values = (ops.asarray(one).astype(queries.dtype) for one in (key, value))
-    _check_shapes(queries, keys, values)
+    keys = ops.asarray(key).astype(queries.dtype)
+    _check_queries(queries, keys)
     batch, length, heads, features = queries.shape
     groups = keys.shape[2]
     factor = 1.0 / math.sqrt(features) if scale is None else scale
@@ -89,10 +113,43 @@ def dot_product_attention(
         scores = scores / (1.0 + ops.abs(scores) / attn_logits_soft_cap)
     if bias is not None:
         scores = scores + ops.asarray(bias).astype(scores.dtype)
-    weights = masked_softmax(scores, _allowed(scores, mask, is_causal))
-    weights = ops.reshape(weights, products.shape)
-    outputs = ops.einsum("bgrts,bsgh->btgrh", weights, values)
-    return ops.reshape(outputs, (*queries.shape[:3], values.shape[3])).astype(dtype)
+    return masked_softmax(scores, _allowed(scores, mask, is_causal)).astype(dtype)
+
+
+def weighted_values(weights: ArrayLike, value: ArrayLike) -> Array:
+    """Return for each query the sum of the values times their weights.
+
+    Parameters
+    ----------
+    weights
+        ``float[batch, heads, queries, keys]``
+    value
+        ``float[batch, keys, heads, outputs]``; with fewer heads each serves as many of
+        the weights in turn.
+
+    Returns
+    -------
+    ``float[batch, queries, heads, outputs]``
+
+    Raises
+    ------
+    ShapeError
+        For arguments that do not have these shapes.
+
+    >>> import nervure as nv
+    >>> from nervure.ops.nn.attention import weighted_values
+    >>> weighted_values(nv.ones((1, 2, 3, 4)), nv.ones((1, 4, 2, 5))).shape
+    (1, 3, 2, 5)
+    """
+    wide, dtype = wide_floats(weights)
+    values = ops.asarray(value).astype(wide.dtype)
+    _check_values(wide, values)
+    batch, heads, length, places = wide.shape
+    groups = values.shape[2]
+    shared = ops.reshape(wide, (batch, groups, heads // groups, length, places))
+    outputs = ops.einsum("bgrts,bsgh->btgrh", shared, values)
+    shape = (batch, length, heads, values.shape[3])
+    return ops.reshape(outputs, shape).astype(dtype)
 
 
 def _allowed(scores: Array, mask: ArrayLike | None, is_causal: bool) -> Array | None:
@@ -104,30 +161,44 @@ def _allowed(scores: Array, mask: ArrayLike | None, is_causal: bool) -> Array | 
     return allowed
 
 
-def _check_shapes(query: Array, key: Array, value: Array) -> None:
-    """Raise :class:`~nervure.errors.ShapeError` unless the three fit together."""
-    named = {"query": query, "key": key, "value": value}
-    for name, array in named.items():
+def _check_queries(query: Array, key: Array) -> None:
+    """Raise :class:`~nervure.errors.ShapeError` unless both fit together."""
+    for name, array in (("query", query), ("key", key)):
         if array.ndim != 4:
             raise ShapeError(
                 explain(
-                    f"dot_product_attention: expected {name} with the 4 axes [batch, "
-                    f"time, heads, features], got shape {list(array.shape)}"
+                    f"attention: expected {name} with the 4 axes [batch, time, heads, "
+                    f"features], got shape {list(array.shape)}"
                 )
             )
-    fits = (
-        query.shape[0] == key.shape[0]
-        and query.shape[3] == key.shape[3]
-        and key.shape[:3] == value.shape[:3]
-        and query.shape[2] % max(1, key.shape[2]) == 0
-    )
-    if not fits:
-        shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in named.items())
+    if (
+        query.shape[0] != key.shape[0]
+        or query.shape[3] != key.shape[3]
+        or query.shape[2] % max(1, key.shape[2])
+    ):
         raise ShapeError(
             explain(
-                f"dot_product_attention: the shapes do not fit together: {shapes}",
-                fix="query and key have equal batches and features, key and value "
-                "equal batches, times and heads, and the heads of the query are a "
-                "multiple of those of the key",
+                "attention: query and key do not fit together, their shapes are "
+                f"{list(query.shape)} and {list(key.shape)}",
+                fix="both have equal batches and features, and the heads of the query "
+                "are a multiple of those of the key",
+            )
+        )
+
+
+def _check_values(weights: Array, value: Array) -> None:
+    """Raise :class:`~nervure.errors.ShapeError` unless both fit together."""
+    if (
+        weights.ndim != 4
+        or value.ndim != 4
+        or (weights.shape[0], weights.shape[3]) != value.shape[:2]
+        or weights.shape[1] % max(1, value.shape[2])
+    ):
+        raise ShapeError(
+            explain(
+                f"attention: weights of shape {list(weights.shape)} and values of "
+                f"shape {list(value.shape)} do not fit together",
+                fix="the values are [batch, keys, heads, features], as many and with "
+                "as many heads as the keys",
             )
         )

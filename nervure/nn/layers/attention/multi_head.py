@@ -9,20 +9,15 @@ from typing import Any, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
-from nervure.nn import initializers
-from nervure.nn.layer import Layer
+from nervure.errors import ArgumentError, explain
 from nervure.nn.layer_options import LayerOptions
-from nervure.nn.layers.attention.masks import combined_mask
-from nervure.nn.layers.attention.projection import Projection
+from nervure.nn.layers.attention.projected import ProjectedAttention
 from nervure.nn.layers.core import positive_count
-from nervure.nn.layers.regularization import Dropout
-from nervure.nn.symbolic import as_partial_shape, shapes_of
 from nervure.nn.variable import Constraint, Regularizer
 from nervure.ops.nn.softmax import masked_softmax
 
 
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(ProjectedAttention):
     """Several attentions side by side, each between projections of its own.
 
     Query, key and value are mapped to ``num_heads`` small vectors each.  Every head
@@ -55,9 +50,9 @@ class MultiHeadAttention(Layer):
     kernel_initializer, bias_initializer
         How the weights start; see ``nervure.initializers``.
     kernel_regularizer, bias_regularizer
-        Functions of the weight whose results are added to the loss.
+        Names, or functions of the weight whose results are added to the loss.
     kernel_constraint, bias_constraint
-        Functions that map each updated weight to an allowed one.
+        Names, or functions that map each updated weight to an allowed one.
     use_gate
         Whether the heads' results are multiplied by a sigmoid of one more map of the
         query.
@@ -87,12 +82,6 @@ class MultiHeadAttention(Layer):
     ((3, 5, 16), (3, 2, 5, 5))
     """
 
-    query_dense: Projection
-    key_dense: Projection
-    value_dense: Projection
-    output_dense: Projection
-    gate_dense: Projection | None
-
     def __init__(
         self,
         num_heads: int,
@@ -106,16 +95,15 @@ class MultiHeadAttention(Layer):
         flash_attention: bool | None = None,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: Regularizer | None = None,
-        bias_regularizer: Regularizer | None = None,
-        kernel_constraint: Constraint | None = None,
-        bias_constraint: Constraint | None = None,
+        kernel_regularizer: Regularizer | str | None = None,
+        bias_regularizer: Regularizer | str | None = None,
+        kernel_constraint: Constraint | str | None = None,
+        bias_constraint: Constraint | str | None = None,
         use_gate: bool = False,
         seed: int | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.supports_masking = True
         self.num_heads = positive_count("num_heads", num_heads)
         self.key_dim = positive_count("key_dim", key_dim)
         self.value_dim = (
@@ -123,139 +111,28 @@ class MultiHeadAttention(Layer):
             if value_dim is None
             else positive_count("value_dim", value_dim)
         )
-        self.dropout = dropout
-        self.use_bias = bool(use_bias)
         self._output_sizes = _counts("output_shape", output_shape)
         self.attention_axes = _axes(attention_axes)
-        if sliding_window is not None:
-            positive_count("sliding_window", sliding_window)
-        self.sliding_window = sliding_window
-        self.flash_attention = flash_attention
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
-        self.use_gate = bool(use_gate)
-        self.seed = seed
-        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype)
-
-    # --- weights ---------------------------------------------------------------------
-
-    def build(
-        self, query_shape: Any, value_shape: Any = None, key_shape: Any = None
-    ) -> None:
-        """Create the projections for a query, a value and a key of these shapes.
-
-        One list ``[query, value, key]`` will do as well.
-        """
-        query, value, key = _three_shapes(query_shape, value_shape, key_shape)
-        self._check_shapes(query, value, key)
-        heads = self.num_heads
-        self.query_dense = self._projection("query", query, (heads, self.key_dim))
-        self.key_dense = self._projection("key", key, (heads, self.key_dim))
-        self.gate_dense = None
-        if self.use_gate:
-            self.gate_dense = self._projection(
-                "gate", query, (heads, self.value_dim), activation="sigmoid"
-            )
-        self.value_dense = self._projection("value", value, (heads, self.value_dim))
-        self.output_dense = self._projection(
-            "attention_output",
-            (*query[:-1], heads, self.value_dim),
-            self._output_sizes or query[-1:],
-            input_axes=2,
+        self._keep(
+            {
+                "dropout": dropout,
+                "use_bias": use_bias,
+                "sliding_window": sliding_window,
+                "flash_attention": flash_attention,
+                "kernel_initializer": kernel_initializer,
+                "bias_initializer": bias_initializer,
+                "kernel_regularizer": kernel_regularizer,
+                "bias_regularizer": bias_regularizer,
+                "kernel_constraint": kernel_constraint,
+                "bias_constraint": bias_constraint,
+                "use_gate": use_gate,
+                "seed": seed,
+            }
         )
 
-    def _projection(
-        self,
-        name: str,
-        input_shape: Any,
-        outputs: Sequence[int],
-        input_axes: int = 1,
-        activation: str | None = None,
-    ) -> Projection:
-        """Return a map for inputs of a shape, with its weights."""
-        layer = Projection(
-            outputs,
-            input_axes,
-            self.use_bias,
-            activation,
-            self.kernel_initializer,
-            self.bias_initializer,
-            self.kernel_regularizer,
-            self.bias_regularizer,
-            self.kernel_constraint,
-            self.bias_constraint,
-            name=name,
-            trainable=self.trainable,
-            dtype=self.dtype,
-        )
-        layer.build(input_shape)
-        return layer
-
-    def _check_shapes(self, query: Any, value: Any, key: Any) -> None:
-        """Raise :class:`~nervure.errors.ShapeError` for shapes that do not fit."""
-        ranks = {len(query), len(value), len(key)}
-        if len(ranks) > 1 or min(ranks) < 3 or value[1:-1] != key[1:-1]:
-            raise ShapeError(
-                explain(
-                    f"the layer {self.name!r} expected query, value and key of one "
-                    "rank from 3, the last two equal but for their features; got the "
-                    f"shapes {list(query)}, {list(value)} and {list(key)}",
-                    fix="the axes are [batch, places, features]",
-                )
-            )
-
-    def _shapes_to_build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given = dict(zip(("query", "value", "key"), args, strict=False)) | kwargs
-        if given.get("query") is None or given.get("value") is None:
-            raise TypeError(
-                f"the layer {self.name!r} is called with a query and a value"
-            )
-        return [
-            None if given.get(name) is None else shapes_of(given[name])
-            for name in ("query", "value", "key")
-        ]
-
-    # --- computing -------------------------------------------------------------------
-
-    def call(
-        self,
-        query: Array,
-        value: Array,
-        key: Array | None = None,
-        query_mask: Array | None = None,
-        value_mask: Array | None = None,
-        key_mask: Array | None = None,
-        attention_mask: Array | None = None,
-        return_attention_scores: bool = False,
-        training: bool = False,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        """Compute the output, and the weights if they are asked for."""
-        key = value if key is None else key
-        allowed = combined_mask(
-            query,
-            value,
-            query_mask,
-            (value_mask, key_mask),
-            attention_mask,
-            use_causal_mask,
-            self.sliding_window,
-        )
-        heads, weights = self._attend(
-            self.query_dense(query),
-            self.key_dense(key),
-            self.value_dense(value),
-            allowed,
-            training,
-        )
-        if self.gate_dense is not None:
-            heads = heads * self.gate_dense(query)
-        outputs = self.output_dense(heads)
-        return (outputs, weights) if return_attention_scores else outputs
+    def _heads(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        small = (self.num_heads, self.key_dim)
+        return small, small, (self.num_heads, self.value_dim)
 
     def _attend(
         self,
@@ -304,16 +181,6 @@ class MultiHeadAttention(Layer):
             )
         return found
 
-    # --- shapes and configuration ----------------------------------------------------
-
-    def compute_output_shape(
-        self, query_shape: Any, value_shape: Any = None, key_shape: Any = None
-    ) -> Any:
-        """Return the shape of the output for a query, a value and a key."""
-        query, value, key = _three_shapes(query_shape, value_shape, key_shape)
-        self._check_shapes(query, value, key)
-        return (*query[:-1], *(self._output_sizes or query[-1:]))
-
     def _config_names(self) -> list[str]:
         return [name for name in super()._config_names() if name != "output_shape"]
 
@@ -347,15 +214,6 @@ def _equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
     value = key[:-1] + letters[2 * rank]
     result = query[:-1] + letters[2 * rank]
     return f"{query},{key}->{weights}", f"{weights},{value}->{result}"
-
-
-def _three_shapes(query: Any, value: Any, key: Any) -> tuple[Any, Any, Any]:
-    """Return the shapes of query, value and key, however they were given."""
-    if value is None:
-        query, value, *rest = query
-        key = rest[0] if rest else None
-    shapes = (query, value, value if key is None else key)
-    return tuple(map(as_partial_shape, shapes))  # type: ignore[return-value]
 
 
 def _counts(name: str, value: Any) -> tuple[int, ...] | None:

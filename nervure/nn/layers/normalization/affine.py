@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nervure.nn import initializers
+from nervure.nn import constraints, initializers, regularizers
 from nervure.nn.layer import Layer
 from nervure.nn.variable import Constraint, Regularizer, Variable
 
@@ -32,17 +32,19 @@ class AffineLayer(Layer):
         self,
         center: bool,
         scale: bool,
-        initializers_: tuple[Any, Any],
-        regularizers: tuple[Regularizer | None, Regularizer | None],
-        constraints: tuple[Constraint | None, Constraint | None],
+        initializer: tuple[Any, Any],
+        regularizer: tuple[Any, Any],
+        constraint: tuple[Any, Any],
     ) -> None:
         """Store the arguments, in pairs for beta and gamma."""
         self.center, self.scale = bool(center), bool(scale)
         self.beta_initializer, self.gamma_initializer = map(
-            initializers.get, initializers_
+            initializers.get, initializer
         )
-        self.beta_regularizer, self.gamma_regularizer = regularizers
-        self.beta_constraint, self.gamma_constraint = constraints
+        self.beta_regularizer, self.gamma_regularizer = map(
+            regularizers.get, regularizer
+        )
+        self.beta_constraint, self.gamma_constraint = map(constraints.get, constraint)
 
     def _add_affine(self, shape: Sequence[int | None]) -> None:
         """Create the weights."""

@@ -44,9 +44,9 @@ class BatchNormalization(AffineLayer):
     moving_mean_initializer, moving_variance_initializer
         How the moving moments start.
     beta_regularizer, gamma_regularizer
-        Functions of the weight whose results are added to the loss.
+        Names, or functions of the weight whose results are added to the loss.
     beta_constraint, gamma_constraint
-        Functions that map each updated weight to an allowed one.
+        Names, or functions that map each updated weight to an allowed one.
     synchronized
         Kept for Keras's signature: the moments are always those of the whole batch.
 
@@ -77,10 +77,10 @@ class BatchNormalization(AffineLayer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
-        beta_regularizer: Regularizer | None = None,
-        gamma_regularizer: Regularizer | None = None,
-        beta_constraint: Constraint | None = None,
-        gamma_constraint: Constraint | None = None,
+        beta_regularizer: Regularizer | str | None = None,
+        gamma_regularizer: Regularizer | str | None = None,
+        beta_constraint: Constraint | str | None = None,
+        gamma_constraint: Constraint | str | None = None,
         synchronized: bool = False,
         **options: Unpack[LayerOptions],
     ) -> None:

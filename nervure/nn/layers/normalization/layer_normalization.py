@@ -35,9 +35,9 @@ class LayerNormalization(AffineLayer):
     beta_initializer, gamma_initializer
         How these weights start; see ``nervure.initializers``.
     beta_regularizer, gamma_regularizer
-        Functions of the weight whose results are added to the loss.
+        Names, or functions of the weight whose results are added to the loss.
     beta_constraint, gamma_constraint
-        Functions that map each updated weight to an allowed one.
+        Names, or functions that map each updated weight to an allowed one.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
@@ -54,10 +54,10 @@ class LayerNormalization(AffineLayer):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
-        beta_regularizer: Regularizer | None = None,
-        gamma_regularizer: Regularizer | None = None,
-        beta_constraint: Constraint | None = None,
-        gamma_constraint: Constraint | None = None,
+        beta_regularizer: Regularizer | str | None = None,
+        gamma_regularizer: Regularizer | str | None = None,
+        beta_constraint: Constraint | str | None = None,
+        gamma_constraint: Constraint | str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
