@@ -79,6 +79,21 @@ class Compiled:
             return [given] * len(names)
         return _for_outputs(given, names, "loss", "mse")
 
+    def loss_names(self, names: Sequence[str]) -> list[str]:
+        """Return how the loss of each output is called, as it was given if by name."""
+        given = self.given_loss
+        if isinstance(given, list | tuple) or (
+            isinstance(given, dict) and not _is_config(given)
+        ):
+            parts = _for_outputs(given, names, "loss", "mse")
+        else:
+            parts = [given] * len(names)
+        found = zip(parts, self.losses(names), strict=True)
+        return [
+            one if isinstance(one, str) else getattr(loss, "name", "loss")
+            for one, loss in found
+        ]
+
     def loss_weights(self, names: Sequence[str]) -> list[float | None]:
         """Return the factor of each output's loss, None for 1."""
         given = self.given_loss_weights

@@ -49,6 +49,11 @@ class Raw:
         """The number of rows."""
         return len(self.x[0])
 
+    @property
+    def inputs(self) -> Rows:
+        """The inputs alone, for ``predict``."""
+        return Rows(Form(self.structure), self.x)
+
     def between(self, start: int, stop: int) -> Raw:
         """Return some of the rows, without copying them."""
 
@@ -75,7 +80,7 @@ def read_raw(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> 
         arrays, structure = read_inputs(model, x, of)
         y_values = _checked_targets(given, f"y{of}", arrays)
         weights = _only(sample_weight, model)
-        checked = _checked_weights(weights, f"sample_weight{of}", arrays, y_values)
+        checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
         return Raw(arrays, structure, (y_values,), (checked,))
     arrays, structure = read_inputs(model, x, of)
     predictions = predictions_of(model, arrays, structure)
@@ -83,7 +88,7 @@ def read_raw(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> 
         given = as_numbers(_only(y, model), f"y{of}")
         y_values = _checked_targets(given, f"y{of}", arrays)
         weights = _only(sample_weight, model)
-        checked = _checked_weights(weights, f"sample_weight{of}", arrays, y_values)
+        checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
         return Raw(arrays, structure, (y_values,), (checked,))
     return _read_several(model, arrays, structure, y, sample_weight, of, predictions)
 
@@ -128,12 +133,12 @@ def _read_several(
         y_values.append(_checked_targets(given, name + of, arrays))
     if sample_weight is None or _is_one_array(sample_weight):
         what = f"sample_weight{of}"
-        shared = _checked_weights(sample_weight, what, arrays, None)
+        shared = checked_weights(sample_weight, what, arrays, None)
         none = (None,) * len(entries)
         return Raw(arrays, structure, tuple(y_values), none, shared)
     weights = _weights_by_output(sample_weight, predictions, of)
     checked = [
-        _checked_weights(one, f"sample_weight[{name!r}]{of}", arrays, true)
+        checked_weights(one, f"sample_weight[{name!r}]{of}", arrays, true)
         for one, name, true in zip(weights, predictions.names, y_values, strict=True)
     ]
     return Raw(arrays, structure, tuple(y_values), tuple(checked))
@@ -181,7 +186,7 @@ def _read_freely(model: Model, x: Any, y: Any, sample_weight: Any, of: str) -> R
         name = "y" if len(parts) == 1 else f"y[{number}]"
         given = as_numbers(part, name + of)
         checked.append(_checked_targets(given, name + of, arrays))
-    shared = _checked_weights(sample_weight, f"sample_weight{of}", arrays, None)
+    shared = checked_weights(sample_weight, f"sample_weight{of}", arrays, None)
     return Raw(arrays, structure, tuple(checked), (), shared, free)
 
 
@@ -194,9 +199,10 @@ def _checked_targets(given: Numbers, what: str, x: Sequence[NDArray]) -> NDArray
     return converted
 
 
-def _checked_weights(
+def checked_weights(
     weights: Any, what: str, x: Sequence[NDArray], y: NDArray | None
 ) -> NDArray | None:
+    """Return weights as float32: one for each row, or for each entry of it."""
     if weights is None:
         return None
     given = as_numbers(weights, what)
@@ -206,17 +212,26 @@ def _checked_weights(
         checks.finite(values, given, what)
         if not (values < 0).any() and values.any():
             return np.ascontiguousarray(values)
-    checks.sample_weights(values, given, len(x[0]), what)
+    # The rows of a single batch may all have the weight 0.
+    checks.sample_weights(values, given, len(x[0]), what, " batch " in what)
     return np.ascontiguousarray(values)
 
 
 # --- fitting ------------------------------------------------------------------------
 
 
-def fitted_rows(model: Model, raw: Raw, class_weight: Any = None, of: str = "") -> Rows:
+def fitted_rows(
+    model: Model,
+    raw: Raw,
+    class_weight: Any = None,
+    of: str = "",
+    *,
+    prepares: bool = True,
+) -> Rows:
     """Return data with targets in the form in which the losses take them.
 
-    Prepares the model's objectives for these outputs.
+    Unless told otherwise it prepares the model's objectives for these outputs, which
+    must not happen while a step uses them.
 
     Raises
     ------
@@ -256,7 +271,8 @@ def fitted_rows(model: Model, raw: Raw, class_weight: Any = None, of: str = "") 
     weight_arrays, weight_form = packed(weights, predictions.structure)
     if raw.shared is not None and not weight_arrays:
         weight_arrays, weight_form = (raw.shared,), tree.LEAF
-    model.prepare_objectives(predictions, [_target_shape(one) for one in y])
+    if prepares:
+        model.prepare_objectives(predictions, [_target_shape(one) for one in y])
     return Rows(
         Form(raw.structure, y_form, weight_form), raw.x, y_arrays, weight_arrays
     )

@@ -11,6 +11,7 @@ from nervure.ir.attrs import NDArray
 from nervure.nn.symbolic import PartialShape
 from nervure.train import checks
 from nervure.train.arrange import arranged
+from nervure.train.batch_sources import is_batches
 from nervure.train.data import announce, as_numbers, features
 from nervure.train.prediction import fitted_features, input_types
 
@@ -35,10 +36,10 @@ def read_inputs(
     An array for each input, and how ``call`` wants them to be arranged.
     """
     entries, structure, names = _entries(model, x, f"x{of}")
-    shapes = _expected_shapes(model, len(entries))
+    shapes = expected_shapes(model, len(entries))
     types = input_types(model, len(entries))
     values = tuple(
-        _checked(model, entry, name + of, shape, dtype)
+        checked_features(model, entry, name + of, shape, dtype)
         for entry, name, shape, dtype in zip(entries, names, shapes, types, strict=True)
     )
     checks.same_length(
@@ -92,17 +93,23 @@ def _holds_rows(value: Any) -> bool:
     return isinstance(value, dict) or len(getattr(value, "shape", ())) > 0
 
 
-def _checked(
-    model: Model, data: Any, what: str, shape: PartialShape | None, dtype: DType | None
+def checked_features(
+    model: Model,
+    data: Any,
+    what: str,
+    shape: PartialShape | None,
+    dtype: DType | None,
+    numbers: NDArray | None = None,
 ) -> NDArray:
+    """Return one input as a step takes it; ``numbers`` are those of its rows."""
     given = as_numbers(data, what)
     values = features(given, dtype)
     checks.not_empty(values, what)
-    checks.finite(values, given, what)
+    checks.finite(values, given, what, numbers)
     return fitted_features(model, values, what, shape)
 
 
-def _expected_shapes(model: Model, count: int) -> list[PartialShape | None]:
+def expected_shapes(model: Model, count: int) -> list[PartialShape | None]:
     """Return the shape of each input, None where the model does not know it."""
     if model.inputs:
         return [one.shape for one in model.inputs]
@@ -115,6 +122,8 @@ def _expected_shapes(model: Model, count: int) -> list[PartialShape | None]:
 
 def announce_types(model: Model, x: Any, verbose: int | str) -> None:
     """Say once in a process that inputs are computed in another type than given."""
+    if is_batches(x):
+        return
     entries, _, names = _entries(model, x, "x")
     for entry, name, dtype in zip(
         entries, names, input_types(model, len(entries)), strict=True

@@ -133,7 +133,7 @@ class Model(Trainer):
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: dict[Any, Any] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -169,7 +169,8 @@ class Model(Trainer):
             ``(x, y)`` or ``(x, y, sample_weight)`` for that; takes precedence.
         shuffle
             Whether each pass has another order.  The same seed
-            (``nervure.utils.set_random_seed``) gives the same orders.
+            (``nervure.utils.set_random_seed``) gives the same orders.  ``"batch"``
+            keeps the rows of a batch together: only batches change places.
         class_weight
             A dict from label to the weight of its rows; 1 for those left out.  For
             several outputs a dict of such dicts by the outputs' names.
@@ -309,7 +310,7 @@ class Model(Trainer):
         """Take one training step on a batch and return the loss and the metrics.
 
         Arguments, results and errors are those of :meth:`fit` and :meth:`evaluate`.
-        The metrics go on from one call to the next; ``reset_metrics()`` starts afresh.
+        The numbers are those of this batch alone.
         """
         rows, steps = plan.plan_batch(self, x, y, sample_weight, class_weight)
         steps.build()
@@ -323,10 +324,7 @@ class Model(Trainer):
         sample_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Return the loss and the metrics on a batch, without training.
-
-        The metrics go on from one call to the next, as in :meth:`train_on_batch`.
-        """
+        """Return the loss and the metrics on a batch alone, without training."""
         rows, steps = plan.plan_batch(self, x, y, sample_weight)
         values = loop.one_step(steps.test, steps.test_report, rows)
         return values if return_dict else self.ordered(values)

@@ -12,6 +12,7 @@ from nervure.nn.metrics import Mean, Metric
 from nervure.nn.metrics.resolve import resolved_metric
 from nervure.nn.symbolic import PartialShape
 from nervure.train.compile import Compiled
+from nervure.train.naming import distinct
 
 
 class _Measured(NamedTuple):
@@ -46,6 +47,10 @@ class Objectives:
     targets, outputs
         The shapes of targets and outputs, batch first; None for an output that is
         compared with nothing.
+    named
+        Whether the names are the user's, so that logs begin with them.  Where a
+        subclass returns a list they are not; then, as in Keras, metrics have their
+        names only and a loss is called as it was given.
     """
 
     def __init__(
@@ -54,12 +59,17 @@ class Objectives:
         names: Sequence[str],
         targets: Sequence[PartialShape | None],
         outputs: Sequence[PartialShape],
+        *,
+        named: bool = True,
     ) -> None:
+        self.named = named
         self.names = tuple(names)
-        self.shapes = (tuple(targets), tuple(outputs))
+        self._kinds = _kinds(targets, outputs)
         losses = compiled.losses(names)
         count = sum(one is not None for one in losses)
-        measured = _measured(compiled, names, targets, outputs)
+        shown = [f"{name}_" if named and len(names) > 1 else "" for name in names]
+        measured = _measured(compiled, names, shown, targets, outputs)
+        of_losses = distinct(names if named else compiled.loss_names(names))
         self.each = [
             Objective(
                 loss,
@@ -68,9 +78,18 @@ class Objectives:
                 of_output,
             )
             for name, loss, factor, of_output in zip(
-                names, losses, compiled.loss_weights(names), measured, strict=True
+                of_losses, losses, compiled.loss_weights(names), measured, strict=True
             )
         ]
+
+    def suit(
+        self,
+        names: Sequence[str],
+        targets: Sequence[PartialShape | None],
+        outputs: Sequence[PartialShape],
+    ) -> bool:
+        """Tell whether these serve for other targets and outputs, of other sizes."""
+        return self.names == tuple(names) and self._kinds == _kinds(targets, outputs)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -131,6 +150,7 @@ class Objectives:
 def _measured(
     compiled: Compiled,
     names: Sequence[str],
+    prefixes: Sequence[str],
     targets: Sequence[PartialShape | None],
     outputs: Sequence[PartialShape],
 ) -> list[list[_Measured]]:
@@ -143,11 +163,10 @@ def _measured(
     taken: dict[str, int] = {}
     for weighted in (False, True):
         given = compiled.metrics(names, weighted=weighted)
-        for place, name in enumerate(names):
+        for place, prefix in enumerate(prefixes):
             target = targets[place]
             if target is None:
                 continue
-            prefix = f"{name}_" if len(names) > 1 else ""
             for one in given[place]:
                 metric = resolved_metric(one, target, outputs[place])
                 key = prefix + metric.name
@@ -158,3 +177,12 @@ def _measured(
                 key = f"{key}_{number}" if number else key
                 found[place].append(_Measured(key, metric, weighted))
     return found
+
+
+def _kinds(
+    targets: Sequence[PartialShape | None], outputs: Sequence[PartialShape]
+) -> list[Any]:
+    """Return what "accuracy" depends on: ranks and the sizes of the last axes."""
+    return [
+        None if one is None else (len(one), one[-1]) for one in (*targets, *outputs)
+    ]

@@ -6,17 +6,22 @@ computed or changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nervure import random, tree
 from nervure.ir.attrs import NDArray
 from nervure.train import checks
+from nervure.train.batch_sources import is_batches
 from nervure.train.callbacks import Callback, as_callbacks
 from nervure.train.examples import fitted_rows, read_raw
+from nervure.train.feed import Feed, Piece
 from nervure.train.inputs import announce_types, read_inputs
+from nervure.train.lazy_rows import is_lazy
+from nervure.train.material import Batching, Given, Loader, feature_batches
 from nervure.train.rows import Rows
-from nervure.train.shuffle import Order
 from nervure.train.steps import Steps
+from nervure.train.streams import BatchFeed, LazyFeed
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -43,10 +48,9 @@ class FitOptions(NamedTuple):
 class EvaluationPlan(NamedTuple):
     """What ``evaluate`` does: which batches of which rows."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None
     verbose: int | str = 0
     callbacks: tuple[Callback, ...] = ()
 
@@ -54,12 +58,20 @@ class EvaluationPlan(NamedTuple):
 class FitPlan(NamedTuple):
     """What ``fit`` does."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None  # of an epoch; None: those of a pass, which nobody knows yet
     options: FitOptions
     validation: EvaluationPlan | None
+
+    def epoch_pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """Yield the batches of an epoch, of which some are done already."""
+        if self.batches is None:
+            pieces = self.feed.pieces(done, None)
+        else:
+            first = (epoch - self.options.initial_epoch) * self.batches + done
+            pieces = self.feed.pieces(first, self.batches - done)
+        return pieces
 
     def validates_after(self, epoch: int) -> bool:
         """Tell whether the model is evaluated after an epoch, counted from 0."""
@@ -72,19 +84,15 @@ class FitPlan(NamedTuple):
 
 
 class PredictionPlan(NamedTuple):
-    """What ``predict`` does."""
+    """What ``predict`` does: with features in memory, or with those of a feed."""
 
-    x: tuple[NDArray, ...]
+    x: tuple[NDArray, ...] | None
     structure: tree.Structure
+    feed: BatchFeed | LazyFeed | None
     batch_size: int
-    batches: int
+    batches: int | None
     verbose: int | str
     callbacks: tuple[Callback, ...]
-
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return len(self.x[0])
 
 
 # --- planning -----------------------------------------------------------------------
@@ -102,32 +110,38 @@ def plan_fit(
     """Check the arguments of ``fit`` and prepare the data."""
     model.require_compiled("fit")
     options = _checked_options(given)
-    raw = read_raw(model, x, y, sample_weight)
+    data = Given(x, y, sample_weight)
+    batching = Batching(
+        options.batch_size, options.shuffle == "batch", options.steps_per_epoch
+    )
+    later = Batching(options.validation_batch_size, steps=options.validation_steps)
+    loader = Loader(model, class_weight)
     held_out = None
-    of = "" if validation_data is None else " of validation_data"
     if validation_data is not None:
-        held_out = read_raw(model, *checks.data_tuple(validation_data), of=of)
+        training = loader.material(data, batching)
+        other = Given.validation(validation_data)
+        held_out = Loader(model).material(other, later)
     elif options.validation_split:
-        kept = checks.split_point(raw.count, options.validation_split)
-        raw, held_out = raw.between(0, kept), raw.between(kept, raw.count)
-
-    rows = fitted_rows(model, raw, class_weight)
-    if held_out is not None:
-        held_out_rows = fitted_rows(model, held_out, of=of)
-
+        share = options.validation_split
+        training, held_out = loader.split(data, share, batching, later)
+    else:
+        training = loader.material(data, batching)
     announce_types(model, x, options.verbose)
-    steps = model.steps_for(rows.form)
-    seed = _draw_seed() if options.shuffle else None
-    order = Order(rows.count, options.batch_size, seed)
+    steps = model.steps_for(training.form)
+    if options.shuffle:
+        training.feed.seed = _draw_seed()
     return FitPlan(
-        rows,
+        training.feed,
         steps,
-        order,
-        options.steps_per_epoch or order.batches,
+        options.steps_per_epoch or training.feed.batches,
         options,
         None
         if held_out is None
-        else _validation(held_out_rows, model.steps_for(held_out_rows.form), options),
+        else EvaluationPlan(
+            held_out.feed,
+            model.steps_for(held_out.form),
+            _limited(held_out.feed, later.steps),
+        ),
     )
 
 
@@ -147,21 +161,19 @@ def plan_evaluation(
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    rows = fitted_rows(model, read_raw(model, x, y, sample_weight))
-    order = Order(rows.count, size)
-    batches = min(limit or order.batches, order.batches)
+    batching = Batching(size, steps=limit)
+    ready = Loader(model).material(Given(x, y, sample_weight), batching)
     announce_types(model, x, verbose)
-    prepared = model.steps_for(rows.form)
-    return EvaluationPlan(rows, prepared, order, batches, verbose, listed)
+    prepared = model.steps_for(ready.form)
+    batches = _limited(ready.feed, limit)
+    return EvaluationPlan(ready.feed, prepared, batches, verbose, listed)
 
 
-def plan_batch(
-    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
-) -> tuple[Rows, Steps]:
-    """Check one batch for ``train_on_batch`` and ``test_on_batch``."""
-    model.require_compiled("a step on a batch")
-    rows = fitted_rows(model, read_raw(model, x, y, sample_weight), class_weight)
-    return rows, model.steps_for(rows.form)
+def _limited(feed: Feed, limit: int | None) -> int | None:
+    """Return how many batches of a pass are wanted; None for all, if nobody knows."""
+    if limit is None or feed.batches is None:
+        return limit or feed.batches
+    return min(limit, feed.batches)
 
 
 def plan_prediction(
@@ -172,14 +184,26 @@ def plan_prediction(
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
+    if is_batches(x) or is_lazy(x):
+        announce_types(model, x, verbose)
+        feed, wanted = feature_batches(model, x, size, limit)
+        return PredictionPlan(None, tree.LEAF, feed, size, wanted, verbose, listed)
     values, structure = read_inputs(model, x)
     announce_types(model, x, verbose)
-    count = len(values[0])
-    batches = -(-count // size)
+    batches = -(-len(values[0]) // size)
     if limit is not None and limit < batches:
         batches = limit
         values = tuple(one[: limit * size] for one in values)
-    return PredictionPlan(values, structure, size, batches, verbose, listed)
+    return PredictionPlan(values, structure, None, size, batches, verbose, listed)
+
+
+def plan_batch(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
+) -> tuple[Rows, Steps]:
+    """Check one batch for ``train_on_batch`` and ``test_on_batch``."""
+    model.require_compiled("a step on a batch")
+    rows = fitted_rows(model, read_raw(model, x, y, sample_weight), class_weight)
+    return rows, model.steps_for(rows.form)
 
 
 # --- the parts ----------------------------------------------------------------------
@@ -194,7 +218,7 @@ def _checked_options(given: FitOptions) -> FitOptions:
         verbose=checks.verbosity(given.verbose),
         callbacks=tuple(as_callbacks(given.callbacks)),
         validation_split=checks.fraction(given.validation_split, "validation_split"),
-        shuffle=checks.truth(given.shuffle, "shuffle"),
+        shuffle=checks.shuffling(given.shuffle),
         initial_epoch=checks.whole_number(given.initial_epoch, "initial_epoch", 0, 5),
         steps_per_epoch=steps(given.steps_per_epoch, "steps_per_epoch", 1, 100),
         validation_steps=steps(given.validation_steps, "validation_steps", 1, 10),
@@ -210,12 +234,6 @@ def _batch_size(value: Any) -> int:
     if value is None:
         return DEFAULT_BATCH_SIZE
     return checks.whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
-
-
-def _validation(rows: Rows, steps: Steps, options: FitOptions) -> EvaluationPlan:
-    order = Order(rows.count, options.validation_batch_size)
-    batches = min(options.validation_steps or order.batches, order.batches)
-    return EvaluationPlan(rows, steps, order, batches)
 
 
 def _draw_seed() -> int:

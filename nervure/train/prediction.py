@@ -16,6 +16,7 @@ from nervure.nn.losses.logits import logits_of_softmax
 from nervure.nn.symbolic import PartialShape
 from nervure.prims.leaf import input_leaf
 from nervure.state import tracing_cells
+from nervure.train.naming import distinct
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -154,12 +155,12 @@ def output_names(model: Model, structure: tree.Structure) -> tuple[str, ...]:
         names = [str(key) for key in structure.keys]
     if len(names) != structure.leaf_count:
         names = [f"output_{number + 1}" for number in range(structure.leaf_count)]
-    counts: dict[str, int] = {}
-    unique = []
-    for name in names:
-        count = counts[name] = counts.get(name, -1) + 1
-        unique.append(f"{name}_{count}" if count else name)
-    return tuple(unique)
+    return distinct(names)
+
+
+def has_names(model: Model, structure: tree.Structure) -> bool:
+    """Tell whether the names of the outputs are the user's, not just numbers."""
+    return structure.kind is dict or len(model.output_names) == structure.leaf_count
 
 
 def _checked_output(output: Any) -> Array:

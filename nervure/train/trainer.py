@@ -18,8 +18,9 @@ from nervure.train.compile import Compiled
 from nervure.train.history import History
 from nervure.train.network import Network
 from nervure.train.objectives import Objectives
-from nervure.train.prediction import Predictions, input_types, output_names
+from nervure.train.prediction import Predictions, has_names, input_types, output_names
 from nervure.train.rows import Form, unpack_x_y_sample_weight
+from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
 
@@ -39,6 +40,7 @@ class Trainer(Network):
 
     stop_training: bool
     history: History | None
+    training_run: TrainingRun | None  # while fit runs
     predictions: dict[Any, Predictions]  # by the shapes and types of a sample
     _compiled: Compiled | None
     _objectives: Objectives | None
@@ -50,6 +52,7 @@ class Trainer(Network):
         model = super().__new__(cls, *args, **options)
         model.stop_training = False
         model.history = None
+        model.training_run = None
         model._compiled = None
         model.forget_programs()
         return model
@@ -151,7 +154,8 @@ class Trainer(Network):
         """
         keys = self.metric_keys
         names = [keys.get(id(one), one.name) for one in self.metrics] or ["loss"]
-        if self._objectives is None or len(self._objectives.names) == 1:
+        found = self._objectives
+        if found is None or not found.named or len(found.names) == 1:
             return names
         late = sorted(keys.values())
         return [*(one for one in names if one not in late), *late]
@@ -290,23 +294,13 @@ class Trainer(Network):
         Metrics are made anew when targets of another kind make ``"accuracy"`` mean
         another metric.
         """
+        names = predictions.names
         outputs = [one.shape for one in predictions.each]
-        return self._objectives_of(predictions.names, targets, outputs)
-
-    def _objectives_of(
-        self,
-        names: Sequence[str],
-        targets: Sequence[PartialShape | None],
-        outputs: Sequence[PartialShape],
-    ) -> Objectives:
         found = self._objectives
-        if (
-            found is None
-            or found.names != tuple(names)
-            or found.shapes != (tuple(targets), tuple(outputs))
-        ):
+        if found is None or not found.suit(names, targets, outputs):
             compiled = self.require_compiled("fit")
-            found = Objectives(compiled, names, targets, outputs)
+            named = has_names(self, predictions.structure)
+            found = Objectives(compiled, names, targets, outputs, named=named)
             self._objectives = found
             self._steps = []
         return found
@@ -317,11 +311,12 @@ class Trainer(Network):
         """Return the objectives for a batch, whose size does not count."""
         if self._objectives is not None:
             return self._objectives
-        names = output_names(self, tree.flatten(y_pred)[1])
+        structure = tree.flatten(y_pred)[1]
+        names, named = output_names(self, structure), has_names(self, structure)
         targets = [None if one is None else (None, *one.shape[1:]) for one in y]
         shapes = [(None, *one.shape[1:]) for one in outputs]
         self._objectives = Objectives(
-            self.require_compiled("fit"), names, targets, shapes
+            self.require_compiled("fit"), names, targets, shapes, named=named
         )
         return self._objectives
 
