@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import nervure as nv
-from nervure.errors import ArgumentError, ShapeError
+from nervure.errors import ArgumentError, DataError, ShapeError
 from nervure.layers import (
     Dense,
     EinsumDense,
@@ -158,6 +158,30 @@ def test_embedding_as_the_first_layer():
     model = Sequential([Embedding(6, 4, input_length=3), nv.layers.Flatten(), Dense(2)])
     assert model.output_shape == (None, 2)
     assert model.layers[1].output.shape == (None, 12)
+
+
+def embedding_models():
+    """Return models that look their input up, made in both ways."""
+    stack = Sequential([Embedding(10, 4, name="words"), nv.layers.Flatten(), Dense(1)])
+    numbers, other = Input((2,), dtype="int32"), Input((2,))
+    vectors = nv.layers.Flatten()(Embedding(10, 4, name="words")(numbers))
+    joined = Dense(1)(nv.layers.concatenate([vectors, other]))
+    return {"stack": stack, "graph": nv.models.Model([numbers, other], joined)}
+
+
+@pytest.mark.parametrize("kind", ["stack", "graph"])
+@pytest.mark.parametrize(("bad", "fix"), [(10, "with 11 rows"), (-2, "from 0 to 9")])
+def test_numbers_without_a_row_are_not_trained_on(kind, bad, fix):
+    model = embedding_models()[kind]
+    model.compile("sgd", "mse")
+    numbers = np.array([[0, 9], [3, bad]])
+    x = [numbers, np.zeros((2, 2), "float32")] if kind == "graph" else numbers
+    for call in (lambda: model.fit(x, np.zeros(2)), lambda: model.predict(x)):
+        with pytest.raises(DataError) as caught:
+            call()
+        text = str(caught.value)
+        assert f"holds {bad} at row 1, column 1, but the layer 'words' has rows" in text
+        assert fix in text
 
 
 def test_embedding_learns():
