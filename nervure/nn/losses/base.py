@@ -76,6 +76,10 @@ class Loss(Configurable):
         """Return a value for each sample, before weights and reduction."""
         raise NotImplementedError(f"{type(self).__name__} does not define call()")
 
+    def counted(self, y_true: Array, values: Array) -> Array | None:
+        """Return which values count, as truth values of their shape; None for all."""
+        return None
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
         """Return the loss.
 
@@ -98,7 +102,9 @@ class Loss(Configurable):
         true = ops.asarray(y_true)
         if not dtypes.is_integer(true.dtype):
             true = ops.astype(true, self.dtype)
-        return reduced(self.call(true, pred), sample_weight, self.reduction, self.dtype)
+        values = self.call(true, pred)
+        mask = self.counted(true, values)
+        return reduced(values, sample_weight, self.reduction, self.dtype, mask)
 
 
 def _signature(cls: type[Loss]) -> inspect.Signature:
@@ -133,10 +139,27 @@ class LossFunctionWrapper(Loss):
 
 
 def reduced(
-    values: Array, sample_weight: Any, reduction: str | None, dtype: dtypes.DType
+    values: Array,
+    sample_weight: Any,
+    reduction: str | None,
+    dtype: dtypes.DType,
+    mask: Array | None = None,
 ) -> Array:
-    """Weigh the values and put them together as :class:`Loss` says."""
+    """Weigh the values and put them together as :class:`Loss` says.
+
+    Only those that a mask (of their shape) holds for count, also in means.
+    """
     weights = None
+    if mask is not None:
+        share = _shares(ops.astype(mask, dtype), reduction)
+        if sample_weight is None:
+            sample_weight = share
+        else:
+            share, given = same_rank(
+                share, ops.astype(ops.asarray(sample_weight), dtype)
+            )
+            further = (1,) * (share.ndim - given.ndim)
+            sample_weight = share * ops.reshape(given, (*given.shape, *further))
     if sample_weight is not None:
         given = ops.astype(ops.asarray(sample_weight), dtype)
         values, weights = same_rank(values, given)
@@ -162,6 +185,14 @@ def reduced(
         safe = ops.where(count == 0, ops.ones_like(count), count)
         return ops.where(count == 0, ops.zeros_like(total), total / safe)
     return total / max(1, values.size)
+
+
+def _shares(mask: Array, reduction: str | None) -> Array:
+    """Return 0 where a mask is 0, and elsewhere what makes a mean one of the rest."""
+    if reduction not in ("mean", "sum_over_batch_size"):
+        return mask
+    valid = ops.sum(mask)
+    return mask * ops.where(valid == 0, 0.0, mask.size / ops.maximum(valid, 1.0))
 
 
 def _repeatable(weights: Shape, values: Shape) -> bool:
