@@ -116,6 +116,8 @@ def fit(model: Model, plan: FitPlan) -> History:
         raise
     finally:
         display.close()
+    if model.optimizer is not None and options.epochs > options.initial_epoch:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks.call("on_train_end", logs)
     return callbacks.history
 

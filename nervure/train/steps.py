@@ -102,8 +102,8 @@ class Steps:
         """Trace a training step: output, loss, gradients, update, metrics."""
         before = [variable.value for variable in self._variables]
         y, output, weights, loss = self._forward(data, batch, training=True)
-        found = gradients(loss, before)
-        self._compiled.optimizer.apply(found, self._variables)
+        optimizer = self._compiled.optimizer
+        optimizer.apply(gradients(optimizer.scale_loss(loss), before), self._variables)
         self.measures.update(loss, y, output, weights)
 
     def _test(self, data: list[Array], batch: list[Array]) -> None:

@@ -217,6 +217,8 @@ def _of_optimizer(framework: Framework, case: Case, optimizer: Any) -> Arrays:
         ]
         for step in range(case.get("steps", STEPS))
     ]
+    for step in case.get("infinite", ()):
+        gradients[step][0].flat[0] = np.inf
     values = framework.optimized(optimizer, starts, gradients, case)
     return {f"variable {place}": one for place, one in enumerate(values)}
 
