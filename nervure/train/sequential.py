@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy.typing as npt
 
+from nervure import tree
+from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.ir.node import scope
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Input, InputLayer
+from nervure.nn.masking import with_mask
+from nervure.nn.serialization import deserialize, know_classes, serialize
 from nervure.nn.symbolic import PartialShape, SymbolicTensor, as_partial_shape
 from nervure.train.model import Model
 
@@ -146,6 +150,13 @@ class Sequential(Model):
                     fix="add layers such as nervure.layers.Dense(10)",
                 )
             )
+        if any(inner is self for inner in layer.flattened()):
+            raise ArgumentError(
+                explain(
+                    f"the model {self.name!r} cannot be a layer of itself",
+                    fix="make a new model for the inner one",
+                )
+            )
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(
                 explain(
@@ -172,11 +183,40 @@ class Sequential(Model):
         """The layers from bottom to top, without the input."""
         return list(self._stack)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pass the input through all layers."""
+        if mask is not None and isinstance(inputs, Array):
+            inputs = with_mask(inputs, mask)
         for layer in self._stack:
             inputs = layer(inputs)
         return inputs
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers from bottom to top: nothing is between them."""
+        return list(self._stack)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The name of the input in a list; empty as long as its shape is unknown."""
+        return [one.name for one in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The name of the topmost layer in a list; empty when there is none."""
+        return [one.name for one in self._stack[-1:]]
+
+    @property
+    def input_structure(self) -> tree.Structure:
+        """A single tensor."""
+        return tree.LEAF
+
+    @property
+    def output_structure(self) -> tree.Structure | None:
+        """A single tensor, unless the topmost layer gives several."""
+        if self._tensors and not isinstance(self._tensors[-1], SymbolicTensor):
+            return tree.flatten(self._tensors[-1])[1]
+        return tree.LEAF
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -225,6 +265,42 @@ class Sequential(Model):
             )
         return self._tensors[place]
 
+    # --- plain data ------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers as plain data, and the shape of the input if it is known.
+
+        A subclass with a constructor of its own returns the constructor's arguments.
+        """
+        if type(self).__init__ is not Sequential.__init__:
+            return super().get_config()
+        stack = [serialize(one) for one in self._stack]
+        if self._tensors:
+            tensor = self._tensors[0]
+            entry = InputLayer(
+                batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name
+            )
+            stack.insert(0, serialize(entry))
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype.name,
+            "layers": stack,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned."""
+        if cls.__init__ is not Sequential.__init__:
+            return super().from_config(config)
+        layers = [deserialize(one) for one in config["layers"]]
+        return cls(
+            layers,
+            name=config["name"],
+            trainable=config.get("trainable", True),
+            dtype=config.get("dtype"),
+        )
+
 
 def _as_list(layers: Any) -> list[Any]:
     if layers is None:
@@ -252,3 +328,6 @@ def _known_input(layer: Layer) -> SymbolicTensor | None:
     if shape is None and isinstance(layer.built_for, tuple):
         shape = (None, *layer.built_for[1:])
     return None if shape is None else Input(batch_shape=shape, dtype=layer.dtype)
+
+
+know_classes({"Sequential": Sequential, "Functional": Model, "Model": Model})

@@ -17,6 +17,7 @@ from nervure.nn.configuration import (
     check_option_names,
     full_signature,
 )
+from nervure.nn.masking import mask_of, masked_weights
 from nervure.nn.naming import snake_case
 
 _REDUCTIONS: Final = (
@@ -91,7 +92,7 @@ class Loss(Configurable):
             The predictions.
         sample_weight
             A weight for each value, or for each sample: it is repeated over further
-            axes.
+            axes.  Where the predictions carry a mask, what it leaves out has no weight.
 
         Raises
         ------
@@ -103,8 +104,13 @@ class Loss(Configurable):
         if not dtypes.is_integer(true.dtype):
             true = ops.astype(true, self.dtype)
         values = self.call(true, pred)
-        mask = self.counted(true, values)
-        return reduced(values, sample_weight, self.reduction, self.dtype, mask)
+        weights = masked_weights(
+            sample_weight,
+            _both(mask_of(y_pred), self.counted(true, values)),
+            self.dtype,
+            of_mean=self.reduction in ("sum_over_batch_size", "mean"),
+        )
+        return reduced(values, weights, self.reduction, self.dtype)
 
 
 def _signature(cls: type[Loss]) -> inspect.Signature:
@@ -139,27 +145,10 @@ class LossFunctionWrapper(Loss):
 
 
 def reduced(
-    values: Array,
-    sample_weight: Any,
-    reduction: str | None,
-    dtype: dtypes.DType,
-    mask: Array | None = None,
+    values: Array, sample_weight: Any, reduction: str | None, dtype: dtypes.DType
 ) -> Array:
-    """Weigh the values and put them together as :class:`Loss` says.
-
-    Only those that a mask (of their shape) holds for count, also in means.
-    """
+    """Weigh the values and put them together as :class:`Loss` says."""
     weights = None
-    if mask is not None:
-        share = _shares(ops.astype(mask, dtype), reduction)
-        if sample_weight is None:
-            sample_weight = share
-        else:
-            share, given = same_rank(
-                share, ops.astype(ops.asarray(sample_weight), dtype)
-            )
-            further = (1,) * (share.ndim - given.ndim)
-            sample_weight = share * ops.reshape(given, (*given.shape, *further))
     if sample_weight is not None:
         given = ops.astype(ops.asarray(sample_weight), dtype)
         values, weights = same_rank(values, given)
@@ -187,12 +176,10 @@ def reduced(
     return total / max(1, values.size)
 
 
-def _shares(mask: Array, reduction: str | None) -> Array:
-    """Return 0 where a mask is 0, and elsewhere what makes a mean one of the rest."""
-    if reduction not in ("mean", "sum_over_batch_size"):
-        return mask
-    valid = ops.sum(mask)
-    return mask * ops.where(valid == 0, 0.0, mask.size / ops.maximum(valid, 1.0))
+def _both(mask: Array | None, other: Array | None) -> Array | None:
+    if mask is None or other is None:
+        return other if mask is None else mask
+    return ops.logical_and(*same_rank(mask, other))
 
 
 def _repeatable(weights: Shape, values: Shape) -> bool:
