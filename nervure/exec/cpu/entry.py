@@ -14,10 +14,13 @@ import numpy as np
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import Kernel, KernelCall, Slot
 from nervure.exec.cpu.memory import Lifetime, place, rounded
+from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.plan import Plan
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
 
+# Bytes that stay in a core's second-level cache while kernels follow each other.
+CACHE: Final = 2**19
 # Words of the context before the pointers: the number of steps, and that of pointers.
 HEAD: Final = 2
 
@@ -89,7 +92,7 @@ def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
     """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    phases = [[call] for call in plan.calls] if plan.serial else plan.phases
+    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
@@ -209,11 +212,21 @@ class _StepWriter:
         self._varying: set[Slot] = set(plan.varying)
 
     def phase(self, number: int, calls: Sequence[KernelCall]) -> None:
-        """Write the calls of one phase: shared ones, then those of the first thread."""
+        """Write the calls of one phase.
+
+        What every thread does comes first, for all others may need it; what needs each
+        other beyond that has the same owner and stays in order.
+        """
+        owners = self._plan.phases.owners
         for call in calls:
-            if not self._plan.is_serial(call):
-                self._shared(call)
-        serial = [call for call in calls if self._plan.is_serial(call)]
+            if owners[call] is Owner.EVERY:
+                self._call(call, "0", str(call.kernel.units))
+        for run in _banded_runs(call for call in calls if owners[call] is Owner.BANDS):
+            self._bands(run)
+        for call in calls:
+            if owners[call] is Owner.UNITS:
+                self._call(call, *self._share(call.kernel.units))
+        serial = [call for call in calls if owners[call] is Owner.FIRST]
         if not serial:
             return
         self._lines += [
@@ -224,17 +237,49 @@ class _StepWriter:
             self._call(call, "0", str(call.kernel.units))
         self._lines += [f"  br label %after{number}", f"after{number}:"]
 
-    def _shared(self, call: KernelCall) -> None:
-        """Write a call in which every thread does its part of the units."""
+    def _share(self, units: int) -> tuple[str, str]:
+        """Write which units are this thread's: the first, and the last plus 1."""
         self._count += 1
-        name, units = f"%u{self._count}", call.kernel.units
+        name = f"%u{self._count}"
         self._lines += [
             f"  {name}.a = mul i64 %thread, {units}",
             f"  {name}.b = udiv i64 {name}.a, %threads",
             f"  {name}.c = mul i64 %next_thread, {units}",
             f"  {name}.d = udiv i64 {name}.c, %threads",
         ]
-        self._call(call, f"{name}.b", f"{name}.d")
+        return f"{name}.b", f"{name}.d"
+
+    def _bands(self, run: Sequence[KernelCall]) -> None:
+        """Write kernels of the same bands: a few bands at a time if they are large."""
+        begin, end = self._share(run[0].kernel.units)
+        together = _bands_together(run)
+        if len(run) == 1 or together >= run[0].kernel.units:
+            for call in run:
+                self._call(call, begin, end)
+            return
+        self._count += 1
+        name = f"bands{self._count}"
+        self._lines += [
+            f"  br label %{name}.head",
+            f"{name}.head:",
+            f"  %{name} = phi i64 [ {begin}, %{self._block} ], "
+            f"[ %{name}.next, %{name}.body ]",
+            f"  %{name}.more = icmp ult i64 %{name}, {end}",
+            f"  br i1 %{name}.more, label %{name}.body, label %{name}.done",
+            f"{name}.body:",
+            f"  %{name}.sum = add i64 %{name}, {together}",
+            f"  %{name}.last = icmp ugt i64 %{name}.sum, {end}",
+            f"  %{name}.next = select i1 %{name}.last, i64 {end}, i64 %{name}.sum",
+        ]
+        for call in run:
+            self._call(call, f"%{name}", f"%{name}.next")
+        self._lines += [f"  br label %{name}.head", f"{name}.done:"]
+
+    @property
+    def _block(self) -> str:
+        """The name of the basic block that is being written."""
+        labels = (line[:-1] for line in reversed(self._lines) if line.endswith(":"))
+        return next(labels)
 
     def _call(self, call: KernelCall, begin: str, end: str) -> None:
         pointers = [self._pointer(slot) for slot in call.reads]
@@ -286,6 +331,25 @@ class _StepWriter:
         self._count += 1
         self._lines.append(f"  %s{self._count} = {text}")
         return f"%s{self._count}"
+
+
+def _banded_runs(calls: Iterable[KernelCall]) -> list[list[KernelCall]]:
+    """Return the calls that have the same bands together."""
+    runs: dict[tuple[int, int], list[KernelCall]] = {}
+    for call in calls:
+        assert call.bands is not None
+        runs.setdefault((call.bands.rows, call.bands.height), []).append(call)
+    return list(runs.values())
+
+
+def _bands_together(run: Sequence[KernelCall]) -> int:
+    """Return how many bands at a time let what they touch stay in the cache."""
+    slots = {
+        slot for call in run if call.bands is not None
+        for slot in (*call.reads, *call.writes) if slot in call.bands.slots
+    }  # fmt: skip
+    a_band = sum(slot.nbytes for slot in slots) // run[0].kernel.units
+    return max(1, CACHE // max(a_band, 1))
 
 
 def _definitions(kernels: Iterable[Kernel]) -> list[str]:

@@ -11,6 +11,7 @@ QUICK = frozenset(
     {
         "test_copies.py",
         "test_fusion.py",
+        "test_phases.py",
         "test_steps.py",
         "test_training.py",
         "test_training_images.py",
