@@ -201,7 +201,8 @@ class Trainer(Network):
         before = [variable.value for variable in variables]
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
-        self.require_optimizer().apply(gradients(loss, before), variables)
+        optimizer = self.require_optimizer()
+        optimizer.apply(gradients(optimizer.scale_loss(loss), before), variables)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
