@@ -36,7 +36,7 @@ def operations(node: Node) -> int:
         return 2 * node.inputs[1].size * math.prod(node.shape[:-1])
     if name in ("window_sum", "window_max"):
         window: Any = node.attrs["window"]
-        return node.size * math.prod(window)
+        return node.size * int(math.prod(window))
     if name == "random_bits":
         return 20 * node.size  # the rounds of threefry
     if node.op.fusion in _FREE:
