@@ -22,11 +22,8 @@ def operations(node: Node) -> int:
     name = node.op.name
     if name == "dot":
         contract: Any = node.attrs["contract"]
-        return (
-            2
-            * node.size
-            * math.prod(node.inputs[0].shape[axis] for axis in contract[0])
-        )
+        extents = [node.inputs[0].shape[axis] for axis in contract[0]]
+        return 2 * node.size * math.prod(extents)
     if name == "conv":
         return 2 * node.size * math.prod(node.inputs[1].shape[:-1])
     if name == "conv_input_grad":
