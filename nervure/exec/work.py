@@ -23,7 +23,7 @@ def operations(node: Node) -> int:
     if name == "dot":
         contract: Any = node.attrs["contract"]
         extents = [node.inputs[0].shape[axis] for axis in contract[0]]
-        return 2 * node.size * math.prod(extents)
+        return 2 * node.size * int(math.prod(extents))
     if name == "conv":
         return 2 * node.size * math.prod(node.inputs[1].shape[:-1])
     if name == "conv_input_grad":
