@@ -3,6 +3,7 @@
 from nervure.nn.layer import Layer
 from nervure.nn.layers.core import Activation, Dense
 from nervure.nn.layers.input import Input, InputLayer
+from nervure.nn.layers.operation import Operation
 from nervure.nn.layers.regularization import Dropout
 from nervure.nn.layers.reshaping import Flatten, Reshape
 
@@ -14,5 +15,6 @@ __all__ = [
     "Input",
     "InputLayer",
     "Layer",
+    "Operation",
     "Reshape",
 ]

@@ -10,6 +10,7 @@ Layers, losses and activations with the names that ``compile`` knows are in
 ``nervure.layers``, ``nervure.losses`` and ``nervure.activations``.
 """
 
+from nervure.ops.deferred import make_deferrable as _make_deferrable
 from nervure.ops.exponential import exp as exponential
 from nervure.ops.exponential import sigmoid
 from nervure.ops.nn.activations import (
@@ -76,3 +77,5 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+_make_deferrable(globals(), __all__, "nn.")
