@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from nervure.ir.bodies import bodies_of
 from nervure.ir.node import Node
 from nervure.ir.primitive import Fusion
 
@@ -36,9 +37,22 @@ def operations(node: Node) -> int:
         return node.size * int(math.prod(window))
     if name == "random_bits":
         return 20 * node.size  # the rounds of threefry
+    if node.op.control is not None:
+        return _operations_of_bodies(node)
+    if name == "part":
+        return 0
     if node.op.fusion in _FREE:
         return 0
     return max(node.size, *(operand.size for operand in node.inputs))
+
+
+def _operations_of_bodies(node: Node) -> int:
+    """Return the work of a loop or a choice; a while loop is taken for one of 16 steps.
+
+    The nesting of bodies is limited, so this may recurse.
+    """
+    steps: Any = node.attrs.get("length", 16 if node.op.name == "while_loop" else 1)
+    return int(steps) * sum(total_operations(body) for _, body in bodies_of(node))
 
 
 def total_operations(nodes: Iterable[Node]) -> int:

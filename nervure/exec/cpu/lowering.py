@@ -47,7 +47,13 @@ def _dot(node: Node, target: Target, materialise: Materialise) -> list[KernelCal
     return lower_dot(node, node, [], [node], target, materialise)
 
 
+def _part(_node: Node, _target: Target, _materialise: Materialise) -> list[KernelCall]:
+    """One of several results: the operation has written it already."""
+    return []
+
+
 LOWERINGS: dict[str, Lower] = {
+    "part": _part,
     "reshape": _reshape,
     "dot": _dot,
     "pad": lower_pad,
