@@ -21,9 +21,11 @@ import numpy as np
 from nervure.config import config
 from nervure.errors import TraceError, explain
 from nervure.exec.base import choose_executor
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import origin_of
-from nervure.ir.node import PARAMETRIC, Node
+from nervure.ir.node import PARAMETRIC, Node, find, key_of
+from nervure.ir.record import is_record, result_types
+from nervure.prims.control import PART
 
 if TYPE_CHECKING:
     from nervure.array import Array
@@ -108,11 +110,22 @@ def _survey(
                     continue
                 held[node] = array
         unknown.append(node)
+        if is_record(node.dtype):
+            _hold_other_results(node, held)
         for operand in node.inputs:
             if operand not in seen:
                 seen.add(operand)
                 stack.append(operand)
     return known, list(held.values()), unknown
+
+
+def _hold_other_results(node: Node, held: dict[Node, Array]) -> None:
+    """Add what somebody holds of the other results: a loop need not run twice."""
+    for place in range(len(result_types(node.dtype))):
+        result = find(key_of(PART, (node,), Attrs(index=place)))
+        array = None if result is None else array_of(result)
+        if result is not None and array is not None and array.value_or_none is None:
+            held[result] = array
 
 
 def _source_value(leaf: Node) -> NDArray:
