@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nervure import dtypes
 from nervure.exec.cpu.kernel import Block, KernelCall, Scratch, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
+from nervure.exec.cpu.phases import TINY_COST
 from nervure.exec.cpu.stepping import FORWARDS, Order, step_text
 from nervure.exec.cpu.target import Target
 from nervure.ir.bodies import closed, inlined
@@ -370,10 +371,13 @@ class _BlockWriter:
         )
         name = f"{self._label}_{_digest(body)}"
         text = body.replace("define void @@@(", f"define void @{name}(", 1)
-        alone = all(one.plan.is_serial(call) for one in self._bodies
-                    for call in one.plan.calls)  # fmt: skip
+        alone = all(
+            body.plan.phases.serial or not body.plan.calls for body in self._bodies
+        )
+        if alone:  # one unit, which is never worth doing by every thread
+            cost = max(cost, 2 * TINY_COST)
         calls = tuple(self._steps.values())
-        block = Block(name, text, self._declared, 2, cost, calls, alone)
+        block = Block(name, text, self._declared, 1 if alone else 2, cost, calls, alone)
         return KernelCall(block, tuple(self._reads), tuple(self._writes))
 
 

@@ -90,7 +90,7 @@ def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
     """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    phases = [[call] for call in plan.calls] if plan.serial else plan.phases
+    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):

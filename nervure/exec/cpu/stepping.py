@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from nervure.exec.cpu.kernel import Block, KernelCall, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
+from nervure.exec.cpu.phases import Owner
 
 
 class Order(NamedTuple):
@@ -67,11 +68,14 @@ class _StepWriter:
         self._varying: set[Slot] = {*plan.varying, *plan.stacked}
 
     def phase(self, number: int, calls: Sequence[KernelCall]) -> None:
-        """Write the calls of one phase: shared ones, then those of the first thread."""
+        """Write the calls of one phase; those of the first thread come last."""
+        owners = self._plan.phases.owners
         for call in calls:
-            if not self._plan.is_serial(call):
+            if owners[call] is Owner.EVERY:
+                self._call(call, "0", str(call.kernel.units))
+            elif owners[call] is not Owner.FIRST:
                 self._shared(call)
-        serial = [call for call in calls if self._plan.is_serial(call)]
+        serial = [call for call in calls if owners[call] is Owner.FIRST]
         if not serial:
             return
         self._lines += [
