@@ -84,6 +84,18 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from nervure.nn.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+    TimeDistributed,
+)
 from nervure.nn.layers.regularization import Dropout
 from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
@@ -169,6 +181,17 @@ __all__ = [
     "minimum",
     "multiply",
     "subtract",
+    # recurrent
+    "Bidirectional",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "RNN",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "TimeDistributed",
     # regularization
     "Dropout",
     # reshaping
