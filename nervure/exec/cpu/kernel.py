@@ -49,12 +49,13 @@ Slot = Node | Scratch
 
 @dataclass(frozen=True)
 class Bands:
-    """That a kernel's units are bands of ``rows`` rows; see ``bands.py``.
+    """That a kernel's units are bands of rows; see ``bands.py``.
 
     ``slots`` are the operands of which a unit touches its own rows only.
     """
 
-    rows: int
+    rows: int  # of all bands together
+    height: int
     slots: frozenset[Slot]
 
 

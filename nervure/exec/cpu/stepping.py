@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from nervure.exec.cpu.kernel import Block, KernelCall, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.phases import Owner
+
+# Bytes that stay in a core's second-level cache while kernels follow each other.
+CACHE: Final = 2**19
 
 
 class Order(NamedTuple):
@@ -68,13 +71,22 @@ class _StepWriter:
         self._varying: set[Slot] = {*plan.varying, *plan.stacked}
 
     def phase(self, number: int, calls: Sequence[KernelCall]) -> None:
-        """Write the calls of one phase; those of the first thread come last."""
+        """Write the calls of one phase.
+
+        What every thread does comes first, for all others may need it; what needs each
+        other beyond that has the same owner and stays in order.
+        """
         owners = self._plan.phases.owners
         for call in calls:
             if owners[call] is Owner.EVERY:
                 self._call(call, "0", str(call.kernel.units))
-            elif owners[call] is not Owner.FIRST:
-                self._shared(call)
+        for run in _banded_runs(call for call in calls if owners[call] is Owner.BANDS):
+            self._bands(run)
+        for call in calls:
+            if owners[call] is Owner.UNITS and isinstance(call.kernel, Block):
+                self._write(call, "i64 %thread, i64 %threads, ptr %control")
+            elif owners[call] is Owner.UNITS:
+                self._call(call, *self._share(call.kernel.units))
         serial = [call for call in calls if owners[call] is Owner.FIRST]
         if not serial:
             return
@@ -86,20 +98,49 @@ class _StepWriter:
             self._call(call, "0", str(call.kernel.units))
         self._lines += [f"  br label %after{number}", f"after{number}:"]
 
-    def _shared(self, call: KernelCall) -> None:
-        """Write a call in which every thread does its part of the units."""
-        if isinstance(call.kernel, Block):
-            self._write(call, "i64 %thread, i64 %threads, ptr %control")
-            return
+    def _share(self, units: int) -> tuple[str, str]:
+        """Write which units are this thread's: the first, and the last plus 1."""
         self._count += 1
-        name, units = f"%u{self._count}", call.kernel.units
+        name = f"%u{self._count}"
         self._lines += [
             f"  {name}.a = mul i64 %thread, {units}",
             f"  {name}.b = udiv i64 {name}.a, %threads",
             f"  {name}.c = mul i64 %next_thread, {units}",
             f"  {name}.d = udiv i64 {name}.c, %threads",
         ]
-        self._call(call, f"{name}.b", f"{name}.d")
+        return f"{name}.b", f"{name}.d"
+
+    def _bands(self, run: Sequence[KernelCall]) -> None:
+        """Write kernels of the same bands: a few bands at a time if they are large."""
+        begin, end = self._share(run[0].kernel.units)
+        together = _bands_together(run)
+        if len(run) == 1 or together >= run[0].kernel.units:
+            for call in run:
+                self._call(call, begin, end)
+            return
+        self._count += 1
+        name = f"bands{self._count}"
+        self._lines += [
+            f"  br label %{name}.head",
+            f"{name}.head:",
+            f"  %{name} = phi i64 [ {begin}, %{self._block} ], "
+            f"[ %{name}.next, %{name}.body ]",
+            f"  %{name}.more = icmp ult i64 %{name}, {end}",
+            f"  br i1 %{name}.more, label %{name}.body, label %{name}.done",
+            f"{name}.body:",
+            f"  %{name}.sum = add i64 %{name}, {together}",
+            f"  %{name}.last = icmp ugt i64 %{name}.sum, {end}",
+            f"  %{name}.next = select i1 %{name}.last, i64 {end}, i64 %{name}.sum",
+        ]
+        for call in run:
+            self._call(call, f"%{name}", f"%{name}.next")
+        self._lines += [f"  br label %{name}.head", f"{name}.done:"]
+
+    @property
+    def _block(self) -> str:
+        """The name of the basic block that is being written."""
+        labels = (line[:-1] for line in reversed(self._lines) if line.endswith(":"))
+        return next(labels)
 
     def _call(self, call: KernelCall, begin: str, end: str) -> None:
         if isinstance(call.kernel, Block):
@@ -155,3 +196,22 @@ class _StepWriter:
         self._count += 1
         self._lines.append(f"  %s{self._count} = {text}")
         return f"%s{self._count}"
+
+
+def _banded_runs(calls: Iterable[KernelCall]) -> list[list[KernelCall]]:
+    """Return the calls that have the same bands together."""
+    runs: dict[tuple[int, int], list[KernelCall]] = {}
+    for call in calls:
+        assert call.bands is not None
+        runs.setdefault((call.bands.rows, call.bands.height), []).append(call)
+    return list(runs.values())
+
+
+def _bands_together(run: Sequence[KernelCall]) -> int:
+    """Return how many bands at a time let what they touch stay in the cache."""
+    slots = {
+        slot for call in run if call.bands is not None
+        for slot in (*call.reads, *call.writes) if slot in call.bands.slots
+    }  # fmt: skip
+    a_band = sum(slot.nbytes for slot in slots) // run[0].kernel.units
+    return max(1, CACHE // max(a_band, 1))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 from nervure import dtypes
 from nervure.dtypes import DType
+from nervure.exec.cpu.bands import bands_of
 from nervure.exec.cpu.expressions import is_floating, register_type
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch
 from nervure.exec.cpu.llvm import Value, constant, vector_type
@@ -101,9 +102,17 @@ def _combined(
 
         for_columns(b, geometry.length, lanes, channels)
 
-    units = for_windows(b, geometry, window)
+    rows, height = _band(geometry, x)
+    units = for_windows(b, geometry, window, height)
     kernel = b.finish(units, 2.0 * node.size * geometry.elements)
-    return [KernelCall(kernel, (view.root,), (node,))]
+    bands = bands_of(rows, height, [view], [node]) if height else None
+    return [KernelCall(kernel, (view.root,), (node,), bands)]
+
+
+def _band(geometry: Geometry, x: Node) -> tuple[int, int]:
+    """Return the number of images, and the height of their bands or 0."""
+    rows = x.shape[0] if x.shape else 0
+    return rows, geometry.band(rows, x.size // max(rows, 1))
 
 
 # --- the gradient of the maximum -----------------------------------------------------
@@ -166,10 +175,16 @@ def _tiled_gradient(node: Node, target: Target, geometry: Geometry) -> KernelCal
 
         for_columns(b, geometry.length, lanes, channels)
 
-    units = for_windows(b, geometry, window)
-    units += _fill_rests(b, geometry, result, dtype, units)
+    rows, height = _band(geometry, node.inputs[0])
+    units = for_windows(b, geometry, window, height)
+    if height:
+        _fill_rests(b, geometry, result, dtype, 0, height)
+    else:
+        units += _fill_rests(b, geometry, result, dtype, units)
     kernel = b.finish(units, 3.0 * node.size)
-    return KernelCall(kernel, tuple(roots), (node,))
+    views = [view_of(operand) for operand in node.inputs]
+    bands = bands_of(rows, height, views, [node]) if height else None
+    return KernelCall(kernel, tuple(roots), (node,), bands)
 
 
 def _operands(
@@ -205,15 +220,24 @@ def _winners(b: KernelBuilder, dtype: DType, elements: list[Value]) -> list[Valu
 
 
 def _fill_rests(
-    b: KernelBuilder, geometry: Geometry, result: Value, dtype: DType, first_unit: int
+    b: KernelBuilder,
+    geometry: Geometry,
+    result: Value,
+    dtype: DType,
+    first_unit: int,
+    band: int = 0,
 ) -> int:
-    """Write zeros where no window reaches, at the end of axes; returns the units."""
+    """Write zeros where no window reaches, at the end of axes; returns the units.
+
+    If ``band`` is the height of bands of images, they are the units.
+    """
     covered = [axis.count * axis.window for axis in geometry.axes]
     sizes = geometry.sizes
     if list(sizes) == covered:
         return 0
     rows = Rows(math.prod(sizes[:-1]), sizes[-1] * geometry.length)
-    rows = Rows(rows.count, rows.length, unit=max(rows.length, UNIT))  # never cut
+    band *= math.prod(sizes[1:-1])
+    rows = Rows(rows.count, rows.length, max(rows.length, UNIT), band)  # never cut
     zero = Value(moved_type(dtype), "0")
 
     def row(number: Value, _: Value, __: Value) -> None:

@@ -48,20 +48,37 @@ def padded() -> list[Layer]:
     ]
 
 
-def trained(executor: str, layers: Callable[[], list[Layer]]) -> tuple[list, dict]:
+def large() -> list[Layer]:
+    """Return layers whose images are long rows, which are worked on in bands."""
+    return [
+        Conv2D(16, 3, padding="same", activation="relu", input_shape=(12, 12, 1)),
+        MaxPooling2D(2),
+        Conv2D(32, 3, padding="same", activation="relu"),
+        MaxPooling2D((3, 2)),
+        Flatten(),
+        Dense(3, activation="softmax"),
+    ]
+
+
+def trained(
+    executor: str,
+    layers: Callable[[], list[Layer]],
+    threads: int = 2,
+    batch_size: int = 16,
+) -> tuple[list, dict]:
     """Train a small network and return its weights and its history."""
-    with config.override(executor=executor, num_threads=2):
+    with config.override(executor=executor, num_threads=threads):
         nv.utils.set_random_seed(3)
         generator = np.random.default_rng(0)
         x = generator.normal(size=(70, 12, 12, 1)).astype("float32")
         y = x[:, :3, 0, 0].argmax(axis=1)
         model = Sequential(layers())
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = model.fit(x, y, batch_size=16, epochs=3, verbose=0)
+        history = model.fit(x, y, batch_size=batch_size, epochs=3, verbose=0)
         return model.get_weights(), history.history
 
 
-@pytest.mark.parametrize("layers", [lecture, padded])
+@pytest.mark.parametrize("layers", [lecture, padded, large])
 def test_training_is_that_of_the_reference(layers: Callable[[], list[Layer]]) -> None:
     weights, history = trained("cpu", layers)
     expected, expected_history = trained("reference", layers)
@@ -69,3 +86,18 @@ def test_training_is_that_of_the_reference(layers: Callable[[], list[Layer]]) ->
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
     for name, values in expected_history.items():
         np.testing.assert_allclose(history[name], values, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layers", [lecture, large])
+@pytest.mark.parametrize("batch_size", [3, 33, 64, 70])
+def test_the_number_of_threads_does_not_matter(
+    layers: Callable[[], list[Layer]], batch_size: int
+) -> None:
+    weights, _ = trained("cpu", layers, 1, batch_size)
+    expected, _ = trained("reference", layers, 1, batch_size)
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    for threads in (2, 3, 4):
+        again, _ = trained("cpu", layers, threads, batch_size)
+        for one, other in zip(again, weights, strict=True):
+            assert one.tobytes() == other.tobytes()
