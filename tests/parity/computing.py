@@ -132,7 +132,8 @@ def compute(framework: Framework, case: Case, given: Arrays | None = None) -> Ar
 def make(framework: Framework, kind: str, description: Case) -> Any:
     """Return the object that a case, or an argument in it, describes."""
     class_ = getattr(framework.module(KINDS[kind]), description[kind])
-    return class_(**_made(framework, description.get("config", {})))
+    config = description.get("config", {})
+    return class_(**{key: _made(framework, one) for key, one in config.items()})
 
 
 def _made(framework: Framework, value: Any) -> Any:
