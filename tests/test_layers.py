@@ -26,6 +26,7 @@ LAYERS = {
     4: ["exec"],
     5: [
         "array",
+        "control_flow",
         "evaluation",
         "numpy_methods",
         "ops",
@@ -33,6 +34,7 @@ LAYERS = {
         "signal",
         "state",
         "step",
+        "tracing",
         "transforms",
         "tree",
     ],

@@ -53,7 +53,13 @@ def _window_max_grad(node: Node, target: Target, _: Materialise) -> list[KernelC
     return lower_window_max_grad(node, [], [node], target)
 
 
+def _part(_node: Node, _target: Target, _materialise: Materialise) -> list[KernelCall]:
+    """One of several results: the operation has written it already."""
+    return []
+
+
 LOWERINGS: dict[str, Lower] = {
+    "part": _part,
     "reshape": _reshape,
     "dot": _dot,
     "pad": lower_pad,

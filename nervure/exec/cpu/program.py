@@ -11,9 +11,10 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
-from nervure.exec.cpu.entry import HEAD, Layout, contiguous, leaf_value, program_texts
+from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
+from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.target import Target

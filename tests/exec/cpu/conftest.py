@@ -10,6 +10,7 @@ import pytest
 QUICK = frozenset(
     {
         "test_copies.py",
+        "test_control.py",
         "test_fusion.py",
         "test_phases.py",
         "test_steps.py",

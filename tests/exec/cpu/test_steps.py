@@ -22,7 +22,6 @@ from nervure.prims import binary, movement, reduce
 from nervure.prims.leaf import full_like, input_leaf, random_bits
 from nervure.prims.select import cast
 from tests.exec.cpu.growth import deep_graph
-from tests.exec.cpu.lowered import supported
 from tests.exec.cpu.test_random_graphs import values_for
 
 F32 = dtypes.float32
@@ -97,7 +96,7 @@ def step_of(graph: Graph, random: np.random.Generator) -> tuple[Graph, int, int]
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_steps(seed: int, size: int) -> None:
     random = np.random.default_rng(seed)
-    graph = supported(deep_graph(seed, EXACT, size, large=random.random() < 0.2))
+    graph = deep_graph(seed, EXACT, size, large=random.random() < 0.2)
     step, states, constants = step_of(graph, random)
     if states:
         Iteration(step, states, constants, int(random.integers(1, 6)), seed).check()

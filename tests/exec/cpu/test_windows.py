@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.errors import ShapeError
-from nervure.exec.cpu.entry import Layout
+from nervure.exec.cpu.layout import Layout
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.target import target
 from nervure.exec.cpu.window_nest import UNROLLED
