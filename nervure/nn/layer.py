@@ -24,6 +24,7 @@ from nervure.nn.configuration import (
     check_option_names,
     full_signature,
 )
+from nervure.nn.first_values import first_value
 from nervure.nn.inference import infer_outputs
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import (
@@ -287,7 +288,7 @@ class Layer(Configurable):
             initializer = "glorot_uniform" if dtypes.is_float(type_) else "zeros"
         make = initializers.get(initializer)
         variable = Variable(
-            make(sizes, dtype=type_),
+            first_value(make, sizes, type_, name or "variable"),
             name=name or automatic_name("variable"),
             trainable=trainable,
             dtype=type_,

@@ -38,6 +38,8 @@ class Compiled:
         self, optimizer: Any, loss: Any, metrics_given: Any, weighted_given: Any
     ) -> None:
         self.given_loss = loss
+        self.given_metrics = metrics_given
+        self.given_weighted = weighted_given
         self.optimizer = optimizers.get(optimizer)
         self.loss = _as_loss(loss)
         self._metrics = _as_list(metrics_given, "metrics")

@@ -21,6 +21,7 @@ from nervure.train.compile import Compiled
 from nervure.train.history import History
 from nervure.train.prediction import Prediction
 from nervure.train.run import TrainingRun
+from nervure.train.saving.methods import Saving
 from nervure.train.steps import Steps
 from nervure.train.summary import summary_text
 
@@ -28,7 +29,7 @@ from nervure.train.summary import summary_text
 _NO_PROGRAMS: Final = {"_steps": None, "_forward": None}
 
 
-class Model(Layer):
+class Model(Saving, Layer):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     :class:`~nervure.models.Sequential` stacks layers.  A subclass may define ``call``
