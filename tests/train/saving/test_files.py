@@ -313,8 +313,9 @@ def test_only_the_best_is_kept(tmp_path, capsys):
         def on_epoch_end(self, epoch, logs=None):
             seen.append(self.model.get_weights())
 
+    path = tmp_path / "b.weights.nv"
     best = ModelCheckpoint(
-        tmp_path / "b.weights.nv",
+        path,
         save_best_only=True,
         save_weights_only=True,
         verbose=1,
