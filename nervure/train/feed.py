@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from nervure.ir.attrs import NDArray
-from nervure.train.data import Rows
+from nervure.train.rows import Rows
 from nervure.train.shuffle import Order
 
 

@@ -7,21 +7,25 @@ training goes on is checked when it is read.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nervure.errors import ArgumentError, explain
+from nervure import tree
+from nervure.errors import ArgumentError, DataError, explain
 from nervure.ir.attrs import NDArray
-from nervure.train import checks, targets
+from nervure.train import checks
 from nervure.train.batch_sources import RawBatch, is_batches, source_of
-from nervure.train.compile import Compiled
-from nervure.train.data import Numbers, Rows, as_numbers, features
+from nervure.train.data import Numbers, as_numbers
 from nervure.train.data import targets as as_targets
+from nervure.train.examples import Raw, checked_weights, fitted_rows, read_raw
 from nervure.train.feed import Feed, RowsFeed
+from nervure.train.inputs import checked_features, expected_shapes, read_inputs
 from nervure.train.lazy_rows import Column, as_column, is_lazy
-from nervure.train.prediction import Prediction, check_features, prediction_of
+from nervure.train.prediction import input_types
+from nervure.train.rows import Form, Rows
 from nervure.train.shuffle import Order
 from nervure.train.streams import BatchFeed, LazyFeed
 
@@ -66,11 +70,10 @@ class Batching(NamedTuple):
 
 
 class Material(NamedTuple):
-    """Data that are ready: their feed, some targets, and what the model makes of x."""
+    """Data that are ready: their feed, and how they are arranged."""
 
     feed: Feed
-    y: NDArray
-    output: Prediction
+    form: Form
 
 
 class Loader:
@@ -78,17 +81,14 @@ class Loader:
 
     Parameters
     ----------
-    model, compiled
-        The model, and what its ``compile`` was given.
+    model
+        A compiled model.
     class_weight
         The argument of ``fit``; rows get the weights of their classes.
     """
 
-    def __init__(
-        self, model: Model, compiled: Compiled, class_weight: Any = None
-    ) -> None:
+    def __init__(self, model: Model, class_weight: Any = None) -> None:
         self._model = model
-        self._compiled = compiled
         self._class_weight = class_weight
 
     def material(self, given: Given, batching: Batching) -> Material:
@@ -97,8 +97,8 @@ class Loader:
             return self._batches(given, batching)
         if given.in_file:
             return self._lazy(LazyData.of(given), given.of, batching)
-        rows = read_rows(self._model, given.x, given.y, given.weights, given.of)
-        return self.in_memory(rows, given.of, batching)
+        raw = read_raw(self._model, given.x, given.y, given.weights, given.of)
+        return self.in_memory(raw, given.of, batching)
 
     def split(
         self, given: Given, share: float, batching: Batching, held_out: Batching
@@ -122,48 +122,51 @@ class Loader:
                 self._lazy(data.between(0, kept), given.of, batching),
                 self._lazy(data.between(kept, data.count), given.of, held_out, False),
             )
-        rows = read_rows(self._model, given.x, given.y, given.weights, given.of)
-        kept = checks.split_point(rows.count, share)
+        raw = read_raw(self._model, given.x, given.y, given.weights, given.of)
+        kept = checks.split_point(raw.count, share)
         return (
-            self.in_memory(rows.between(0, kept), given.of, batching),
-            self.in_memory(rows.between(kept, rows.count), given.of, held_out, False),
+            self.in_memory(raw.between(0, kept), given.of, batching),
+            self.in_memory(raw.between(kept, raw.count), given.of, held_out, False),
         )
 
     # --- the three kinds -------------------------------------------------------------
 
     def in_memory(
-        self, raw: Rows, of: str, batching: Batching, weighs: bool = True
+        self, raw: Raw, of: str, batching: Batching, weighs: bool = True
     ) -> Material:
         """Return material for rows in memory."""
-        output = prediction_of(self._model, raw.x)
-        rows = self._fitted(raw, output, of, weighs)
-        return Material(RowsFeed(rows, _order(rows.count, batching)), rows.y, output)
+        rows = self._fitted(raw, of, weighs, prepares=True)
+        return Material(RowsFeed(rows, _order(rows.count, batching)), rows.form)
 
     def _lazy(
         self, data: LazyData, of: str, batching: Batching, weighs: bool = True
     ) -> Material:
         head = data.read(self._model, np.arange(1), of)
-        output = prediction_of(self._model, head.x)
         if isinstance(data.y, np.ndarray):
             # Targets that are in memory anyway are checked before anything starts.
-            whole = Rows(data.y, data.y, data.weights_in_memory)
-            fitted = self._fitted(whole, output, of, weighs)
-            data = data.with_targets(fitted.y, fitted.weights)
+            whole = replace(head, y=(data.y,), weights=(data.weights_in_memory,))
+            fitted = self._fitted(whole, of, weighs, prepares=True)
+            data = data.with_targets(fitted.y[0], next(iter(fitted.weights), None))
+            has_weights = data.weights is not None
+            form = Form(tree.LEAF, tree.LEAF, tree.LEAF if has_weights else tree.NONE)
 
             def read(numbers: NDArray) -> Rows:
-                return data.read(self._model, numbers, of)
+                raw = data.read(self._model, numbers, of)
+                return Rows(
+                    form, raw.x, *(_present(one) for one in (raw.y, raw.weights))
+                )
 
-            y = fitted.y
         else:
+            form = self._fitted(head, of, weighs, prepares=True).form
 
             def read(numbers: NDArray) -> Rows:
-                rows = data.read(self._model, numbers, of)
-                return self._fitted(rows, output, of, weighs)
+                raw = data.read(self._model, numbers, of)
+                return self._fitted(raw, of, weighs)
 
-            y = read(np.arange(1)).y
         order = _order(data.count, batching)
-        row_bytes = sum(one.nbytes for one in head.constants)
-        return Material(LazyFeed(read, order, row_bytes), y, output)
+        parts = _present((*head.x, *head.y, *head.weights))
+        row_bytes = sum(one.nbytes for one in parts)
+        return Material(LazyFeed(read, order, row_bytes), form)
 
     def _batches(self, given: Given, batching: Batching) -> Material:
         for name in ("y", "sample_weight"):
@@ -176,31 +179,38 @@ class Loader:
                     )
                 )
 
-        def check(raw: RawBatch) -> Rows:
-            of = f"{given.of} of batch {raw.number}"
-            return read_rows(self._model, raw.x, raw.y, raw.weights, of)
-
-        def fit(rows: Rows, of: str) -> Rows:
-            output = prediction_of(self._model, rows.x)
-            return self._fitted(rows, output, given.of + of)
+        def check(batch: RawBatch) -> Raw:
+            of = f"{given.of} of batch {batch.number}"
+            return read_raw(self._model, batch.x, batch.y, batch.weights, of)
 
         source = source_of(given.x)
         what = given.of.removeprefix(" of ") or "x"
         feed = BatchFeed(source, check, f"{what} (a {type(given.x).__name__})")
         whole_passes = batching.steps is None and feed.batches is None
         head = feed.first_rows(whole_passes)
-        output = prediction_of(self._model, head.x)
+        form = self._fitted(head, f"{given.of} of batch 0", prepares=True).form
+
+        def fit(raw: Raw, of: str) -> Rows:
+            rows = self._fitted(raw, given.of + of)
+            if rows.form != form:
+                raise DataError(
+                    explain(
+                        f"x, y and weights{given.of}{of} are arranged in another way "
+                        "than those of the first batch",
+                        fix="let all batches be (x, y), or all (x, y, sample_weight)",
+                    )
+                )
+            return rows
+
         feed.fit = fit
-        return Material(feed, fit(head, " of batch 0").y, output)
+        return Material(feed, form)
 
     def _fitted(
-        self, rows: Rows, output: Prediction, of: str, weighs: bool = True
+        self, raw: Raw, of: str, weighs: bool = True, *, prepares: bool = False
     ) -> Rows:
-        """Return rows whose targets are as the loss takes them."""
-        fitted = targets.fitted(self._compiled.loss, rows, output, of)
-        if self._class_weight is None or not weighs:
-            return fitted
-        return targets.weighted_by_class(fitted, output, self._class_weight)
+        """Return rows whose targets are as the losses take them."""
+        class_weight = self._class_weight if weighs else None
+        return fitted_rows(self._model, raw, class_weight, of, prepares=prepares)
 
 
 def _order(rows: int, batching: Batching) -> Order:
@@ -243,7 +253,9 @@ class LazyData:
             counts.append((f"sample_weight{of}", weights.shape[0]))
             checks.same_length(counts)
         elif given.weights is not None:
-            weights = read_weights(given.weights, columns[0].shape[0], of)
+            what = f"sample_weight{of}"
+            rows = [np.empty(columns[0].shape[0], bool)]
+            weights = checked_weights(given.weights, what, rows, None)
         return cls(columns[0], y, weights)
 
     @property
@@ -268,13 +280,9 @@ class LazyData:
         """Return the data with other targets, and with weights if there are any."""
         return replace(self, y=y, weights=self.weights if weights is None else weights)
 
-    def read(self, model: Model, numbers: NDArray, of: str) -> Rows:
+    def read(self, model: Model, numbers: NDArray, of: str) -> Raw:
         """Return some rows, checked."""
-        what = f"x{of}"
-        given = as_numbers(self.x.read(numbers), what)
-        values = features(given, model.input_dtype)
-        checks.finite(values, given, what, numbers + self.x.start)
-        x = check_features(model, values, what)
+        x = _read_features(model, self.x, numbers, of)
         y = self.y
         if isinstance(y, Column):
             given_y = as_numbers(y.read(numbers), f"y{of}")
@@ -282,49 +290,40 @@ class LazyData:
             checks.finite(y, given_y, f"y{of}", numbers + self.x.start)
         else:
             y = y[numbers]
+        free = tree.LEAF if model.compares_freely else None
+        weights: NDArray | None = None
         if isinstance(self.weights, Column):
-            read = self.weights.read(numbers)
-            return Rows(x, y, read_weights(read, len(x), of, may_be_zero=True))
-        weights = None if self.weights is None else self.weights[numbers]
-        return Rows(x, y, weights)
+            # The rows of one batch may all have the weight 0.
+            what = f"sample_weight{of} of one batch "
+            weights = checked_weights(self.weights.read(numbers), what, [x], None)
+        elif self.weights is not None:
+            weights = self.weights[numbers]
+        if free is not None:
+            return Raw((x,), tree.LEAF, (y,), (), weights, free)
+        return Raw((x,), tree.LEAF, (y,), (weights,))
+
+
+def _read_features(model: Model, column: Column, numbers: NDArray, of: str) -> NDArray:
+    """Return rows of the only input of a model, checked."""
+    shapes, types = expected_shapes(model, 1), input_types(model, 1)
+    if len(shapes) != 1:
+        raise ArgumentError(
+            explain(
+                f"the model {model.name!r} has {len(shapes)} inputs, but x{of} is one "
+                "array in a file",
+                fix="pass a PyDataset whose batches hold all inputs",
+            )
+        )
+    data, places = column.read(numbers), numbers + column.start
+    return checked_features(model, data, f"x{of}", shapes[0], types[0], places)
+
+
+def _present(values: Iterable[NDArray | None]) -> tuple[NDArray, ...]:
+    return tuple(one for one in values if one is not None)
 
 
 def _between(one: Column | NDArray, start: int, stop: int) -> Any:
     return one.between(start, stop) if isinstance(one, Column) else one[start:stop]
-
-
-# --- rows in memory -----------------------------------------------------------------
-
-
-def read_features(model: Model, x: Any, what: str) -> NDArray:
-    """Return checked features in the type in which a step takes them."""
-    given = as_numbers(x, what)
-    values = features(given, model.input_dtype)
-    _check_values(values, given, what)
-    return check_features(model, values, what)
-
-
-def read_rows(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> Rows:
-    """Return checked features, targets and weights; ``of`` says of which data set."""
-    given_y = as_numbers(y, f"y{of}")
-    y_values = as_targets(given_y)
-    x_values = read_features(model, x, f"x{of}")
-    checks.same_length([(f"x{of}", len(x_values)), (f"y{of}", len(y_values))])
-    _check_values(y_values, given_y, f"y{of}")
-    if sample_weight is None:
-        return Rows(x_values, y_values)
-    return Rows(x_values, y_values, read_weights(sample_weight, len(x_values), of))
-
-
-def read_weights(
-    sample_weight: Any, rows: int, of: str, *, may_be_zero: bool = False
-) -> NDArray:
-    """Return checked weights, ``float32[rows]``."""
-    what = f"sample_weight{of}"
-    given = as_numbers(sample_weight, what)
-    weights = np.asarray(given.values, np.float32)
-    checks.sample_weights(weights, given, rows, what, may_be_zero or " batch " in of)
-    return np.ascontiguousarray(weights)
 
 
 def _check_values(values: NDArray, given: Numbers, what: str) -> None:
@@ -342,9 +341,9 @@ def feature_batches(
     feed: BatchFeed | LazyFeed
     if is_batches(x):
 
-        def check(raw: RawBatch) -> Rows:
-            values = read_features(model, raw.x, f"x of batch {raw.number}")
-            return Rows(values, values[:0])
+        def check(batch: RawBatch) -> Raw:
+            arrays, structure = read_inputs(model, batch.x, f" of batch {batch.number}")
+            return Raw(arrays, structure, (), ())
 
         feed = BatchFeed(source_of(x), check, f"x (a {type(x).__name__})")
     else:
@@ -352,10 +351,8 @@ def feature_batches(
         checks.not_empty_shape(column.shape, "x")
 
         def read(numbers: NDArray) -> Rows:
-            given = as_numbers(column.read(numbers), "x")
-            values = features(given, model.input_dtype)
-            checks.finite(values, given, "x", numbers)
-            return Rows(check_features(model, values, "x"), values[:0])
+            x = _read_features(model, column, numbers, "")
+            return Rows(Form(tree.LEAF), (x,))
 
         size = math.prod(column.shape[1:]) * 4
         feed = LazyFeed(read, Order(column.shape[0], batch_size), size)

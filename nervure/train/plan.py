@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nervure import random
+from nervure import random, tree
 from nervure.ir.attrs import NDArray
 from nervure.train import checks
 from nervure.train.batch_sources import is_batches
 from nervure.train.callbacks import Callback, as_callbacks
-from nervure.train.data import announce
+from nervure.train.examples import fitted_rows, read_raw
 from nervure.train.feed import Feed, Piece
+from nervure.train.inputs import announce_types, read_inputs
 from nervure.train.lazy_rows import is_lazy
-from nervure.train.material import (
-    Batching,
-    Given,
-    Loader,
-    feature_batches,
-    read_features,
-)
+from nervure.train.material import Batching, Given, Loader, feature_batches
+from nervure.train.rows import Rows
 from nervure.train.steps import Steps
+from nervure.train.streams import BatchFeed, LazyFeed
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -89,8 +86,9 @@ class FitPlan(NamedTuple):
 class PredictionPlan(NamedTuple):
     """What ``predict`` does: with features in memory, or with those of a feed."""
 
-    x: NDArray | None
-    feed: Feed | None
+    x: tuple[NDArray, ...] | None
+    structure: tree.Structure
+    feed: BatchFeed | LazyFeed | None
     batch_size: int
     batches: int | None
     verbose: int | str
@@ -110,26 +108,26 @@ def plan_fit(
     validation_data: Any,
 ) -> FitPlan:
     """Check the arguments of ``fit`` and prepare the data."""
-    compiled = model.require_compiled("fit")
+    model.require_compiled("fit")
     options = _checked_options(given)
     data = Given(x, y, sample_weight)
     batching = Batching(
         options.batch_size, options.shuffle == "batch", options.steps_per_epoch
     )
     later = Batching(options.validation_batch_size, steps=options.validation_steps)
-    loader = Loader(model, compiled, class_weight)
+    loader = Loader(model, class_weight)
     held_out = None
     if validation_data is not None:
         training = loader.material(data, batching)
         other = Given.validation(validation_data)
-        held_out = Loader(model, compiled).material(other, later)
+        held_out = Loader(model).material(other, later)
     elif options.validation_split:
         share = options.validation_split
         training, held_out = loader.split(data, share, batching, later)
     else:
         training = loader.material(data, batching)
-    announce("x", x, model.input_dtype, options.verbose)
-    steps = model.steps_for(training.y, training.output)
+    announce_types(model, x, options.verbose)
+    steps = model.steps_for(training.form)
     if options.shuffle:
         training.feed.seed = _draw_seed()
     return FitPlan(
@@ -139,7 +137,11 @@ def plan_fit(
         options,
         None
         if held_out is None
-        else EvaluationPlan(held_out.feed, steps, _limited(held_out.feed, later.steps)),
+        else EvaluationPlan(
+            held_out.feed,
+            model.steps_for(held_out.form),
+            _limited(held_out.feed, later.steps),
+        ),
     )
 
 
@@ -154,15 +156,15 @@ def plan_evaluation(
     callbacks: Any,
 ) -> EvaluationPlan:
     """Check the arguments of ``evaluate`` and prepare the data."""
-    compiled = model.require_compiled("evaluate")
+    model.require_compiled("evaluate")
     size = _batch_size(batch_size)
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
     batching = Batching(size, steps=limit)
-    ready = Loader(model, compiled).material(Given(x, y, sample_weight), batching)
-    announce("x", x, model.input_dtype, verbose)
-    prepared = model.steps_for(ready.y, ready.output)
+    ready = Loader(model).material(Given(x, y, sample_weight), batching)
+    announce_types(model, x, verbose)
+    prepared = model.steps_for(ready.form)
     batches = _limited(ready.feed, limit)
     return EvaluationPlan(ready.feed, prepared, batches, verbose, listed)
 
@@ -183,16 +185,25 @@ def plan_prediction(
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
     if is_batches(x) or is_lazy(x):
-        announce("x", x, model.input_dtype, verbose)
+        announce_types(model, x, verbose)
         feed, wanted = feature_batches(model, x, size, limit)
-        return PredictionPlan(None, feed, size, wanted, verbose, listed)
-    values = read_features(model, x, "x")
-    announce("x", x, model.input_dtype, verbose)
-    batches = -(-len(values) // size)
+        return PredictionPlan(None, tree.LEAF, feed, size, wanted, verbose, listed)
+    values, structure = read_inputs(model, x)
+    announce_types(model, x, verbose)
+    batches = -(-len(values[0]) // size)
     if limit is not None and limit < batches:
         batches = limit
-        values = values[: limit * size]
-    return PredictionPlan(values, None, size, batches, verbose, listed)
+        values = tuple(one[: limit * size] for one in values)
+    return PredictionPlan(values, structure, None, size, batches, verbose, listed)
+
+
+def plan_batch(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
+) -> tuple[Rows, Steps]:
+    """Check one batch for ``train_on_batch`` and ``test_on_batch``."""
+    model.require_compiled("a step on a batch")
+    rows = fitted_rows(model, read_raw(model, x, y, sample_weight), class_weight)
+    return rows, model.steps_for(rows.form)
 
 
 # --- the parts ----------------------------------------------------------------------

@@ -8,12 +8,14 @@ from typing import Final
 
 import numpy as np
 
+from nervure import tree
 from nervure.errors import DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.train.batch_sources import RawBatch, Source
-from nervure.train.data import Rows
+from nervure.train.examples import Raw
 from nervure.train.feed import Piece
 from nervure.train.prefetch import close, prefetched
+from nervure.train.rows import Rows
 from nervure.train.shuffle import Order
 
 # The bytes that are read at once: enough steps for one native call, and little beside
@@ -24,8 +26,8 @@ _MOST_STEPS: Final = 256
 _PARTS_AHEAD: Final = 2
 
 Reader = Callable[[NDArray], Rows]
-Checker = Callable[[RawBatch], Rows]
-Fitter = Callable[[Rows, str], Rows]
+Checker = Callable[[RawBatch], Raw]
+Fitter = Callable[[Raw, str], Rows]
 
 
 class LazyFeed:
@@ -48,6 +50,7 @@ class LazyFeed:
         self._read = read
         self._order = order
         self.batches: int | None = order.batches
+        self.structure = tree.LEAF  # how its inputs are arranged
         affordable = _BYTES_AT_ONCE // max(1, row_bytes * order.batch_size)
         self._steps = max(1, min(affordable, _MOST_STEPS, order.batches))
 
@@ -102,8 +105,9 @@ class BatchFeed:
         self._check = check
         self._what = what
         # What does not fit the loss is found when the output is known; see plan.py.
-        self.fit: Fitter = lambda rows, of: rows
+        self.fit: Fitter = lambda raw, of: raw.inputs
         self.batches = source.batches
+        self.structure = tree.LEAF  # how its inputs are arranged
         # The batches from the beginning on, when the first one was looked at.
         self._started: Iterator[RawBatch] | None = None
         self._passes = 0
@@ -118,7 +122,7 @@ class BatchFeed:
         if self._source.has_order:
             self._source.seed = value
 
-    def first_rows(self, whole_passes: bool) -> Rows:
+    def first_rows(self, whole_passes: bool) -> Raw:
         """Return a batch to look at; one that was drawn for it stays the first one.
 
         Raises :class:`~nervure.errors.DataError` when there is none.
@@ -143,8 +147,9 @@ class BatchFeed:
         checked = prefetched(self._checked(first, count), self._source.ahead)
         done = 0
         try:
-            for rows, number in checked:
-                fitted = self.fit(rows, f" of batch {number}")
+            for raw, number in checked:
+                self.structure = raw.structure
+                fitted = self.fit(raw, f" of batch {number}")
                 done += 1
                 yield Piece(fitted.constants, np.arange(fitted.count)[None])
         finally:
@@ -156,7 +161,7 @@ class BatchFeed:
         elif done < count:
             raise self._too_few(first + done, first + count)
 
-    def _checked(self, first: int, count: int | None) -> Iterator[tuple[Rows, int]]:
+    def _checked(self, first: int, count: int | None) -> Iterator[tuple[Raw, int]]:
         started, self._started = self._started, None
         stream: Iterator[RawBatch]
         if started is not None:

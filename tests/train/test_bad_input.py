@@ -146,12 +146,12 @@ CALLS: dict[str, Callable[[], Any]] = {
     "unknown optimizer": lambda: classifier(optimizer="adamm"),
     "unknown metric": lambda: classifier(metrics=["acuracy"]),
     "unknown activation": lambda: classifier(activation="reluu"),
-    "no loss": lambda: Sequential().compile("adam"),
+    "no loss": lambda: classifier(loss=None).fit(X, Y),
     "an optimizer class": lambda: classifier(optimizer=nv.optimizers.Adam),
     "a loss class": lambda: classifier(loss=nv.losses.MeanSquaredError),
     "a metric class": lambda: classifier(metrics=[nv.metrics.Mean]),
     "metrics not in a list": lambda: classifier(metrics="accuracy"),
-    "metrics in a dict": lambda: classifier(metrics={"top": "accuracy"}),
+    "metrics of an unknown output": lambda: classifier(metrics={"tip": "accuracy"}),
     "several losses": lambda: classifier(loss=["mse", "mae"]),
     "a loss without reduction": lambda: classifier(
         loss=nv.losses.MeanSquaredError(reduction=None)

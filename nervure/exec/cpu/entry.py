@@ -14,6 +14,7 @@ import numpy as np
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import Kernel, KernelCall, Slot
 from nervure.exec.cpu.memory import Lifetime, place, rounded
+from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.plan import Plan
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
@@ -89,7 +90,7 @@ def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
     """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    phases = [[call] for call in plan.calls] if plan.serial else plan.phases
+    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
@@ -209,11 +210,14 @@ class _StepWriter:
         self._varying: set[Slot] = set(plan.varying)
 
     def phase(self, number: int, calls: Sequence[KernelCall]) -> None:
-        """Write the calls of one phase: shared ones, then those of the first thread."""
+        """Write the calls of one phase; those of the first thread come last."""
+        owners = self._plan.phases.owners
         for call in calls:
-            if not self._plan.is_serial(call):
+            if owners[call] is Owner.EVERY:
+                self._call(call, "0", str(call.kernel.units))
+            elif owners[call] is not Owner.FIRST:
                 self._shared(call)
-        serial = [call for call in calls if self._plan.is_serial(call)]
+        serial = [call for call in calls if owners[call] is Owner.FIRST]
         if not serial:
             return
         self._lines += [

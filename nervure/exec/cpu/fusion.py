@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from nervure.exec.cpu.expressions import cost_of
+from nervure.exec.cpu.gemm_rows import gathered_rows
 from nervure.exec.cpu.views import ANNOTATIONS, MOVEMENTS, view_of
 from nervure.ir.build import rebuild
 from nervure.ir.graph import Graph
@@ -30,14 +31,14 @@ LEAVES = frozenset({"input", "buffer", "const"})
 LARGEST_GROUP = 800
 
 # They read other places of their operands than they write.
-READ_ELSEWHERE = CONTRACTIONS | {"random_bits"}
+READ_ELSEWHERE = CONTRACTIONS | {"random_bits", "gather"}
 
 
 class Task:
     """Nodes that one kernel, or one operation's kernels, compute.
 
-    ``epilogue`` says that they are a contraction and the elementwise nodes that are
-    computed on its result.
+    ``epilogue`` says that they are a contraction, the elementwise nodes that are
+    computed on its result, and perhaps the gather that makes its left operand.
     """
 
     __slots__ = (
@@ -97,6 +98,7 @@ class Tasks:
             self._place(node)
         self._join_reductions(graph)
         self._join_epilogues(graph)
+        self._join_gathers(graph)
         self.in_place = self._updates_in_place(graph, updates or {})
         self.order = self._ordered()
 
@@ -265,6 +267,19 @@ class Tasks:
             if group is not None:
                 self._merge(group, self.task_of[node])
                 group.elementwise, group.epilogue = False, True
+
+    def _join_gathers(self, graph: Graph) -> None:
+        """Let a matrix product gather the rows of its left operand."""
+        for node in graph.nodes:
+            if node.op.name != "dot" or node not in self.task_of:
+                continue
+            rows = gathered_rows(node)
+            first = None if rows is None else self.task_of.get(rows)
+            mine = self.task_of[node]
+            if first is None or len(first.nodes) > 1 or self._lies_between(first, mine):
+                continue
+            self._merge(mine, first)
+            mine.elementwise, mine.epilogue = False, True
 
     def _epilogue_of(
         self, graph: Graph, node: Node, results: Container[Node]

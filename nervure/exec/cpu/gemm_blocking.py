@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from nervure.exec.cpu.expressions import NARROW
@@ -40,6 +40,8 @@ SMALL_PANEL: Final = 2**15
 BLOCK_BYTES: Final = 2**20
 # Accumulators that must be in flight to hide the latency of a multiply-add.
 IN_FLIGHT: Final = 8
+# By how much more time tiles may take so that their work units are bands.
+BAND_PRICE: Final = 1.2
 # Elementary operations in one multiply-add of a vector unit, for costs of kernels.
 PRODUCTS_PER_OPERATION: Final = 8.0
 
@@ -111,6 +113,7 @@ class Blocking:
     fetch_panels: bool  # the next panel is brought nearer during one's work
     fetch_rows: bool  # the next rows are, of a panel that is used once
     fetch_results: bool  # so is the memory that the results meet
+    band: int = 0  # tiles that make up a work unit where it is a band
 
     @property
     def tile_count(self) -> int:
@@ -138,12 +141,30 @@ def element_bytes(problem: Problem) -> int:
     return 8 if problem.dtype.itemsize == 8 else 4
 
 
-def choose_blocking(problem: Problem, target: Target) -> Blocking:
-    """Return the cuts for a problem."""
-    rows, vectors = _choose_tile(problem, target)
+def choose_blocking(problem: Problem, target: Target, band: int = 0) -> Blocking:
+    """Return the cuts for a problem.
+
+    If ``band`` is given, that number of rows is a work unit (see ``bands.py``), where
+    one panel holds all columns and tiles of fitting height are not much worse.
+    """
+    tile = _choose_tile(problem, target)
+    if band:
+        fitting = _choose_banded_tile(problem, target, band, tile)
+        if fitting is not None:
+            blocking = _blocking(problem, target, fitting, banded=True)
+            if blocking.panels == blocking.blocks == 1:
+                return replace(blocking, band=band // fitting[0])
+    return _blocking(problem, target, tile)
+
+
+def _blocking(
+    problem: Problem, target: Target, tile: tuple[int, int], banded: bool = False
+) -> Blocking:
+    """Return the cuts for a problem with tiles of some rows and vectors."""
+    rows, vectors = tile
     lanes = target.vector_bytes // element_bytes(problem)
     panel, count, last = _panels(problem, vectors, lanes)
-    tiles = _tile_rows(problem.m, rows)
+    tiles = _exact_rows(problem.m, rows) if banded else _tile_rows(problem.m, rows)
     tile_count = sum(one.count for one in tiles)
     packing = _packing(problem, target, panel, last, tile_count, lanes)
     depth = _depth(problem, target, panel, packing, tile_count)
@@ -168,6 +189,22 @@ def _choose_tile(problem: Problem, target: Target) -> tuple[int, int]:
         _candidates(problem, target),
         key=lambda tile: (_estimate(problem, target, *tile), -tile[1]),
     )
+
+
+def _choose_banded_tile(
+    problem: Problem, target: Target, band: int, best: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Return the best tile whose height divides a band, None if it is too slow."""
+    lanes = target.vector_bytes // element_bytes(problem)
+    fitting = [
+        tile for tile in _candidates(problem, target)
+        if band % tile[0] == 0 and tile[1] * lanes >= problem.n
+    ]  # fmt: skip
+    if not fitting or problem.batch:
+        return None
+    chosen = min(fitting, key=lambda tile: _estimate(problem, target, *tile))
+    limit = BAND_PRICE * _estimate(problem, target, *best)
+    return chosen if _estimate(problem, target, *chosen) <= limit else None
 
 
 def _candidates(problem: Problem, target: Target) -> Iterator[tuple[int, int]]:
@@ -224,6 +261,15 @@ def _tile_rows(m: int, rows: int) -> tuple[TileRows, ...]:
         TileRows(low + 1, 0, higher, 0),
         TileRows(low, higher, count - higher, higher * (low + 1)),
     )
+
+
+def _exact_rows(m: int, rows: int) -> tuple[TileRows, ...]:
+    """Cut ``m`` rows into tiles of ``rows``; the last may be lower."""
+    count, rest = divmod(m, rows)
+    tiles = [TileRows(rows, 0, count, 0)] if count else []
+    if rest:
+        tiles.append(TileRows(rest, count, 1, count * rows))
+    return tuple(tiles)
 
 
 def _panels(problem: Problem, vectors: int, lanes: int) -> tuple[Panel, int, Panel]:

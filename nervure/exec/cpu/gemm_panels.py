@@ -1,8 +1,9 @@
 """The loops around the tiles of a matrix product.
 
-A kernel's units are tiles.  They are numbered so that a run of them is a run of tiles
-down a panel, then the next panel, then the next block of rows, then the next matrix.
-Whatever run a thread is given, it packs each panel once and sweeps its tiles.
+A kernel's units are tiles, or bands of them (``bands.py``).  They are numbered so that
+a run of them is a run of tiles down a panel, then the next panel, then the next block
+of rows, then the next matrix. Whatever run a thread is given, it packs each panel once
+and sweeps its tiles.
 
     for each panel that the run touches:
         for each block of the sum:              (one, unless the sum is very long)
@@ -23,6 +24,7 @@ from nervure.exec.cpu.gemm_blocking import Blocking, Packing, Panel, element_byt
 from nervure.exec.cpu.gemm_packing import pack
 from nervure.exec.cpu.gemm_problem import Matrix, Problem
 from nervure.exec.cpu.gemm_results import Origin, Writer
+from nervure.exec.cpu.gemm_rows import GatheredRows
 from nervure.exec.cpu.gemm_tile import (
     CACHE_LINE,
     Ahead,
@@ -76,8 +78,10 @@ class PanelLoops:
         x: Value,
         y: Value,
         writer: Writer,
+        rows: GatheredRows | None = None,
     ) -> None:
         self.b = b
+        self._rows = rows
         self.problem = problem
         self.blocking = blocking
         self.writer = writer
@@ -89,25 +93,29 @@ class PanelLoops:
         if blocking.packing is not Packing.NONE:
             self._packed = b.stack(self._element, max(blocking.depth, 1) * widest)
         if self._through_memory:
-            rows = blocking.block_rows if self._cut else blocking.tiles[0].rows
-            self._sums = b.stack(self._element, rows * widest)
+            kept = blocking.block_rows if self._cut else blocking.tiles[0].rows
+            self._sums = b.stack(self._element, kept * widest)
 
     @property
     def units(self) -> int:
         """The number of work units."""
-        return math.prod(self.problem.batch) * self.blocking.units_per_matrix
+        tiles = math.prod(self.problem.batch) * self.blocking.units_per_matrix
+        return -(-tiles // max(self.blocking.band, 1))
 
     def write(self) -> None:
         """Write all loops."""
         b, blocking, problem = self.b, self.blocking, self.problem
-        height = blocking.tiles_per_block
-        begin, _ = divided(b, b.begin, height)
-        end, _ = divided(b, plus(b, b.end, height - 1), height)
+        height, band = blocking.tiles_per_block, max(blocking.band, 1)
+        first, stop = times(b, b.begin, band), times(b, b.end, band)
+        begin, _ = divided(b, first, height)
+        end, _ = divided(b, plus(b, stop, height - 1), height)
+        if band > 1:
+            end = least(b, end, 1)  # there is one panel
         with b.loop(begin, end) as sweeps:
             number = sweeps.index
             top = times(b, number, height)
-            low = most(b, minus(b, b.begin, top), 0)
-            high = least(b, minus(b, b.end, top), height)
+            low = most(b, minus(b, first, top), 0)
+            high = least(b, minus(b, stop, top), height)
             number, panel = divided(b, number, blocking.panels)
             number, block = divided(b, number, blocking.blocks)
             above = times(b, block, height)
@@ -268,6 +276,9 @@ class PanelLoops:
                 if top is None:
                     here = self.writer.below(origin, row)
                     visits = None
+                    if self._rows is not None:
+                        self._rows.copy(row, kind.rows, where)
+                        visits = self._rows.visits(plus(b, row, kind.rows), kind.rows)
                     if self.blocking.fetch_results:
                         visits = self.writer.fetches(here, panel, kind.rows)
                     sums = accumulate(

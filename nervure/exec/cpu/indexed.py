@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nervure import dtypes
+from nervure.exec.cpu.bands import band_height, bands_of, unaligned
 from nervure.exec.cpu.expressions import NARROW, extremum, is_floating
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch, Slot
 from nervure.exec.cpu.llvm import Value, constant
@@ -98,7 +99,18 @@ def lower_gather(node: Node, target: Target, _: Materialise) -> list[KernelCall]
     write = _gather_runs if inner[0] else _gather_elements
     units = write(b, node, pointers[view.root], places, outer, inner)
     kernel = b.finish(units, 2.0 * node.size)
-    return [KernelCall(kernel, tuple(roots), (node,))]
+    bands = None
+    if inner[0] and _band(node):
+        views = [view_of(indices), unaligned(view.root)]
+        bands = bands_of(indices.size, views, [node])
+    return [KernelCall(kernel, tuple(roots), (node,), bands)]
+
+
+def _band(node: Node) -> int:
+    """Return the height of bands of a gather of rows; 0 if it is another one."""
+    x, indices = node.inputs
+    rows = len(indices.shape) == 1 and node.attrs["axis"] == 0 and len(x.shape) > 1
+    return band_height(indices.size) if rows and x.size else 0
 
 
 def _gather_runs(
@@ -115,7 +127,8 @@ def _gather_runs(
     view = view_of(x)
     *others, length = inner[0]
     extents = [*outer[0], indices.size, *others]
-    rows = Rows(math.prod(extents), length)
+    band = _band(node) * math.prod(others)
+    rows = Rows(math.prod(extents), length, band=band)
     strides = [*outer[1], view.strides[axis], *inner[1][:-1]]
     limit = max(x.shape[axis] - 1, 0)
 

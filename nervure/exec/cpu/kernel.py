@@ -48,12 +48,24 @@ Slot = Node | Scratch
 
 
 @dataclass(frozen=True)
+class Bands:
+    """That a kernel's units are bands of ``rows`` rows; see ``bands.py``.
+
+    ``slots`` are the operands of which a unit touches its own rows only.
+    """
+
+    rows: int
+    slots: frozenset[Slot]
+
+
+@dataclass(frozen=True, eq=False)
 class KernelCall:
     """A kernel with its operands: nodes that have memory, or scratch."""
 
     kernel: Kernel
     reads: tuple[Slot, ...]
     writes: tuple[Slot, ...]
+    bands: Bands | None = None
 
 
 class KernelBuilder(FunctionBuilder):

@@ -91,14 +91,15 @@ def lower_contraction(
 ) -> Sequence[KernelCall]:
     """Return the kernels of a contraction and the group that reads its result."""
     (node,) = (one for one in nodes if one.op.name in CONTRACTIONS)
-    value = shown_as(node, users)
-    outputs = needed_outside(nodes, users, results)
+    rows = next((one for one in nodes if one.op.name == "gather"), None)
+    group = [one for one in nodes if one not in (node, rows)]
+    value = shown_as(node, users) if group else node
+    outputs = [one for one in needed_outside(nodes, users, results) if one is not rows]
     if value is not node:
         outputs.remove(node)  # nobody but the group reads it
-    group = [one for one in nodes if one is not node]
     if node.op.name != "dot":
         return lower_convolution(node, group, outputs, target, over)
-    return lower_dot(node, value, group, outputs, target, materialise, over)
+    return lower_dot(node, value, group, outputs, target, materialise, over, rows)
 
 
 def lower_copy(node: Node, target: Target) -> list[KernelCall]:

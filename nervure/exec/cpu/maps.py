@@ -13,6 +13,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.exec.cpu import expressions
+from nervure.exec.cpu.bands import band_height, bands_of, unaligned
 from nervure.exec.cpu.elements import first_lanes, loaded, stored
 from nervure.exec.cpu.expressions import cost_of, register_type
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall
@@ -76,6 +77,12 @@ class Group:
                 if scalar_constant(view) is None]  # fmt: skip
         keys = [view_of(key).root for key in self.keys]
         return list(dict.fromkeys([*read, *keys]))
+
+    @property
+    def read_views(self) -> list[View]:
+        """The views through which memory is read; the whole of the keys."""
+        keys = [unaligned(view_of(key).root) for key in self.keys]
+        return [*self.views.values(), *keys]
 
     @property
     def shape(self) -> Shape:
@@ -232,7 +239,10 @@ def map_kernel(
         strides = contiguous_strides(node.shape)
         streams.append(Stream(pointers[node], node.dtype, 0, strides))
     lanes = group.lanes(target)
-    nest = Nest(b, group.shape, streams, lanes, paired=reader.paired)
+    rows = group.shape[0] if group.shape else 0
+    nest = Nest(
+        b, group.shape, streams, lanes, paired=reader.paired, band=band_height(rows)
+    )
     first_output = len(reader.streams)
 
     def body(row: Row, column: Value, lanes: int, active: int) -> None:
@@ -242,4 +252,5 @@ def map_kernel(
 
     nest.emit(body)
     kernel = b.finish(nest.units, group.cost())
-    return KernelCall(kernel, tuple(reads), tuple(writes))
+    bands = bands_of(rows, group.read_views, writes) if nest.banded else None
+    return KernelCall(kernel, tuple(reads), tuple(writes), bands)

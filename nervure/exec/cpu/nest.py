@@ -64,7 +64,8 @@ class Nest:
     ``strides`` are given where the axes have been ordered and joined already.
     ``paired`` are the places of counts whose elements are best computed in pairs, 16
     elements apart, in blocks of 32 (see ``threefry.py``); then the nest visits them so,
-    if every row begins at a multiple of 32.
+    if every row begins at a multiple of 32.  If ``band`` is the height of bands along
+    the first axis, units are bands where that is possible (:attr:`banded`).
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Nest:
         lanes: int,
         strides: Sequence[tuple[int, ...]] | None = None,
         paired: Sequence[int] = (),
+        band: int = 0,
     ) -> None:
         self.b = b
+        first = shape[0] if shape else 1
         if strides is None:
             shape, strides = collapse(shape, [one.strides for one in streams])
         self.shape, self.strides = shape, strides
@@ -88,7 +91,22 @@ class Nest:
         self._strip = self._strip_axis()
         if self._strip is not None:
             self.lanes = self._strip_lanes(self._strip)
-        self._divided = Rows(self.rows, self.inner, UNIT)
+        self._divided = Rows(self.rows, self.inner, UNIT, self._band(band, first))
+
+    def _band(self, height: int, first: int) -> int:
+        """Return what makes up a band: rows, or elements of the only row."""
+        if not height or self._strip is not None or not self.shape:
+            return 0
+        if self.rows == 1 and self.inner % first == 0:
+            elements = height * (self.inner // first)
+            whole = 2 * LANES if self.paired else self.lanes
+            return 0 if elements % whole else elements
+        return 0 if self.rows % first else height * (self.rows // first)
+
+    @property
+    def banded(self) -> bool:
+        """Whether units are bands."""
+        return self._divided.band > 0
 
     @property
     def units(self) -> int:
@@ -132,7 +150,7 @@ class Nest:
             with b.loop(start, least(b, stop, whole), lanes) as loop:
                 body(row, loop.index, lanes, lanes)
         tail = self.inner - whole
-        if tail and self._divided.pieces > 1:
+        if tail and self._divided.is_cut:
             # only the last piece of a row has the tail
             last = b.compare("icmp", "eq", stop, i64(self.inner))
             with b.when(last):

@@ -16,6 +16,7 @@ from typing import Any
 
 from nervure import dtypes
 from nervure.dtypes import DType
+from nervure.exec.cpu.bands import band_height, bands_of
 from nervure.exec.cpu.expressions import is_floating, register_type
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch
 from nervure.exec.cpu.llvm import Value, constant, element_of, lanes_of, vector_type
@@ -458,10 +459,15 @@ def lower_argmax(node: Node, target: Target, _: Materialise) -> list[KernelCall]
     view = view_of(x)
     lines = Lines.of(view, axis)
     b = KernelBuilder("argmax", target, 2)
-    write = _find_in_line if lines.length == 1 else _find_across_lines
-    units = write(b, x.dtype, lines)
+    rows = x.shape[0] if lines.length == 1 and axis else 0
+    per_unit = band_height(rows) * (lines.groups // max(rows, 1))
+    if lines.length == 1:
+        units = _find_in_line(b, x.dtype, lines, per_unit)
+    else:
+        units = _find_across_lines(b, x.dtype, lines)
     kernel = b.finish(units, 3.0 * x.size)
-    return [KernelCall(kernel, (view.root,), (node,))]
+    bands = bands_of(rows, [view], [node]) if per_unit else None
+    return [KernelCall(kernel, (view.root,), (node,), bands)]
 
 
 def _find_across_lines(b: KernelBuilder, dtype: DType, lines: Lines) -> int:
@@ -510,12 +516,15 @@ def _find_across_lines(b: KernelBuilder, dtype: DType, lines: Lines) -> int:
     return lines.groups * blocks
 
 
-def _find_in_line(b: KernelBuilder, dtype: DType, lines: Lines) -> int:
-    """Write the search along single lines, in vectors where there are no gaps."""
+def _find_in_line(b: KernelBuilder, dtype: DType, lines: Lines, per_unit: int) -> int:
+    """Write the search along single lines, in vectors where there are no gaps.
+
+    Units are of ``per_unit`` lines if that is not 0.
+    """
     lanes = b.target.vector_bytes // max(4, dtype.itemsize)
     while lanes > 1 and (lines.step != 1 or lanes >= 2 * lines.count):
         lanes //= 2
-    per_unit = max(1, UNIT // max(lines.count, 1))
+    per_unit = per_unit or max(1, UNIT // max(lines.count, 1))
     units = -(-lines.groups // per_unit)
     last = least(b, times(b, b.end, per_unit), lines.groups)
     with b.loop(times(b, b.begin, per_unit), last) as line:

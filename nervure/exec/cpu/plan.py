@@ -6,9 +6,7 @@ between phases.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from nervure.exec.cpu.fusion import (
     LEAVES,
@@ -24,13 +22,11 @@ from nervure.exec.cpu.lowering import (
     lower_group,
     lower_operation,
 )
+from nervure.exec.cpu.phases import Phases
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-
-# Elementary operations that the threads must share for every barrier.
-WORTH_A_BARRIER: Final = 60_000
 
 
 class Plan:
@@ -44,8 +40,6 @@ class Plan:
         The kernels in an order in which they can run.
     phases
         The same, cut where one thread needs what another has written.
-    serial
-        Whether there is so little to share that the first thread does everything.
     outputs
         For each output the slot that holds it: a leaf, or what a kernel writes.
     state
@@ -82,12 +76,7 @@ class Plan:
         if state_count:
             self._separate_outputs()
         self.state = dict(zip(state, self.outputs, strict=False))
-        self.serial = False
-        self.phases = self._phases()
-        shared = [one.kernel.cost for one in self.calls if not self.is_serial(one)]
-        if sum(shared) < WORTH_A_BARRIER * len(self.phases):
-            self.serial = True
-            self.phases = [self.calls] if self.calls else []
+        self.phases = Phases(self.calls, self._over)
 
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
@@ -132,34 +121,3 @@ class Plan:
                     self.calls.append(replace(call, writes=(copy,)))
                 self.outputs[place] = copy
             seen.add(node)
-
-    def is_serial(self, call: KernelCall) -> bool:
-        """Whether the first thread does all of a call."""
-        return self.serial or call.kernel.serial
-
-    def _phases(self) -> list[list[KernelCall]]:
-        """Cut the sequence of kernels where one needs what another thread wrote."""
-        phases: list[list[KernelCall]] = []
-        written: dict[Slot, bool] = {}  # slot -> whether only the first thread did
-        read: dict[Slot, bool] = {}
-        for call in self.calls:
-            serial = self.is_serial(call)
-            reads = self._memory(call.reads)
-            writes = self._memory(call.writes)
-            conflict = any(
-                slot in written and not (serial and written[slot])
-                for slot in (*reads, *writes)
-            ) or any(slot in read and not (serial and read[slot]) for slot in writes)
-            if conflict or not phases:
-                phases.append([])
-                written, read = {}, {}
-            phases[-1].append(call)
-            for slot in writes:
-                written[slot] = written.get(slot, True) and serial
-            for slot in reads:
-                read[slot] = read.get(slot, True) and serial
-        return phases
-
-    def _memory(self, slots: Sequence[Slot]) -> list[Slot]:
-        """Return the slots with one name for a value and what is written over it."""
-        return [self._over.get(slot, slot) for slot in slots]

@@ -39,7 +39,7 @@ class Compiled:
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
         self._constants = tuple(layout.constants.values())
-        self._serial = all(map(plan.is_serial, plan.calls))
+        self._serial = plan.phases.serial
         self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nervure.dtypes import DType
+from nervure.exec.cpu.bands import band_height, bands_of
 from nervure.exec.cpu.combining import (
     across,
     combine,
@@ -41,7 +42,7 @@ from nervure.exec.cpu.runs import (
     unravel,
 )
 from nervure.exec.cpu.target import Target
-from nervure.exec.cpu.views import collapse, contiguous_strides, view_of
+from nervure.exec.cpu.views import View, collapse, contiguous_strides, view_of
 from nervure.ir.node import Node, Shape
 
 # Vectors accumulated side by side, to hide the latency of an addition.
@@ -123,7 +124,8 @@ def lower_reduction(nodes: Sequence[Node], target: Target) -> list[KernelCall]:
         reader = GroupReader(group, b, pointers)
         return reader.streams, lambda *place: reader.values(*place)[operand]
 
-    return _lower(reduction, target, roots, node, streams)
+    views = [view_of(operand)] if group is None else group.read_views
+    return _lower(reduction, target, roots, node, streams, views)
 
 
 def _lower(
@@ -132,6 +134,7 @@ def _lower(
     roots: Sequence[Slot],
     result: Slot,
     streams: Callable[[KernelBuilder], tuple[list[Stream], Read]],
+    views: Sequence[View] = (),
 ) -> list[KernelCall]:
     """Return one kernel, or two if the first makes partial results."""
     b = KernelBuilder(reduction.op, target, len(roots) + 1)
@@ -140,7 +143,8 @@ def _lower(
     if writer.chunks == 1:
         writer.write(reduction.result)
         kernel = b.finish(writer.units, reduction.cost)
-        return [KernelCall(kernel, tuple(roots), (result,))]
+        bands = bands_of(reduction.shape[0], views, [result]) if writer.banded else None
+        return [KernelCall(kernel, tuple(roots), (result,), bands)]
     partial = computed_dtype(reduction.dtype)
     writer.write(partial)
     kernel = b.finish(writer.units, reduction.cost)
@@ -170,6 +174,7 @@ class _Writer:
 
     chunks = 1
     units = 1
+    banded = False
 
     def __init__(
         self, reduction: Reduction, b: KernelBuilder, streams: list[Stream], read: Read
@@ -243,7 +248,16 @@ class _Rows(_Writer):
         self._pieces = -(-nest.inner // max(self._piece, 1)) if nest.inner else 1
         self.chunks = -(-self._outer // max(self._rows_a_chunk, 1)) * self._pieces
         self.chunks = max(self.chunks, 1)
+        self._make_bands()
         self.units = -(-results * self.chunks // self._per_unit)
+
+    def _make_bands(self) -> None:
+        """Let units be bands if every row has results of its own."""
+        shape, kept = self.reduction.shape, self.reduction.kept
+        height = band_height(shape[0]) if kept[:1] == (0,) else 0
+        if height and self.chunks == 1:
+            self._per_unit = height * (self.reduction.results // shape[0])
+            self.banded = True
 
     def write(self, stored_as: DType) -> None:
         b, results = self.b, self.reduction.results

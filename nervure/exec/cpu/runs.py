@@ -136,26 +136,38 @@ def offset(
 class Rows:
     """How the rows of a kernel are divided into work units.
 
-    Short rows share a unit, long ones are cut into pieces.
+    Short rows share a unit, long ones are cut into pieces.  Where units have to be
+    bands (see ``bands.py``), ``band`` is the number of rows of a unit; if there is but
+    one row, it is that of elements.
     """
 
     count: int
     length: int
     unit: int = UNIT
+    band: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether units may be parts of a row."""
+        return self.pieces > 1 or (self.band > 0 and self.count == 1)
 
     @property
     def pieces(self) -> int:
         """The number of units that share a row."""
-        return -(-self.length // self.unit) if self.length >= 2 * self.unit else 1
+        if self.band or self.length < 2 * self.unit:
+            return 1
+        return -(-self.length // self.unit)
 
     @property
     def per_unit(self) -> int:
         """The number of rows of a unit, where a row is not cut."""
-        return max(1, self.unit // max(self.length, 1))
+        return self.band or max(1, self.unit // max(self.length, 1))
 
     @property
     def units(self) -> int:
         """The number of work units."""
+        if self.band and self.count == 1:
+            return -(-self.length // self.band)
         if self.pieces > 1:
             return self.count * self.pieces
         return -(-self.count // self.per_unit)
@@ -172,6 +184,12 @@ class Rows:
         """
         begin = most(b, minus(b, b.begin, first_unit), 0)
         end = least(b, minus(b, b.end, first_unit), self.units)
+        if self.band and self.count == 1:
+            start = times(b, begin, self.band)
+            stop = least(b, times(b, end, self.band), self.length)
+            with b.when(b.compare("icmp", "slt", start, stop)):
+                body(i64(0), start, stop)
+            return
         if self.pieces == 1:
             first = times(b, begin, self.per_unit)
             last = least(b, times(b, end, self.per_unit), self.count)

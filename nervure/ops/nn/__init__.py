@@ -10,6 +10,7 @@ Layers, losses and activations with the names that ``compile`` knows are in
 ``nervure.layers``, ``nervure.losses`` and ``nervure.activations``.
 """
 
+from nervure.ops.deferred import make_deferrable as _make_deferrable
 from nervure.ops.exponential import exp as exponential
 from nervure.ops.exponential import sigmoid
 from nervure.ops.nn.activations import (
@@ -32,21 +33,39 @@ from nervure.ops.nn.activations import (
     softsign,
     swish,
 )
+from nervure.ops.nn.convolution import (
+    conv,
+    conv_transpose,
+    depthwise_conv,
+    separable_conv,
+)
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.pooling import average_pool, max_pool
+from nervure.ops.nn.resampling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    upsample,
+)
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "adaptive_average_pool",
+    "adaptive_max_pool",
+    "average_pool",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
+    "conv",
+    "conv_transpose",
+    "depthwise_conv",
     "dropout",
     "elu",
     "exponential",
@@ -60,6 +79,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool",
     "mish",
     "moments",
     "normalize",
@@ -67,6 +87,7 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
+    "separable_conv",
     "sigmoid",
     "silu",
     "softmax",
@@ -75,4 +96,7 @@ __all__ = [
     "sparse_categorical_crossentropy_with_logits",
     "swish",
     "tanh",
+    "upsample",
 ]
+
+_make_deferrable(globals(), __all__, "nn.")

@@ -244,7 +244,7 @@ def test_what_compile_is_told(tmp_path, good):
         {"optimizer": "evil"},
         {"optimizer": {"class_name": "Adam", "config": {"evil": 1}}},
         {"metrics": 3},
-        {"loss": [["mse"]]},
+        {"loss": ["mse", "mae"]},
     ):
         compiling = described["compile"] | change
         text = json.dumps(described | {"compile": compiling}).encode()
