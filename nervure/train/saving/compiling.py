@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,11 @@ from nervure.errors import UnknownNameError, explain
 from nervure.nn import losses, metrics, optimizers
 from nervure.nn.configuration import Configurable, as_plain
 from nervure.nn.lookup import function_name
+from nervure.nn.registry import (
+    CustomObjectScope,
+    get_registered_name,
+    get_registered_object,
+)
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -40,7 +44,7 @@ def _plain(given: Any) -> Any:
         return [_plain(one) for one in given]
     is_own = callable(given) and not isinstance(given, Configurable)
     if is_own and function_name(given) is None:
-        return {_FUNCTION: getattr(given, "__name__", type(given).__name__)}
+        return {_FUNCTION: get_registered_name(given)}
     return as_plain(given, "an argument of compile")
 
 
@@ -50,46 +54,40 @@ def compile_again(model: Model, given: Any, custom: CustomObjects) -> None:
     Raises :class:`~nervure.errors.UnknownNameError` for what is neither Nervure's nor
     in ``custom``.
     """
-    optimizer = _revived(given["optimizer"], optimizers.get, custom)
-    arguments = {
-        "loss": _revived_all(given["loss"], losses.get, custom),
-        "metrics": _revived_all(given["metrics"], metrics.get, custom),
-        "weighted_metrics": _revived_all(
-            given["weighted_metrics"], metrics.get, custom
-        ),
-    }
-    if given.get("loss_weights") is not None:
-        arguments["loss_weights"] = given["loss_weights"]
-    model.compile(optimizer, **arguments)
+    with CustomObjectScope(custom):
+        arguments = {
+            "loss": _revived_all(given["loss"], losses.get),
+            "metrics": _revived_all(given["metrics"], metrics.get),
+            "weighted_metrics": _revived_all(given["weighted_metrics"], metrics.get),
+        }
+        if given.get("loss_weights") is not None:
+            arguments["loss_weights"] = given["loss_weights"]
+        model.compile(_revived(given["optimizer"], optimizers.get), **arguments)
 
 
-def _revived_all(given: Any, get: Any, custom: CustomObjects) -> Any:
+def _revived_all(given: Any, get: Any) -> Any:
     """Revive single things in lists and in dicts by the names of outputs."""
     if isinstance(given, list):
-        return [_revived_all(one, get, custom) for one in given]
+        return [_revived_all(one, get) for one in given]
     is_one = isinstance(given, dict) and ("class_name" in given or _FUNCTION in given)
     if isinstance(given, dict) and not is_one:
-        return {key: _revived_all(one, get, custom) for key, one in given.items()}
-    return _revived(given, get, custom)
+        return {key: _revived_all(one, get) for key, one in given.items()}
+    return _revived(given, get)
 
 
-def _revived(given: Any, get: Any, custom: CustomObjects) -> Any:
-    if isinstance(given, str):
-        return custom.get(given, given)
+def _revived(given: Any, get: Any) -> Any:
     if not isinstance(given, dict):
         return given
-    name = given.get(_FUNCTION, given.get("class_name"))
-    found = custom.get(str(name))
-    if found is None:
-        if _FUNCTION in given:
-            raise UnknownNameError(
-                explain(
-                    f"the model was compiled with the function {name!r}, which a file "
-                    "does not hold",
-                    fix=f"pass custom_objects={{{name!r}: ...}}, or compile=False",
-                )
-            )
+    if _FUNCTION not in given:
         return get(given)
-    if inspect.isclass(found) and _FUNCTION not in given:
-        return found.from_config(given["config"])
+    name = str(given[_FUNCTION])
+    found = get_registered_object(name)
+    if found is None:
+        raise UnknownNameError(
+            explain(
+                f"the model was compiled with the function {name!r}, which a file does "
+                "not hold",
+                fix=f"pass custom_objects={{{name!r}: ...}}, or compile=False",
+            )
+        )
     return found
