@@ -7,7 +7,7 @@ not, and no Python code: a ``Lambda`` layer is refused.
 |---|---|
 | ``archive`` | the zip of a ``.keras`` file |
 | ``hdf5`` | arrays in HDF5, verified |
-| ``configs`` | Keras' configurations, turned into Nervure's |
+| ``configs``, ``graph`` | Keras' configurations, turned into Nervure's |
 | ``weights`` | which array belongs to which weight |
 
 The formats: https://github.com/keras-team/keras, ``src/saving/saving_lib.py`` and

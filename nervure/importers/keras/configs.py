@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from nervure.errors import FileFormatError, UnknownNameError, explain
+from nervure.errors import (
+    FileFormatError,
+    UnknownNameError,
+    explain,
+    nearest_names,
+)
+from nervure.importers.keras import graph
+from nervure.nn import layers as all_layers
 from nervure.nn.configuration import argument_names
-from nervure.train.saving.architecture import layer_class
+from nervure.nn.layer import Layer
+from nervure.nn.naming import snake_case
+from nervure.nn.registry import CustomObjectScope
+from nervure.nn.serialization import known_layer
+from nervure.ops.deferred import OPERATIONS
 from nervure.train.saving.container import damaged
 
 # Arguments of Keras that change no result, by which it computes in another way.
@@ -24,6 +35,7 @@ _WITHOUT_EFFECT: Final = frozenset(
     }
 )
 _MODELS: Final = ("Functional", "Model")
+_OF_ANY_LAYER: Final = ("name", "trainable", "dtype")
 _MOST_LEVELS: Final = 50
 
 
@@ -56,16 +68,12 @@ def translated(
                 fix="make the model in Python and call load_weights",
             )
         )
-    if name == "Sequential":
+    if name == "Sequential" and name not in custom:
         return _sequential(path, config, arguments, custom, level)
-    if name in _MODELS:
-        raise FileFormatError(
-            explain(
-                f"{str(path)!r} holds a graph of layers ({name}), of which only the "
-                "weights are read so far",
-                fix="make the model in Python and call load_weights",
-            )
-        )
+    if name in _MODELS and name not in custom:
+        return _functional(path, arguments, custom, level)
+    if ".ops." in str(config.get("module")):
+        return _operation(path, name, arguments)
     return {
         "class_name": name,
         "config": _arguments(path, name, arguments, custom, level),
@@ -79,35 +87,72 @@ def _sequential(
     custom: Mapping[str, Any],
     level: int,
 ) -> dict[str, Any]:
-    listed = arguments.get("layers")
-    if not isinstance(listed, list):
-        raise damaged(path, "its Sequential has no list of layers")
-    given = [one for one in listed if isinstance(one, dict)]
-    inputs = [one for one in given if one.get("class_name") == "InputLayer"]
-    rest = [one for one in listed if one not in inputs]
+    described = [
+        translated(path, one, custom, level + 1) for one in _layers(path, arguments)
+    ]
     build = config.get("build_config") or {}
     shape = arguments.get("build_input_shape") or build.get("input_shape")
-    dtype: Any = "float32"
-    if inputs:
-        first = inputs[0].get("config") or {}
-        shape = first.get("batch_shape", first.get("batch_input_shape"))
-        dtype = first.get("dtype", dtype)
-    elif rest and isinstance(rest[0], dict):
-        first = rest[0].get("config")
-        if isinstance(first, dict):
-            shape = first.get("batch_input_shape", shape)
+    if described and shape and described[0]["class_name"] != "InputLayer":
+        first = {"batch_shape": shape, "dtype": "float32"}
+        described.insert(0, {"class_name": "InputLayer", "config": first})
     return {
         "class_name": "Sequential",
+        "config": {**_of_model(path, arguments), "layers": described},
+    }
+
+
+def _functional(
+    path: Path, arguments: dict[str, Any], custom: Mapping[str, Any], level: int
+) -> dict[str, Any]:
+    layers = []
+    for one in _layers(path, arguments):
+        described = translated(path, one, custom, level + 1)
+        nodes = one.get("inbound_nodes")
+        if not isinstance(nodes, list):
+            raise damaged(path, "its graph has a layer without calls")
+        name = one.get("name") or described["config"].get("name")
+        calls = [graph.call(path, node) for node in nodes]
+        layers.append({**described, "name": name, "inbound_nodes": calls})
+    return {
+        "class_name": "Functional",
         "config": {
-            "name": arguments.get("name"),
-            "trainable": arguments.get("trainable", True),
-            "dtype": _dtype(path, arguments.get("dtype", "float32")),
-            "input": None
-            if shape is None
-            else {"shape": shape, "dtype": _dtype(path, dtype)},
-            "layers": [translated(path, one, custom, level + 1) for one in rest],
+            **_of_model(path, arguments),
+            "layers": layers,
+            "input_layers": graph.ends(path, arguments.get("input_layers")),
+            "output_layers": graph.ends(path, arguments.get("output_layers")),
         },
     }
+
+
+def _layers(path: Path, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = arguments.get("layers")
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise damaged(path, "its model has no list of layers")
+    return listed
+
+
+def _of_model(path: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": arguments.get("name"),
+        "trainable": arguments.get("trainable", True),
+        "dtype": _dtype(path, arguments.get("dtype", "float32")),
+    }
+
+
+def _operation(path: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a function of arrays that stands in a graph like a layer."""
+    function = snake_case(name)
+    further = {key: one for key, one in arguments.items() if key not in _OF_ANY_LAYER}
+    if function not in OPERATIONS or any(one for one in further.values()):
+        raise FileFormatError(
+            explain(
+                f"{str(path)!r} has the operation {name!r} with {further}, which "
+                "Nervure does not read",
+                fix="make the model in Python and call load_weights",
+            )
+        )
+    config = {"function": function, "name": arguments.get("name")}
+    return {"class_name": "Operation", "config": config}
 
 
 def _arguments(
@@ -120,7 +165,9 @@ def _arguments(
     """Return the arguments of a layer under which Nervure knows them."""
     known = argument_names(layer_class(name, custom))
     result: dict[str, Any] = {}
-    for key, value in arguments.items():
+    for given, value in arguments.items():
+        is_old_input = name == "InputLayer" and given == "batch_input_shape"
+        key = "batch_shape" if is_old_input else given
         if key == "dtype":
             result[key] = _dtype(path, value)
         elif key in known:
@@ -170,11 +217,24 @@ def _value(path: Path, value: Any, custom: Mapping[str, Any], level: int) -> Any
 
 
 def _is_layer(name: Any, custom: Mapping[str, Any]) -> bool:
-    try:
-        layer_class(str(name), custom)
-    except UnknownNameError:
-        return name in ("Lambda", "Functional", "Model")
-    return True
+    with CustomObjectScope(custom):
+        return name == "Lambda" or known_layer(str(name)) is not None
+
+
+def layer_class(name: str, custom: Mapping[str, Any]) -> type[Layer]:
+    """Return the class of layers that a name means."""
+    with CustomObjectScope(custom):
+        found = known_layer(name)
+    if found is None:
+        near = nearest_names(name, all_layers.__all__)
+        also = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
+        raise UnknownNameError(
+            explain(
+                f"the file has a layer of the class {name!r}, which is not known{also}",
+                fix=f"pass custom_objects={{{name!r}: ...}} with the class",
+            )
+        )
+    return found
 
 
 def _function(name: Any, custom: Mapping[str, Any]) -> Any:

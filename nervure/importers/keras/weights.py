@@ -154,7 +154,8 @@ def _legacy_pairs(
             )
         )
     for layer, values in zip(layers, stored, strict=True):
-        yield from _matched(path, layer, values)
+        order = [*layer.trainable_weights, *layer.non_trainable_weights]
+        yield from _matched(path, layer, values, order)
 
 
 def _names(path: Path, file: Numbers, group: str, attribute: str) -> list[str]:
@@ -177,9 +178,12 @@ def _names(path: Path, file: Numbers, group: str, attribute: str) -> list[str]:
 
 
 def _matched(
-    path: Path, layer: Layer, values: list[NDArray]
+    path: Path,
+    layer: Layer,
+    values: list[NDArray],
+    order: list[Variable] | None = None,
 ) -> Iterator[tuple[Variable, NDArray]]:
-    variables = layer.weights
+    variables = layer.weights if order is None else order
     if len(variables) != len(values):
         raise FileFormatError(
             explain(

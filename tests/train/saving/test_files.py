@@ -178,6 +178,36 @@ def test_a_function_that_no_file_can_hold(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def graph():
+    first, second = Input((4,), name="first"), Input((3,), name="second")
+    shared = Dense(3, activation="relu", name="shared")
+    one = shared(first) * 2.0 + second
+    other = shared(Dense(4)(second))
+    return Model([first, second], {"sum": Dense(1)(one), "class": Dense(2)(other)})
+
+
+def test_a_graph_of_layers(tmp_path):
+    nv.utils.set_random_seed(1)
+    generator = np.random.default_rng(0)
+    x = [generator.normal(size=(20, size)).astype("float32") for size in (4, 3)]
+    y = {"sum": x[0][:, :1], "class": x[1][:, :2]}
+    model = graph()
+    model.compile("adam", {"sum": "mse", "class": "mae"}, loss_weights={"sum": 2.0})
+    model.fit(x, y, batch_size=5, verbose=0)
+    model.save(tmp_path / "m.nv")
+    again = load_model(tmp_path / "m.nv")
+    assert same(state_of(model), state_of(again))
+    histories = []
+    for one in (model, again):
+        nv.random.seed(2)
+        histories.append(one.fit(x, y, batch_size=5, epochs=2, verbose=0).history)
+    assert histories[0] == histories[1]
+    found, expected = again.predict(x, verbose=0), model.predict(x, verbose=0)
+    for name in ("sum", "class"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    assert same(state_of(model), state_of(again))
+
+
 # --- weights ------------------------------------------------------------------------
 
 
