@@ -19,7 +19,11 @@ from nervure.train.history import History
 from nervure.train.network import Network
 from nervure.train.objectives import Objectives
 from nervure.train.prediction import Predictions, has_names, input_types, output_names
-from nervure.train.rows import Form, unpack_x_y_sample_weight
+from nervure.train.rows import (
+    Form,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
 from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
@@ -355,7 +359,9 @@ class Trainer(Network):
             one if dtype is None else ops.astype(one, dtype)
             for one, dtype in zip(leaves, types, strict=True)
         ]
-        outputs = self.predict_step(tree.unflatten(structure, arrays))
+        # In a tuple of its own: a list of inputs is no pair of inputs and targets.
+        data = pack_x_y_sample_weight(tree.unflatten(structure, arrays))
+        outputs = self.predict_step(data)
         self.clear_losses()
         return outputs
 
