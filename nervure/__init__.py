@@ -67,7 +67,9 @@ _LAZY = {
         "models",
         "nn",
         "optimizers",
+        "sklearn",
         "utils",
+        "wrappers",
     )
 } | {"signal": "nervure.ops.signal"}
 

@@ -1,0 +1,12 @@
+"""Estimators for scikit-learn that are neural networks.
+
+Read in this order: ``base`` (from data to a trained network), ``targets`` and ``rows``
+(what the data mean), then the estimators.
+
+| file | what is in it |
+|---|---|
+| ``parameters`` | parameters with their names checked |
+| ``rows``, ``targets`` | features, weights and targets, checked and encoded |
+| ``base`` | what all estimators share |
+| ``state`` | a trained network that can be pickled |
+"""
