@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -17,7 +17,7 @@ from nervure.ir.attrs import NDArray
 from nervure.models import Model
 from nervure.sklearn import rows
 from nervure.sklearn.parameters import ParameterNames
-from nervure.sklearn.state import NetworkState
+from nervure.sklearn.state import NetworkState, built_for
 from nervure.sklearn.targets import ClassTargets, NumberTargets, as_targets
 from nervure.train.targets import Kind, kind_of
 
@@ -57,9 +57,12 @@ class NetworkEstimator(ParameterNames):
     says how it is trained (:meth:`_fit_arguments`).
     """
 
+    # How scikit-learn's validation reads targets.
+    _y_options: ClassVar[dict[str, bool]] = {"multi_output": True}
     _targets: Any
     _facts: Facts
     _state: NetworkState
+    _units: int  # of the network's output
 
     # --- what a subclass defines -----------------------------------------------------
 
@@ -97,7 +100,7 @@ class NetworkEstimator(ParameterNames):
     ) -> Any:
         """Train the network on data, a new one unless ``continuing``."""
         x, targets = rows.read_training_data(
-            self, X, y, self._input_dtype(), reset=not continuing
+            self, X, y, self._input_dtype(), reset=not continuing, **self._y_options
         )
         targets = as_targets(targets)
         weights = rows.read_weights(sample_weight, x)
@@ -124,6 +127,7 @@ class NetworkEstimator(ParameterNames):
             target_type_=targets.form if is_classifier else "numbers",
         )
         model = self._make_network(facts)
+        self._units = built_for(model, facts.X_shape_)
         self._targets = targets
         self._facts = facts
         self._state = NetworkState(model, type(self), self._snapshot(), facts)
@@ -229,8 +233,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return kind_of(self.model_.require_compiled("fit").loss)
 
     def _encoded(self, y: NDArray) -> NDArray:
-        units = self.model_.output_shape[-1] if self.model_.built else 0
-        encoded: NDArray = self._targets.encoded(y, self._kind(), units)
+        encoded: NDArray = self._targets.encoded(y, self._kind(), self._units)
         return encoded
 
     def _class_weights(self, y: NDArray) -> NDArray | None:
@@ -255,7 +258,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
         That is a label of ``classes_`` for each row, or rows of zeros and ones.
         """
-        found: NDArray = self._targets.decoded(self.predict_proba(X))
+        probabilities = self.predict_proba(X)
+        found: NDArray = self._targets.decoded(probabilities)
         return found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -292,6 +296,8 @@ def _as_probabilities(logits: NDArray, kind: Kind) -> NDArray:
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """The base of the regressors."""
 
+    _y_options: ClassVar = {"multi_output": True, "y_numeric": True}
+
     def _new_targets(self, y: NDArray, classes: Any) -> NumberTargets:
         return NumberTargets(y)
 
@@ -301,5 +307,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
 
     def predict(self, X: Any) -> NDArray:
         """Return the numbers of each row, ``float32[rows]`` or ``[rows, outputs]``."""
-        found: NDArray = self._targets.decoded(self._output(X))
+        output = self._output(X)
+        found: NDArray = self._targets.decoded(output)
         return found

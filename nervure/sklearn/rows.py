@@ -25,11 +25,27 @@ def read_features(estimator: Any, X: Any, dtype: DType, *, reset: bool) -> NDArr
 
 
 def read_training_data(
-    estimator: Any, X: Any, y: Any, dtype: DType, *, reset: bool
+    estimator: Any,
+    X: Any,
+    y: Any,
+    dtype: DType,
+    *,
+    reset: bool,
+    multi_output: bool = False,
+    y_numeric: bool = False,
 ) -> tuple[NDArray, NDArray]:
-    """Return features and targets of the same number of rows, as for prediction."""
+    """Return features and targets of the same number of rows, as for prediction.
+
+    ``multi_output`` allows several targets for a row, ``y_numeric`` makes them numbers.
+    """
     x, targets = validate_data(
-        estimator, X, y, reset=reset, multi_output=True, **_options(dtype)
+        estimator,
+        X,
+        y,
+        reset=reset,
+        multi_output=multi_output,
+        y_numeric=y_numeric,
+        **_options(dtype),
     )
     return _dense(x), targets
 

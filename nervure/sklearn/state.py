@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nervure import random
 from nervure.ir.attrs import NDArray
 from nervure.models import Model
+from nervure.train.prediction import check_features, prediction_of
 
 if TYPE_CHECKING:
     from nervure.nn.variable import Variable
@@ -49,8 +52,7 @@ class NetworkState:
     def _made_again(self) -> Model:
         with random.seeded(0):  # the numbers drawn here are overwritten
             model: Model = self._owner(**self._parameters)._make_network(self._facts)
-        if not model.built:
-            model.build((None, *self._facts.X_shape_))
+        built_for(model, self._facts.X_shape_)
         variables = _variables(model)
         for variable, value in zip(variables, self._arrays, strict=True):
             variable.assign(value)
@@ -64,6 +66,15 @@ class NetworkState:
             else [one.numpy() for one in _variables(model)]
         )
         return {**vars(self), "_model": None, "_arrays": arrays}
+
+
+def built_for(model: Model, features: tuple[int, ...]) -> int:
+    """Build a model for features and return the number of units of its output.
+
+    Raises :class:`~nervure.errors.ShapeError` for features that it does not take.
+    """
+    row = np.zeros((1, *features), np.float32)
+    return prediction_of(model, check_features(model, row, "X")).classes
 
 
 def _variables(model: Model) -> list[Variable]:

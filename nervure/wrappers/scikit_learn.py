@@ -83,7 +83,9 @@ class _KerasEstimator(NetworkEstimator):
 
         Those that end in an underscore are facts about the data, not parameters.
         """
-        function = self.build_fn or (self.__call__ if callable(self) else None)
+        function = self.build_fn
+        if function is None and callable(self):
+            function = self.__call__
         if not callable(function):
             return None
         try:
@@ -154,11 +156,6 @@ class _KerasEstimator(NetworkEstimator):
         """
         continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, continuing=continuing)
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before."""
-        continuing = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)
 
     @property
     def model(self) -> Model:
@@ -247,6 +244,22 @@ class KerasClassifier(NetworkClassifier, _KerasEstimator):
         )
         self.class_weight = class_weight
 
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before.
+
+        ``classes`` names all labels, for a first call whose ``y`` lacks some.
+        """
+        return self._train(
+            X,
+            y,
+            sample_weight,
+            continuing=self.__sklearn_is_fitted__(),
+            classes=classes,
+            epochs=1,
+        )
+
 
 class KerasRegressor(NetworkRegressor, _KerasEstimator):
     """A regressor made of a function that returns a compiled model.
@@ -308,3 +321,8 @@ class KerasRegressor(NetworkRegressor, _KerasEstimator):
             warm_start=warm_start,
             **model_parameters,
         )
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before."""
+        continuing = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)
