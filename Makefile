@@ -23,22 +23,27 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 	$(wildcard benchmarks/environments/*.txt))
 
+# The parity tests ask this Python; named here, it must be there.
+KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
+
 .DEFAULT_GOAL := help
-.PHONY: help venv mnist test test-full lint format bench bench-peers clean
+.PHONY: help venv keras-env mnist test test-full lint format bench bench-peers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 venv: $(VENV)/dev.stamp  ## make .venv with everything that tests and lint need
 
+keras-env: .venv-keras/keras.stamp  ## make .venv-keras: the real Keras of the parity tests
+
 mnist: $(VENV)/run.stamp  ## train the lecture's first network on MNIST
 	@$(BIN)/nervure mnist
 
-test: $(VENV)/dev.stamp  ## run the tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp .venv-keras/keras.stamp  ## run the tests
+	@$(KERAS) $(BIN)/python -m pytest
 
-test-full: $(VENV)/dev.stamp  ## run the tests, the slow ones as well
-	@$(BIN)/python -m pytest -m "slow or not slow"
+test-full: $(VENV)/dev.stamp .venv-keras/keras.stamp  ## run the tests, the slow ones as well
+	@$(KERAS) $(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .
@@ -56,7 +61,7 @@ bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this m
 bench-peers: $(PEERS)  ## make the environments of the peers (5 GB)
 
 clean:  ## remove .venv, caches and build products
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .venv-keras build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	@rm -rf .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,7 +90,13 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
 
-# The pip of $(VENV) installs here too, so these need none of their own.
+# The pip of $(VENV) installs in the environments below too: they need none of their own.
+.venv-keras/keras.stamp: tests/parity/environment.txt | $(VENV)/python.stamp
+	@echo "installing Keras with JAX for the parity tests (150 MB)"
+	@$(BIN)/python -m venv --without-pip .venv-keras
+	@$(PIP) --python .venv-keras/bin/python install --requirement $<
+	@touch $@
+
 .venv-peers/%/peer.stamp: benchmarks/environments/%.txt | $(VENV)/python.stamp
 	@echo "making .venv-peers/$*"
 	@$(BIN)/python -m venv --without-pip .venv-peers/$*

@@ -59,6 +59,7 @@ _LAZY = {
     for name in (
         "activations",
         "callbacks",
+        "constraints",
         "datasets",
         "initializers",
         "layers",
@@ -67,6 +68,7 @@ _LAZY = {
         "models",
         "nn",
         "optimizers",
+        "regularizers",
         "sklearn",
         "utils",
         "wrappers",

@@ -50,7 +50,7 @@ class Array(NumPyMethods):
     [3. 5. 7.]
     """
 
-    __slots__ = ("__weakref__", "_call", "_dtype", "_node", "_shape", "_value")
+    __slots__ = ("__weakref__", "_call", "_dtype", "_mask", "_node", "_shape", "_value")
 
     # NumPy's operators leave mixed operations to us.
     __array_priority__ = 1000
@@ -61,6 +61,7 @@ class Array(NumPyMethods):
     _call: CallOrigin | None
     _shape: Shape
     _dtype: DType
+    _mask: Array | None
 
     def __init__(self) -> None:
         raise TypeError("make arrays with nervure.asarray(...)")
@@ -75,6 +76,7 @@ class Array(NumPyMethods):
             return existing
         array = object.__new__(cls)
         array._node = node
+        array._mask = None
         array._call = None
         array._shape = node.shape
         array._dtype = node.dtype
@@ -92,13 +94,33 @@ class Array(NumPyMethods):
         """
         array = object.__new__(cls)
         array._node = None
+        array._mask = None
         array._call = call
         array._value = value
         array._shape = value.shape
         array._dtype = value.dtype
         return array
 
+    def masked(self, mask: Array | None) -> Array:
+        """Return the same array carrying a mask for the layers that follow, or none.
+
+        It is another object: this one, which others may hold, does not change.
+        """
+        array = object.__new__(type(self))
+        array._node = self._node
+        array._mask = mask
+        array._call = self._call
+        array._value = self._value
+        array._shape = self._shape
+        array._dtype = self._dtype
+        return array
+
     # --- what is known without computing ---------------------------------------------
+
+    @property
+    def mask(self) -> Array | None:
+        """Which steps of a sequence count, as a layer said; see ``nn/masking.py``."""
+        return self._mask
 
     @property
     def node(self) -> Node:

@@ -68,12 +68,14 @@ FACADES = {
     "__init__",
     "activations",
     "callbacks",
+    "constraints",
     "initializers",
     "layers",
     "losses",
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
     "utils",
 }
 LOWEST_READER_OF_FACADES = 8

@@ -54,7 +54,8 @@ def _trial(
         if not isinstance(leaf, SymbolicTensor):
             return leaf
         shape = tuple(size if one is None else one for one in leaf.shape)
-        return Array.of_node(input_leaf(shape, leaf.dtype, leaf.name))
+        array = Array.of_node(input_leaf(shape, leaf.dtype, leaf.name))
+        return array if leaf.mask is None else array.masked(stand_in(leaf.mask))
 
     leaves, structure = tree.flatten((args, kwargs))
     try:
@@ -83,4 +84,7 @@ def _common_type(one: Any, other: Any) -> SymbolicTensor:
         size if size == other_size else None
         for size, other_size in zip(one.shape, other.shape, strict=True)
     )
-    return SymbolicTensor(shape, one.dtype)
+    result = SymbolicTensor(shape, one.dtype)
+    if one.mask is not None and other.mask is not None:
+        result.mask = _common_type(one.mask, other.mask)
+    return result

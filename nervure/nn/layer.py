@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, NotBuiltError, ShapeError, explain
-from nervure.ir.attrs import NDArray
+from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.ir.node import scope
-from nervure.nn import initializers
 from nervure.nn.building import building
 from nervure.nn.configuration import (
-    Configurable,
+    as_plain,
     check_option_names,
     full_signature,
 )
@@ -32,8 +29,15 @@ from nervure.nn.layer_options import (
     LayerOptions,
     declared_shape,
 )
+from nervure.nn.layer_weights import OwnsWeights
+from nervure.nn.masking import (
+    mask_of,
+    masks_of,
+    with_mask,
+    with_masks_filled_in,
+    with_output_masks,
+)
 from nervure.nn.naming import automatic_name, snake_case
-from nervure.nn.seed import SeedGenerator
 from nervure.nn.symbolic import (
     Call,
     PartialShape,
@@ -43,8 +47,7 @@ from nervure.nn.symbolic import (
     shapes_of,
     symbolic_leaves,
 )
-from nervure.nn.tracking import held, unique
-from nervure.nn.variable import Constraint, Regularizer, Variable
+from nervure.nn.variable import Regularizer
 from nervure.ops.operands import as_node
 from nervure.state import Cell
 
@@ -52,14 +55,14 @@ from nervure.state import Cell
 _training: Final[ContextVar[bool | None]] = ContextVar("nervure_training", default=None)
 
 
-class Layer(Configurable):
+class Layer(OwnsWeights):
     """A part of a network: weights, and a function that uses them.
 
     A subclass creates its weights in ``build(input_shape)`` with :meth:`add_weight`
     (or in ``__init__``, when the shapes are known) and computes in
     ``call(inputs)``; a parameter ``training`` of ``call`` receives whether the network
-    is being trained.  Variables and layers in attributes, also in lists and
-    dictionaries, belong to the layer.
+    is being trained, a parameter ``mask`` which steps of the input count.  Variables
+    and layers in attributes, also in lists and dictionaries, belong to the layer.
 
     Parameters
     ----------
@@ -89,11 +92,10 @@ class Layer(Configurable):
     built: bool
     built_for: Any  # the shape given to build(), or None
     input_spec: InputSpec | None
+    supports_masking: bool  # whether the mask of an input reaches the layers after it
+    activity_regularizer: Regularizer | None
     _name: str | None
-    _trainable: bool
-    _dtype: DType
     _declared_shape: PartialShape | None
-    _added: list[Variable]
     _calls: list[Call]
     _is_building: bool
     _call_parameters: ClassVar[Mapping[str, inspect.Parameter]]
@@ -112,7 +114,10 @@ class Layer(Configurable):
         layer._dtype = dtypes.DEFAULT_FLOAT
         layer._declared_shape = None
         layer._added = []
+        layer._added_losses = []
+        layer.activity_regularizer = None
         layer._calls = []
+        layer.supports_masking = cls.compute_mask is not Layer.compute_mask
         return layer
 
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
@@ -127,6 +132,9 @@ class Layer(Configurable):
         dtype = options.get("dtype")
         self._dtype = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
         self._declared_shape = declared_shape(options)
+        self.activity_regularizer = _checked_regularizer(
+            options.get("activity_regularizer")
+        )
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -149,6 +157,15 @@ class Layer(Configurable):
         """Compute the output from the input; defined by each layer."""
         raise NotImplementedError(f"{type(self).__name__} does not define call()")
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the output, given the input and its mask.
+
+        Called only for a layer with :attr:`supports_masking`, which is True when a
+        subclass defines this method.  By default the mask stays as it is, which is
+        right when the output has the same steps as the input.
+        """
+        return previous_mask
+
     # --- calling ---------------------------------------------------------------------
 
     def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -170,7 +187,7 @@ class Layer(Configurable):
         """
         # 1. Convert what the user passed to arrays of the layer's type.
         args, kwargs = self._converted(args, kwargs)
-        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        inputs = _first_argument(args, kwargs)
         # 2. Check rank and features, as far as the layer knows them by now.
         self._check_input(inputs)
         # 3. Build once; then more is known.
@@ -180,11 +197,16 @@ class Layer(Configurable):
             self._check_input(inputs)
         # 4. Decide whether this is training.
         flag = self._resolved_training(training)
+        if _training.get() is None:  # not inside the call of another layer
+            self.clear_losses()
         run = functools.partial(self._run, flag)
         # 5. Symbolic inputs ask for the type of the output only.
         if any(True for _ in symbolic_leaves((args, kwargs))):
             outputs = infer_outputs(run, args, kwargs)
+            self.clear_losses()  # those of stand-ins
             # 6. Record the call: calls are the nodes of a model's graph.
+            if training is not None:
+                kwargs = {**kwargs, "training": bool(training)}
             self._calls.append(Call(self, (args, kwargs), outputs))
         else:
             # 7. Compute, under the layer's name.
@@ -198,12 +220,27 @@ class Layer(Configurable):
         """Call ``call`` with the layer's name on every node and the flag known."""
         if "training" in self._call_parameters:
             kwargs = {**kwargs, "training": training}
+        kwargs = with_masks_filled_in(self._call_parameters, args, kwargs)
+        first = _first_argument(args, kwargs)
+        previous = kwargs.get("mask")
+        if previous is None:
+            previous = masks_of(first)
         token = _training.set(training)
         try:
             with scope(self.name):
-                return self.call(*args, **kwargs)
+                outputs = self.call(*args, **kwargs)
+                self._regularize_activity(outputs)
+                return with_output_masks(self, first, outputs, previous)
         finally:
             _training.reset(token)
+
+    def _regularize_activity(self, outputs: Any) -> None:
+        """Add what the regularizer of the output asks for, for each sample."""
+        if self.activity_regularizer is None:
+            return
+        for output in tree.flatten(outputs)[0]:
+            loss = Array.of_node(as_node(self.activity_regularizer(output)))
+            self.add_loss(loss / max(1, output.shape[0]) if output.ndim else loss)
 
     def _converted(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -223,7 +260,7 @@ class Layer(Configurable):
         node = as_node(leaf)
         if dtypes.is_float(node.dtype) and node.dtype != self._dtype:
             node = as_node(Array.of_node(node), self._dtype)
-        return Array.of_node(node)
+        return with_mask(Array.of_node(node), mask_of(leaf))
 
     def _check_input(self, inputs: Any) -> None:
         if self.input_spec is not None:
@@ -242,200 +279,6 @@ class Layer(Configurable):
         if parameter is None or parameter.default is inspect.Parameter.empty:
             return None
         return cast("bool | None", parameter.default)
-
-    # --- weights ---------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: Sequence[int] | int = (),
-        initializer: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        trainable: bool = True,
-        *,
-        regularizer: Regularizer | None = None,
-        constraint: Constraint | None = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Create a weight of this layer.
-
-        Parameters
-        ----------
-        shape
-            Its shape; all sizes must be known.
-        initializer
-            A name, an initializer, or a function of ``(shape, dtype)``.
-            Glorot-uniform by default, zeros for whole numbers and truth values.
-        dtype
-            Its type; that of the layer by default.
-        trainable
-            Whether training changes it.
-        regularizer
-            A function whose result for the weight is added to the loss.
-        constraint
-            A function that maps each updated value to an allowed one.
-        name
-            The last part of its path.
-        """
-        sizes = as_partial_shape(shape)
-        if None in sizes:
-            raise ShapeError(
-                f"the layer {self.name!r} cannot make a weight of the shape {sizes}: "
-                "a size of its input that it needs is not known"
-            )
-        type_ = self._dtype if dtype is None else dtypes.as_dtype(dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if dtypes.is_float(type_) else "zeros"
-        make = initializers.get(initializer)
-        variable = Variable(
-            make(sizes, dtype=type_),
-            name=name or automatic_name("variable"),
-            trainable=trainable,
-            dtype=type_,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
-        variable.trainable = variable.trainable and self._trainable
-        self._added.append(variable)
-        return variable
-
-    @property
-    def weights(self) -> list[Variable]:
-        """The layer's variables: its own, trainable ones first, then its layers'."""
-        found: list[Variable] = []
-        for layer in self.flattened():
-            own = held(layer, Variable)
-            found += [variable for variable in own if variable.born_trainable]
-            found += [variable for variable in own if not variable.born_trainable]
-        return unique(found)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """The weights and the state of random generators."""
-        found = self.weights
-        for layer in self.flattened():
-            for generator in held(layer, SeedGenerator):
-                found += generator.variables
-        return unique(found)
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes; none for a frozen layer."""
-        frozen = {
-            id(variable)
-            for layer in self.flattened()
-            if not layer.trainable
-            for variable in layer.weights
-        }
-        return [
-            variable
-            for variable in self.weights
-            if variable.trainable and id(variable) not in frozen
-        ]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves alone."""
-        return _without(self.weights, self.trainable_weights)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that training changes."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The other variables, the state of random generators among them."""
-        return _without(self.variables, self.trainable_weights)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets all layers inside."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.flattened():
-            layer._trainable = bool(value)
-            for variable in held(layer, Variable):
-                if variable.born_trainable:
-                    variable.trainable = bool(value)
-
-    def get_weights(self) -> list[NDArray]:
-        """Return copies of the values of all weights, as NumPy arrays."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
-        """Set the values of all weights, in the order of :attr:`weights`.
-
-        Raises
-        ------
-        ShapeError
-            For a wrong number of arrays or a wrong shape; no weight is changed then.
-        """
-        variables = self.weights
-        arrays = [np.asarray(value) for value in weights]
-        if len(arrays) != len(variables):
-            raise ShapeError(
-                explain(
-                    f"the layer {self.name!r} has {len(variables)} weights, got "
-                    f"{len(arrays)} arrays",
-                    operands=_weight_rows(variables),
-                    fix=None if self.built else "build the layer first, by calling it",
-                )
-            )
-        for variable, value in zip(variables, arrays, strict=True):
-            if value.shape != variable.shape:
-                raise ShapeError(
-                    f"the weight {variable.path!r} has shape {list(variable.shape)}, "
-                    f"got an array of shape {list(value.shape)}"
-                )
-            if value.dtype.kind not in "biuf" and value.dtype != dtypes.bfloat16:
-                raise DTypeError(
-                    f"the weight {variable.path!r} holds numbers, got {value.dtype}"
-                )
-        for variable, value in zip(variables, arrays, strict=True):
-            variable.assign(value)
-
-    def count_params(self) -> int:
-        """Return how many numbers the weights hold.
-
-        Raises :class:`~nervure.errors.NotBuiltError` before the layer has weights.
-        """
-        if not self.built and type(self).build is not Layer.build and not self.weights:
-            raise NotBuiltError(
-                explain(
-                    f"the layer {self.name!r} has no weights yet, because the shape of "
-                    "its input is not known",
-                    fix="call it on data, or call build(input_shape)",
-                )
-            )
-        return sum(variable.size for variable in self.weights)
-
-    @property
-    def losses(self) -> list[Array]:
-        """What the weights' regularizers add to the loss."""
-        return [
-            Array.of_node(as_node(variable.regularizer(variable.value)))
-            for variable in self.trainable_weights
-            if variable.regularizer is not None
-        ]
-
-    # --- the layers inside -----------------------------------------------------------
-
-    def _sublayers(self) -> list[Layer]:
-        """Return the layers directly inside this one."""
-        return [layer for layer in held(self, Layer) if layer is not self]
-
-    def flattened(self) -> Iterator[Layer]:
-        """Yield this layer and all layers inside it, each once, outer ones first."""
-        seen: set[int] = set()
-        waiting: list[Layer] = [self]
-        while waiting:
-            layer = waiting.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield layer
-                waiting.extend(reversed(layer._sublayers()))
 
     # --- types and shapes ------------------------------------------------------------
 
@@ -463,8 +306,7 @@ class Layer(Configurable):
     def input(self) -> Any:
         """The symbolic input of the first call."""
         call = self._first_call("input")
-        args, kwargs = call.arguments
-        return args[0] if args else next(iter(kwargs.values()), None)
+        return _first_argument(*call.arguments)
 
     @property
     def output(self) -> Any:
@@ -497,6 +339,21 @@ class Layer(Configurable):
             )
         return self._calls[0]
 
+    def count_params(self) -> int:
+        """Return how many numbers the weights hold.
+
+        Raises :class:`~nervure.errors.NotBuiltError` before the layer has weights.
+        """
+        if not self.built and type(self).build is not Layer.build and not self.weights:
+            raise NotBuiltError(
+                explain(
+                    f"the layer {self.name!r} has no weights yet, because the shape of "
+                    "its input is not known",
+                    fix="call it on data, or call build(input_shape)",
+                )
+            )
+        return sum(variable.size for variable in self.weights)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output for inputs of a shape (None: unknown sizes).
 
@@ -519,10 +376,15 @@ class Layer(Configurable):
         config = super().get_config()
         if self._declared_shape is not None:
             config["batch_input_shape"] = list(self._declared_shape)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = as_plain(
+                self.activity_regularizer, f"{type(self).__name__}.activity_regularizer"
+            )
         return config
 
     def _config_names(self) -> list[str]:
-        return [name for name in super()._config_names() if name not in SHAPE_OPTIONS]
+        written_if_given = (*SHAPE_OPTIONS, "activity_regularizer")
+        return [one for one in super()._config_names() if one not in written_if_given]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -532,7 +394,9 @@ def _inspect(cls: type[Layer]) -> None:
     """Note what the constructor and ``call`` of a class take."""
     signature = full_signature(cls.__init__, LayerOptions, DEFAULTS)
     cls.__signature__ = signature  # type: ignore[attr-defined]
-    cls._call_parameters = inspect.signature(cls.call).parameters
+    parameters = dict(inspect.signature(cls.call).parameters)
+    parameters.pop("self", None)
+    cls._call_parameters = parameters
 
 
 _inspect(Layer)
@@ -545,13 +409,16 @@ def _is_tensor(leaf: Any) -> bool:
     )
 
 
-def _without(variables: list[Variable], others: list[Variable]) -> list[Variable]:
-    excluded = {id(variable) for variable in others}
-    return [variable for variable in variables if id(variable) not in excluded]
+def _checked_regularizer(given: Any) -> Regularizer | None:
+    if given is None or callable(given):
+        return cast("Regularizer | None", given)
+    raise ArgumentError(
+        explain(
+            f"activity_regularizer must be a function of the output, got {given!r}",
+            fix="pass a function, such as lambda x: 0.01 * nervure.sum(x * x)",
+        )
+    )
 
 
-def _weight_rows(variables: Sequence[Variable]) -> list[tuple[str, str, str]]:
-    return [
-        (variable.name, f"{variable.dtype.name}{list(variable.shape)}", variable.path)
-        for variable in variables
-    ]
+def _first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)

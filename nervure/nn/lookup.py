@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar, cast
 from nervure.errors import UnknownNameError, explain, unknown_name
 from nervure.nn.naming import snake_case
 
+# What a configuration that Keras wrote has besides; it is not needed here.
+_FURTHER_KEYS = {"module", "registered_name", "build_config", "shared_object_id"}
+
 Kind = TypeVar("Kind")
 
 # The names of functions that are known by name, for writing configurations.
@@ -100,8 +103,38 @@ class Registry(Generic[Kind]):
             raise unknown_name(self.kind, identifier, self.names)
         return cast("Kind", identifier)
 
+    def serialize(self, value: Any) -> Any:
+        """Return the configuration of an object, or the name of a known function.
+
+        Raises :class:`TypeError` for a function of the user's own.
+        """
+        name = _function_names.get(value) if callable(value) else None
+        if name is not None or value is None:
+            return name
+        if not hasattr(value, "get_config"):
+            raise TypeError(
+                f"the {self.kind} {value!r} has no configuration; write a class with "
+                "get_config() for it"
+            )
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+
+    def deserialize(
+        self, config: Any, custom_objects: Mapping[str, Any] | None = None
+    ) -> Kind:
+        """Return the object for what :meth:`serialize` returned.
+
+        ``custom_objects`` are further classes and functions by name.
+        """
+        name = config["class_name"] if isinstance(config, Mapping) else config
+        found = (custom_objects or {}).get(name)
+        if found is None:
+            return self.get(config)
+        if isinstance(config, Mapping):
+            return cast("Kind", found.from_config(dict(config["config"])))
+        return cast("Kind", found() if inspect.isclass(found) else found)
+
     def _from_config(self, config: Mapping[str, Any]) -> Kind:
-        if set(config) != {"class_name", "config"}:
+        if set(config) - _FURTHER_KEYS != {"class_name", "config"}:
             raise UnknownNameError(
                 explain(
                     f"expected the configuration of the {self.kind} with the keys "
@@ -109,6 +142,8 @@ class Registry(Generic[Kind]):
                 )
             )
         found = self.find(str(config["class_name"]))
+        if not inspect.isclass(found) and found in _function_names:
+            return cast("Kind", found)
         make = getattr(found, "from_config", None)
         if make is None:
             raise unknown_name(self.kind, config["class_name"], self.names)

@@ -37,14 +37,17 @@ class SymbolicTensor:
         How messages call it.
     origin
         The call that gives it and its place among the call's outputs, or None.
+    mask
+        The type of the mask that the array will carry, or None.
     """
 
-    __slots__ = ("dtype", "name", "origin", "shape")
+    __slots__ = ("dtype", "mask", "name", "origin", "shape")
 
     shape: PartialShape
     dtype: DType
     name: str
     origin: tuple[Call, int] | None
+    mask: SymbolicTensor | None
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class SymbolicTensor:
         self.dtype = dtypes.as_dtype(dtype)
         self.name = name if name is not None else automatic_name("symbolic_tensor")
         self.origin = origin
+        self.mask = None
 
     @property
     def ndim(self) -> int:

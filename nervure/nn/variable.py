@@ -14,6 +14,7 @@ from nervure.dtypes import DType
 from nervure.errors import DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import current_site
+from nervure.nn import constraints, regularizers
 from nervure.ops.operands import as_node
 from nervure.state import Cell
 
@@ -38,9 +39,9 @@ class Variable(Cell):
     dtype
         The type of every value; that of ``value`` by default.
     regularizer
-        A function of the value whose result is added to the loss.
+        A name, or a function of the value whose result is added to the loss.
     constraint
-        A function that maps each updated value to an allowed one.
+        A name, or a function that maps each updated value to an allowed one.
 
     >>> import nervure as nv
     >>> from nervure.nn.variable import Variable
@@ -63,8 +64,8 @@ class Variable(Cell):
         name: str = "variable",
         trainable: bool = True,
         dtype: npt.DTypeLike | None = None,
-        regularizer: Regularizer | None = None,
-        constraint: Constraint | None = None,
+        regularizer: Regularizer | str | None = None,
+        constraint: Constraint | str | None = None,
     ) -> None:
         wanted = None if dtype is None else dtypes.as_dtype(dtype)
         super().__init__(_own_array(value, wanted), name)
@@ -73,8 +74,8 @@ class Variable(Cell):
         self.trainable = bool(trainable)
         # What it was made as, which freezing and thawing a layer must not forget.
         self.born_trainable = self.trainable
-        self.regularizer = _function_or_none("regularizer", regularizer)
-        self.constraint = _function_or_none("constraint", constraint)
+        self.regularizer = regularizers.get(regularizer)
+        self.constraint = constraints.get(constraint)
 
     # --- changing the value ----------------------------------------------------------
 
@@ -175,15 +176,6 @@ def _own_array(value: Any, dtype: DType | None) -> Array:
         raise DTypeError(f"a variable holds numbers, got {data.dtype}")
     data.flags.writeable = False
     return Array.of_value(data)
-
-
-def _function_or_none(name: str, value: Any) -> Any:
-    if value is not None and not callable(value):
-        raise TypeError(
-            f"expected the {name} of a variable to be a function of its value, got "
-            f"{value!r}"
-        )
-    return value
 
 
 def _delegate(name: str) -> Callable[..., Any]:

@@ -19,6 +19,8 @@ from nervure.sklearn import rows
 from nervure.sklearn.parameters import ParameterNames
 from nervure.sklearn.state import NetworkState, built_for
 from nervure.sklearn.targets import ClassTargets, NumberTargets, as_targets
+from nervure.train.checks import whole_number
+from nervure.train.plan import DEFAULT_BATCH_SIZE
 from nervure.train.targets import Kind, kind_of
 
 # Rows that are predicted in one call, unless a batch is larger.
@@ -50,6 +52,37 @@ class Facts(NamedTuple):
     target_type_: str
 
 
+class TrainingRows(NamedTuple):
+    """The rows of a training.
+
+    Attributes
+    ----------
+    x
+        ``[rows, *features]``
+    y, encoded
+        The targets as the user has them, and as the loss takes them.
+    weights
+        ``float64[rows]`` or None.
+    """
+
+    x: NDArray
+    y: NDArray
+    encoded: NDArray
+    weights: NDArray | None
+
+    def chosen(self, places: NDArray) -> TrainingRows:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[places]
+        return TrainingRows(
+            self.x[places], self.y[places], self.encoded[places], weights
+        )
+
+    @property
+    def scaled_weights(self) -> NDArray | None:
+        """The weights as the loss takes them: 1 in the mean."""
+        return None if self.weights is None else rows.with_mean_one(self.weights)
+
+
 class NetworkEstimator(ParameterNames):
     """The base of the estimators: reads data, trains a network, keeps it.
 
@@ -71,8 +104,16 @@ class NetworkEstimator(ParameterNames):
         raise NotImplementedError(f"{type(self).__name__} makes no network")
 
     def _fit_arguments(self) -> dict[str, Any]:
-        """Return the arguments of ``Model.fit`` besides the data."""
+        """Return the arguments of ``Model.fit`` besides data and batch size."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to train")
+
+    def _batch_limit(self) -> int:
+        """Return the most rows of a training step."""
+        size = self.batch_size
+        return DEFAULT_BATCH_SIZE if size is None else batch_rows(size)
+
+    def _check_parameters(self) -> None:
+        """Raise :class:`ValueError` for a parameter that cannot be used."""
 
     def _new_targets(self, y: NDArray, classes: Any) -> Any:
         """Return what the targets are, from those of the first training."""
@@ -99,6 +140,7 @@ class NetworkEstimator(ParameterNames):
         **fit_arguments: Any,
     ) -> Any:
         """Train the network on data, a new one unless ``continuing``."""
+        self._check_parameters()
         x, targets = rows.read_training_data(
             self, X, y, self._input_dtype(), reset=not continuing, **self._y_options
         )
@@ -144,8 +186,7 @@ class NetworkEstimator(ParameterNames):
         arguments: Mapping[str, Any],
     ) -> None:
         """Encode the targets, arrange the rows and train the network."""
-        batch = arguments["batch_size"]
-        limit = batch if isinstance(batch, int | np.integer) else 0
+        limit = self._batch_limit()
         repeated = rows.counted(weights, limit)
         if repeated is not None:
             x, y, weights = x[repeated], y[repeated], None
@@ -153,24 +194,18 @@ class NetworkEstimator(ParameterNames):
         by_class = self._class_weights(y)
         if by_class is not None:
             weights = by_class if weights is None else weights * by_class
+        data = TrainingRows(x, y, encoded, weights)
         if len(x) <= limit:
-            order = rows.canonical_order(x, encoded)
-            x, encoded = x[order], encoded[order]
-            weights = None if weights is None else weights[order]
-        if weights is not None:
-            weights = rows.with_mean_one(weights)
-        self._fit_network(x, encoded, weights, arguments)
+            data = data.chosen(rows.canonical_order(x, encoded))
+        self._fit_network(data, {**arguments, "batch_size": min(limit, len(x))})
 
-    def _fit_network(
-        self,
-        x: NDArray,
-        y: NDArray,
-        weights: NDArray | None,
-        arguments: Mapping[str, Any],
-    ) -> None:
+    def _fit_network(self, data: TrainingRows, arguments: dict[str, Any]) -> None:
         """Run the training itself and keep its history."""
-        history = self.model_.fit(x, y, sample_weight=weights, **arguments)
+        history = self.model_.fit(
+            data.x, data.encoded, sample_weight=data.scaled_weights, **arguments
+        )
         self.history_ = history.history
+        self.n_iter_ = len(history.epoch)
 
     def _class_weights(self, y: NDArray) -> NDArray | None:
         """Return the weight of each row by its class."""
@@ -199,8 +234,11 @@ class NetworkEstimator(ParameterNames):
                     fix="arrange the numbers of each row as in the training",
                 )
             )
-        batch = self._fit_arguments()["batch_size"]
-        size = max(batch, PREDICTED_ROWS) if isinstance(batch, int) else PREDICTED_ROWS
+        return self._predicted(x)
+
+    def _predicted(self, x: NDArray) -> NDArray:
+        """Return the network's output for checked features."""
+        size = max(self._batch_limit(), PREDICTED_ROWS)
         return self.model_.predict(x, batch_size=size, verbose=0)
 
     def __sklearn_tags__(self) -> Any:
@@ -208,6 +246,11 @@ class NetworkEstimator(ParameterNames):
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
+
+
+def batch_rows(value: Any) -> int:
+    """Return a batch size; raises :class:`~nervure.errors.ArgumentError`."""
+    return whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
 def _missing(estimator: NetworkEstimator) -> Any:

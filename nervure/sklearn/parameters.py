@@ -60,18 +60,23 @@ class ParameterNames(BaseEstimator):
         Raises :class:`ValueError` for an unknown name, with the nearest ones; nothing
         is changed then.
         """
-        known = self.get_params(deep=True)
-        for name in parameters:
-            if name not in known:
-                name_of_class = type(self).__name__
-                raise ValueError(unknown_parameter(name_of_class, name, known))
         own = set(self._get_param_names())
+        before = dict(vars(self))
         # Replacing an object comes before setting its parameters.
-        for name in sorted(parameters, key=lambda name: name.count("__")):
-            self._set_param(name, parameters[name], own)
+        ordered = sorted(parameters, key=lambda name: name.count("__"))
+        try:
+            for name in ordered:
+                self._set_param(name, parameters[name], own)
+        except ValueError:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
 
     def _set_param(self, name: str, value: Any, own: set[str]) -> None:
+        known = own if name in own else self.get_params(deep=True)
+        if name not in known:
+            raise ValueError(unknown_parameter(type(self).__name__, name, known))
         head, _, rest = name.partition("__")
         if name in own:
             setattr(self, name, value)

@@ -127,7 +127,6 @@ class _KerasEstimator(NetworkEstimator):
 
     def _fit_arguments(self) -> dict[str, Any]:
         return {
-            "batch_size": self.batch_size,
             "epochs": self.epochs,
             "verbose": self.verbose,
             "callbacks": self.callbacks,

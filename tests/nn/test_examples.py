@@ -26,7 +26,10 @@ def test_examples(name):
 
 @pytest.mark.parametrize(
     "facade",
-    ["layers", "losses", "metrics", "optimizers", "initializers", "activations", "nn"],
+    [
+        *("layers", "losses", "metrics", "optimizers", "initializers", "activations"),
+        *("regularizers", "constraints", "nn"),
+    ],
 )
 def test_public_names_have_examples(facade):
     module = importlib.import_module(f"nervure.{facade}")

@@ -563,3 +563,53 @@ def test_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Block()(np.ones((1, 3)))
+
+
+# --- additions to the loss ----------------------------------------------------------
+
+
+class Sparse(Layer):
+    """Adds the sum of its output to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(0.5 * nv.sum(inputs))
+        return inputs * 1.0
+
+
+def test_add_loss_keeps_what_the_last_call_added():
+    layer = Sparse()
+    layer([[1.0, 3.0]])
+    layer([[2.0, 4.0]])
+    assert [float(one) for one in layer.losses] == [3.0]
+    layer.clear_losses()
+    assert layer.losses == []
+
+
+def test_a_symbolic_call_adds_nothing():
+    layer = Sparse()
+    layer(nv.layers.Input((2,)))
+    assert layer.losses == []
+
+
+def test_activity_regularizer_counts_each_sample_once():
+    layer = nv.layers.Dense(
+        1, kernel_initializer="ones", activity_regularizer=lambda x: nv.sum(x * x)
+    )
+    layer([[1.0, 1.0], [2.0, 2.0]])
+    assert [float(one) for one in layer.losses] == [10.0]  # (4 + 16) / 2, as in Keras
+
+
+def test_add_loss_refuses_what_is_no_array():
+    with pytest.raises(nv.errors.ArgumentError, match="expects an array, got float"):
+        Sparse().add_loss(3.0)
+
+
+def test_activity_regularizer_must_be_a_function():
+    with pytest.raises(nv.errors.ArgumentError, match="must be a function"):
+        nv.layers.Dense(1, activity_regularizer=3)
+
+
+def test_a_training_flag_that_was_given_is_part_of_the_call():
+    layer = nv.layers.Dropout(0.5)
+    layer(nv.layers.Input((2,)), training=False)
+    assert layer._calls[0].arguments[1] == {"training": False}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nervure as nv
-from nervure.errors import DTypeError, ShapeError
+from nervure.errors import DTypeError, ShapeError, UnknownNameError
 from nervure.ir.node import scope
 from nervure.nn.variable import Variable
 
@@ -104,8 +104,11 @@ def test_gradients_reach_variables():
     assert nv.gradients(loss, [weight.value])[0].tolist() == [4.0, 6.0]
 
 
-def test_regularizers_and_constraints_are_functions():
-    with pytest.raises(TypeError, match="regularizer of a variable to be a function"):
-        Variable(1.0, regularizer="l2")
-    with pytest.raises(TypeError, match="constraint of a variable to be a function"):
+def test_regularizers_and_constraints_are_looked_up():
+    weight = Variable([-1.0, 2.0], regularizer="l2", constraint="non_neg")
+    assert weight.regularizer(weight.value).item() == pytest.approx(0.05)
+    assert weight.constraint(weight.value).tolist() == [0.0, 2.0]
+    with pytest.raises(UnknownNameError, match="unknown regularizer: 'l3'"):
+        Variable(1.0, regularizer="l3")
+    with pytest.raises(UnknownNameError, match="unknown constraint: 3"):
         Variable(1.0, constraint=3)

@@ -59,6 +59,7 @@ class Dense(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         self.units = positive_count("units", units)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
@@ -121,6 +122,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         self.activation = activations.get(activation)
 
     def call(self, inputs: Array) -> Array:

@@ -47,6 +47,7 @@ class Dropout(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
+        self.supports_masking = True
         if (
             isinstance(rate, bool)
             or not isinstance(rate, int | float)

@@ -17,6 +17,7 @@ from nervure.nn.configuration import (
     check_option_names,
     full_signature,
 )
+from nervure.nn.masking import mask_of, masked_weights
 from nervure.nn.naming import snake_case
 
 _REDUCTIONS: Final = (
@@ -87,7 +88,7 @@ class Loss(Configurable):
             The predictions.
         sample_weight
             A weight for each value, or for each sample: it is repeated over further
-            axes.
+            axes.  Where the predictions carry a mask, what it leaves out has no weight.
 
         Raises
         ------
@@ -98,7 +99,13 @@ class Loss(Configurable):
         true = ops.asarray(y_true)
         if not dtypes.is_integer(true.dtype):
             true = ops.astype(true, self.dtype)
-        return reduced(self.call(true, pred), sample_weight, self.reduction, self.dtype)
+        weights = masked_weights(
+            sample_weight,
+            mask_of(y_pred),
+            self.dtype,
+            of_mean=self.reduction in ("sum_over_batch_size", "mean"),
+        )
+        return reduced(self.call(true, pred), weights, self.reduction, self.dtype)
 
 
 def _signature(cls: type[Loss]) -> inspect.Signature:

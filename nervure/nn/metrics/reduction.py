@@ -11,6 +11,7 @@ from nervure import ops
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.nn.losses.base import same_rank
+from nervure.nn.masking import mask_of, masked_weights
 from nervure.nn.metrics.base import Metric
 from nervure.ops.operands import as_node
 
@@ -130,8 +131,11 @@ class MeanMetricWrapper(Mean):
     def update_state(  # type: ignore[override]
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Take in targets and predictions of a batch."""
-        super().update_state(self.values(y_true, y_pred), sample_weight)
+        """Take in targets and predictions of a batch; a mask leaves entries out."""
+        weights = masked_weights(
+            sample_weight, mask_of(y_pred), self.dtype, of_mean=False
+        )
+        super().update_state(self.values(y_true, y_pred), weights)
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         """Return what is averaged."""

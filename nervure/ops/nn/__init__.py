@@ -32,21 +32,26 @@ from nervure.ops.nn.activations import (
     softsign,
     swish,
 )
+from nervure.ops.nn.convolution import conv, depthwise_conv, separable_conv
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.pooling import average_pool, max_pool
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "average_pool",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
+    "conv",
+    "depthwise_conv",
     "dropout",
     "elu",
     "exponential",
@@ -60,6 +65,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool",
     "mish",
     "moments",
     "normalize",
@@ -67,6 +73,7 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
+    "separable_conv",
     "sigmoid",
     "silu",
     "softmax",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-QUICK = frozenset({"test_copies.py", "test_steps.py", "test_training.py"})
+QUICK = frozenset(
+    {"test_copies.py", "test_steps.py", "test_training.py", "test_training_images.py"}
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
