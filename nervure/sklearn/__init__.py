@@ -9,4 +9,11 @@ Read in this order: ``base`` (from data to a trained network), ``targets`` and `
 | ``rows``, ``targets`` | features, weights and targets, checked and encoded |
 | ``base`` | what all estimators share |
 | ``state`` | a trained network that can be pickled |
+| ``functions`` | functions that make models |
+| ``stopping`` | early stopping |
+| ``mlp``, ``lbfgs``, ``penalty`` | multilayer perceptrons as in scikit-learn |
 """
+
+from nervure.sklearn.mlp import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

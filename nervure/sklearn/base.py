@@ -349,7 +349,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         return encoded
 
     def predict(self, X: Any) -> NDArray:
-        """Return the numbers of each row, ``float32[rows]`` or ``[rows, outputs]``."""
+        """Return the numbers of each row, ``float64[rows]`` or ``[rows, outputs]``."""
         output = self._output(X)
         found: NDArray = self._targets.decoded(output)
         return found

@@ -136,6 +136,9 @@ class ClassTargets:
             output = output[:, None]
         if self.form != "multilabel" and output.shape[1] == 1:
             return np.concatenate([1 - output, output], axis=1)
+        if self.form == "multilabel":
+            # Rounded to 1, a probability would say more than a network knows.
+            return output.clip(max=np.nextafter(output.dtype.type(1), 0))
         return output
 
     def decoded(self, probabilities: NDArray) -> NDArray:
@@ -176,8 +179,11 @@ class NumberTargets:
         return y
 
     def decoded(self, output: NDArray) -> NDArray:
-        """Return predictions in the form that the targets of the training had."""
-        return output.reshape(len(output), *self.shape)
+        """Return predictions in the form that the targets of the training had.
+
+        They are float64, as those of scikit-learn's regressors.
+        """
+        return output.reshape(len(output), *self.shape).astype(np.float64)
 
 
 _ONE_COLUMN: Final = 1

@@ -6,9 +6,8 @@ scikit-learn's rules.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from nervure.errors import ArgumentError, explain
 from nervure.models import Model
@@ -18,14 +17,10 @@ from nervure.sklearn.base import (
     NetworkEstimator,
     NetworkRegressor,
 )
+from nervure.sklearn.functions import called_with_facts, function_parameters
 from nervure.sklearn.parameters import unknown_parameter
 
 __all__ = ["KerasClassifier", "KerasRegressor"]
-
-_BY_NAME: Final = (
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    inspect.Parameter.KEYWORD_ONLY,
-)
 
 
 class _KerasEstimator(NetworkEstimator):
@@ -86,32 +81,17 @@ class _KerasEstimator(NetworkEstimator):
         function = self.build_fn
         if function is None and callable(self):
             function = self.__call__
-        if not callable(function):
-            return None
-        try:
-            signature = inspect.signature(function)
-        except ValueError:  # a built-in function that tells nothing
-            return None
-        found = {}
-        for name, one in signature.parameters.items():
-            if one.kind is inspect.Parameter.VAR_KEYWORD:
-                return None
-            if not name.endswith("_") and one.kind in _BY_NAME:
-                found[name] = None if one.default is one.empty else one.default
-        return found
+        return function_parameters(function)
 
     def _routed_defaults(self) -> Mapping[str, Any]:
         return self._function_parameters() or {}
 
     def _make_network(self, facts: Facts) -> Model:
         function = self._function()
-        wanted = inspect.signature(function).parameters
-        told = {
-            name: value for name, value in facts._asdict().items() if name in wanted
-        }
         own = self._get_param_names()
+        wanted = function_parameters(function) or {}
         shared = {name: getattr(self, name) for name in wanted if name in own}
-        model = function(**told, **shared, **self._routed)
+        model = called_with_facts(function, facts, {**shared, **self._routed})
         if not isinstance(model, Model) or not model.compiled:
             is_model = isinstance(model, Model)
             came = "a model that is not compiled" if is_model else repr(model)
