@@ -7,11 +7,14 @@
 
 | setting | environment variable | meaning |
 |---|---|---|
-| ``executor`` | ``NERVURE_EXECUTOR`` | ``auto``, ``reference``, ``cpu`` or ``xla`` |
+| ``executor`` | ``NERVURE_EXECUTOR`` | ``reference``, ``cpu``, ``xla`` or ``auto`` |
 | ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; 0 means all cores |
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
 | ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
+
+``auto`` means ``cpu``, and ``reference`` for what is too little work to be compiled;
+see :func:`nervure.exec.base.choose_executor`.
 """
 
 from __future__ import annotations

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from nervure.errors import MachineError, explain
 from nervure.exec.base import check_step
+from nervure.exec.cpu import runtime
 from nervure.exec.cpu.program import CpuProgram, CpuStepProgram
 from nervure.exec.cpu.target import target
 from nervure.ir.attrs import NDArray
@@ -23,6 +27,7 @@ class CpuExecutor:
     name = "cpu"
 
     def __init__(self) -> None:
+        _check_machine()
         self._programs: dict[tuple[str, str], CpuProgram] = {}
 
     def compile(self, graph: Graph) -> CpuProgram:
@@ -63,6 +68,22 @@ class CpuExecutor:
         for oldest in list(self._programs)[:-KEPT_PROGRAMS]:
             self._programs.pop(oldest, None)
         return program
+
+
+def _check_machine() -> None:
+    """Raise :class:`MachineError` if compiled code cannot run here."""
+    try:
+        if sys.maxsize < 2**32:
+            raise RuntimeError("this Python has pointers of 32 bits")
+        runtime.native()
+    except (RuntimeError, OSError, KeyError) as error:
+        raise MachineError(
+            explain(
+                f"compiled code cannot run on this machine ({platform.machine()}): "
+                f"{error}",
+                fix="choose the reference executor with NERVURE_EXECUTOR=reference",
+            )
+        ) from error
 
 
 def _buffer_value(node: Node) -> NDArray | None:
