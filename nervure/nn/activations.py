@@ -106,10 +106,13 @@ def relu(
         return nn.relu(x)
     array = linear(x)
     if threshold:
-        below = negative_slope * (array - threshold)
+        # Not 0 times what may be infinite.
+        below = negative_slope * (array - threshold) if negative_slope else 0.0
         result = ops.where(array >= threshold, array, below)
-    else:
+    elif negative_slope:
         result = nn.leaky_relu(array, negative_slope)
+    else:
+        result = nn.relu(array)
     return result if max_value is None else ops.minimum(result, max_value)
 
 

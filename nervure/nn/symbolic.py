@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy.typing as npt
 
@@ -16,6 +16,7 @@ from nervure import dtypes, tree
 from nervure.dtypes import DType
 from nervure.errors import ShapeError, TraceError, explain
 from nervure.nn.naming import automatic_name
+from nervure.ops.deferred import Deferred
 
 if TYPE_CHECKING:
     from nervure.nn.layer import Layer
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 PartialShape = tuple[int | None, ...]
 
 
-class SymbolicTensor:
+class SymbolicTensor(Deferred):
     """A tensor of which only the type is known: what a layer will be given.
+
+    Operators, slices and the functions of ``nervure`` work on it: each becomes a layer
+    of the model (:class:`~nervure.nn.layers.operation.Operation`).
 
     Attributes
     ----------
@@ -85,7 +89,77 @@ class SymbolicTensor:
             )
         )
 
+    # --- operations ------------------------------------------------------------------
+
+    # NumPy's operators leave mixed operations to us.
+    __array_ufunc__ = None
+    __array_priority__ = 1000
+
+    def deferred_call(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the symbolic result of a function, which becomes a layer."""
+        from nervure.nn.layers.operation import Operation
+
+        return Operation(name)(*args, **kwargs)
+
+    def astype(self, dtype: npt.DTypeLike) -> Any:
+        """Return the tensor in another data type."""
+        return self.deferred_call("astype", (self, dtypes.as_dtype(dtype).name), {})
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the tensor in another shape, which includes the batch."""
+        sizes = shape[0] if len(shape) == 1 else shape
+        return self.deferred_call("reshape", (self, sizes), {})
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - the name that NumPy users type
+        """The tensor with its axes reversed."""
+        return self.deferred_call("transpose", (self,), {})
+
     __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = _no_value
+
+
+def _operator(name: str, *, swapped: bool = False) -> Callable[..., Any]:
+    """Return a method for an operator that calls a function of the namespace."""
+
+    def operate(self: SymbolicTensor, *operands: Any) -> Any:
+        args = (*operands, self) if swapped else (self, *operands)
+        return self.deferred_call(name, args, {})
+
+    return operate
+
+
+_OPERATORS: Final = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "pow",
+    "matmul": "matmul",
+    "and": "logical_and",
+    "or": "logical_or",
+    "xor": "logical_xor",
+}
+_COMPARISONS: Final = {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "neg": "negative",
+    "abs": "abs",
+    "invert": "logical_not",
+    "getitem": "getitem",
+}
+
+for _symbol, _function in (_OPERATORS | _COMPARISONS).items():
+    setattr(SymbolicTensor, f"__{_symbol}__", _operator(_function))
+for _symbol, _function in _OPERATORS.items():
+    setattr(SymbolicTensor, f"__r{_symbol}__", _operator(_function, swapped=True))
+SymbolicTensor.__ne__ = _operator("not_equal")  # as layers' masks say it
+del _symbol, _function
 
 
 class Call:

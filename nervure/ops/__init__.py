@@ -58,6 +58,7 @@ from nervure.ops.data_types import (
     isdtype,
     result_type,
 )
+from nervure.ops.deferred import make_deferrable as _make_deferrable
 from nervure.ops.einstein import einsum
 from nervure.ops.elementwise import (
     abs,
@@ -342,3 +343,5 @@ __all__ = [
     "tan",
     "tanh",
 ]
+
+_make_deferrable(globals(), __all__, "")

@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy.typing as npt
-
 from nervure import step
 from nervure.array import Array
-from nervure.dtypes import DType
-from nervure.errors import ArgumentError, NotCompiledError, explain, unknown_name
+from nervure.errors import NotCompiledError, explain
 from nervure.ir.attrs import NDArray
-from nervure.nn.layer import Layer
 from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
-from nervure.nn.symbolic import SymbolicTensor
 from nervure.train import loop, plan
 from nervure.train.compile import Compiled
 from nervure.train.history import History
+from nervure.train.network import Network
 from nervure.train.prediction import Prediction
 from nervure.train.steps import Steps
-from nervure.train.summary import summary_text
 
 # The attributes that hold compiled programs, when there are none.
 _NO_PROGRAMS: Final = {"_steps": None, "_forward": None}
 
 
-class Model(Layer):
+class Model(Network):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     :class:`~nervure.models.Sequential` stacks layers.  A subclass may define ``call``
@@ -81,88 +76,6 @@ class Model(Layer):
         model._compiled = None
         model.forget_programs()
         return model
-
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        trainable: bool = True,
-        dtype: npt.DTypeLike | None = None,
-    ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
-
-    # --- the parts -------------------------------------------------------------------
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers directly inside the model."""
-        return self._sublayers()
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by its name or by its place among :attr:`layers`.
-
-        Raises
-        ------
-        UnknownNameError
-            For an unknown name, with the nearest ones.
-        ArgumentError
-            For a place that does not exist, or when not exactly one of both is given.
-        """
-        if (name is None) == (index is None):
-            raise ArgumentError(
-                explain(
-                    "get_layer expects a name or an index, got "
-                    + ("neither" if name is None else "both"),
-                    fix="write model.get_layer('dense') or model.get_layer(index=0)",
-                )
-            )
-        layers = self.layers
-        if index is not None:
-            if not -len(layers) <= index < len(layers):
-                raise ArgumentError(
-                    f"the model {self.name!r} has {len(layers)} layers, there is none "
-                    f"with index {index}"
-                )
-            return layers[index]
-        for layer in layers:
-            if layer.name == name:
-                return layer
-        raise unknown_name("layer", name, [layer.name for layer in layers])
-
-    def summary(
-        self,
-        line_length: int | None = None,
-        print_fn: Callable[[str], Any] | None = None,
-        show_trainable: bool = False,
-    ) -> None:
-        """Print the table of layers with the numbers of parameters.
-
-        Parameters
-        ----------
-        line_length
-            The number of characters of a line; by default as many as needed.
-        print_fn
-            Called once with the whole text, instead of ``print``.
-        show_trainable
-            Add a column that says whether training changes the layer.
-        """
-        text = summary_text(self, line_length, show_trainable)
-        (print_fn or print)(text)
-
-    @property
-    def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic inputs; empty as long as their shapes are unknown."""
-        return []
-
-    @property
-    def outputs(self) -> list[SymbolicTensor]:
-        """The symbolic outputs; empty as long as their shapes are unknown."""
-        return []
-
-    @property
-    def input_dtype(self) -> DType:
-        """The data type in which the model takes its input."""
-        return self.dtype
 
     # --- compile ---------------------------------------------------------------------
 

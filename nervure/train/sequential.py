@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy.typing as npt
 
+from nervure import tree
+from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.ir.node import scope
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Input, InputLayer
+from nervure.nn.masking import with_mask
 from nervure.nn.symbolic import PartialShape, SymbolicTensor, as_partial_shape
 from nervure.train.model import Model
 
@@ -146,6 +149,13 @@ class Sequential(Model):
                     fix="add layers such as nervure.layers.Dense(10)",
                 )
             )
+        if any(inner is self for inner in layer.flattened()):
+            raise ArgumentError(
+                explain(
+                    f"the model {self.name!r} cannot be a layer of itself",
+                    fix="make a new model for the inner one",
+                )
+            )
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(
                 explain(
@@ -172,11 +182,33 @@ class Sequential(Model):
         """The layers from bottom to top, without the input."""
         return list(self._stack)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pass the input through all layers."""
+        if mask is not None and isinstance(inputs, Array):
+            inputs = with_mask(inputs, mask)
         for layer in self._stack:
             inputs = layer(inputs)
         return inputs
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers from bottom to top: nothing is between them."""
+        return list(self._stack)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The name of the input in a list; empty as long as its shape is unknown."""
+        return [one.name for one in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The name of the topmost layer in a list; empty when there is none."""
+        return [one.name for one in self._stack[-1:]]
+
+    @property
+    def input_structure(self) -> tree.Structure:
+        """A single tensor."""
+        return tree.LEAF
 
     @property
     def inputs(self) -> list[SymbolicTensor]:

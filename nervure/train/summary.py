@@ -18,7 +18,10 @@ _COLUMN_WIDTHS: Final = (29, 26, 10)
 
 
 def summary_text(
-    model: Model, line_length: int | None = None, show_trainable: bool = False
+    model: Model,
+    line_length: int | None = None,
+    show_trainable: bool = False,
+    expand_nested: bool = False,
 ) -> str:
     """Return the table of layers and the totals.
 

@@ -401,7 +401,7 @@ def test_layers_without_symbolic_calls():
 
 def test_symbolic_tensors_have_no_value():
     x = Input((3,))
-    for use in (np.asarray, bool, float, len, list, lambda one: nv.sum(one)):
+    for use in (np.asarray, bool, float, len, list):
         with pytest.raises(TraceError, match="a symbolic tensor has no value"):
             use(x)
     assert repr(x) == "<SymbolicTensor 'input_layer' float32[None, 3] from input_layer>"

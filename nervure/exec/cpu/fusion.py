@@ -215,12 +215,13 @@ class Tasks:
         target.cost += other.cost
         for node in other.nodes:
             self.task_of[node] = target
-        self._add_ancestors(target, other.ancestors)
+        # No task may go on naming the other: the order counts the names.
+        both = target.bit | other.bit
+        ancestors = (target.ancestors | other.ancestors) & ~both
         for task in self._tasks:
-            if task.ancestors & other.bit:
-                task.ancestors &= ~other.bit
-                task.ancestors |= target.bit | target.ancestors
-        target.ancestors &= ~target.bit  # where it had to wait for the other itself
+            if task.ancestors & both:
+                task.ancestors = task.ancestors & ~both | target.bit | ancestors
+        target.ancestors = ancestors
         other.nodes = []
 
     def _add_ancestors(self, task: Task, bits: int) -> None:

@@ -1,6 +1,13 @@
 """Layers, a file for each family."""
 
 from nervure.nn.layer import Layer
+from nervure.nn.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nervure.nn.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
 from nervure.nn.layers.bordering import (
     Cropping1D,
     Cropping2D,
@@ -9,9 +16,31 @@ from nervure.nn.layers.bordering import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
-from nervure.nn.layers.convolution import Conv1D, Conv2D, Conv3D
+from nervure.nn.layers.convolution import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Convolution1D,
+    Convolution1DTranspose,
+    Convolution2D,
+    Convolution2DTranspose,
+    Convolution3D,
+    Convolution3DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
 from nervure.nn.layers.core import Activation, Dense
+from nervure.nn.layers.einsum_dense import EinsumDense
+from nervure.nn.layers.embedding import Embedding
 from nervure.nn.layers.input import Input, InputLayer
+from nervure.nn.layers.masking import Masking
 from nervure.nn.layers.merging import (
     Add,
     Average,
@@ -30,44 +59,121 @@ from nervure.nn.layers.merging import (
     multiply,
     subtract,
 )
+from nervure.nn.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
+)
+from nervure.nn.layers.operation import Operation
 from nervure.nn.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
 )
-from nervure.nn.layers.regularization import Dropout
-from nervure.nn.layers.reshaping import Flatten, Reshape
+from nervure.nn.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from nervure.nn.layers.wrapping import Identity, Lambda, Wrapper
 
 __all__ = [
     # core
     "Activation",
     "Dense",
+    "EinsumDense",
+    "Embedding",
+    "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
+    "Operation",
+    "Wrapper",
     # convolution
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     # pooling
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
@@ -88,15 +194,47 @@ __all__ = [
     "minimum",
     "multiply",
     "subtract",
-    # regularization
-    "Dropout",
     # reshaping
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
     "Flatten",
+    "Permute",
+    "RepeatVector",
     "Reshape",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    # regularization
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    # normalization
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "SpectralNormalization",
+    "UnitNormalization",
+    # activation
+    "ELU",
+    "LeakyReLU",
+    "PReLU",
+    "ReLU",
+    "Softmax",
+    # attention
+    "AdditiveAttention",
+    "Attention",
+    "GroupQueryAttention",
+    "MultiHeadAttention",
+    # masking
+    "Masking",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from nervure.array import Array
 from nervure.errors import ShapeError
-from nervure.nn import activations, initializers
+from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
@@ -30,9 +30,9 @@ class Dense(Layer):
     kernel_initializer, bias_initializer
         How the weights start; see ``nervure.initializers``.
     kernel_regularizer, bias_regularizer
-        Functions of the weight whose results are added to the loss.
+        Names, or functions of the weight whose results are added to the loss.
     kernel_constraint, bias_constraint
-        Functions that map each updated weight to an allowed one.
+        Names, or functions that map each updated weight to an allowed one.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
@@ -52,10 +52,10 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: Regularizer | None = None,
-        bias_regularizer: Regularizer | None = None,
-        kernel_constraint: Constraint | None = None,
-        bias_constraint: Constraint | None = None,
+        kernel_regularizer: Regularizer | str | None = None,
+        bias_regularizer: Regularizer | str | None = None,
+        kernel_constraint: Constraint | str | None = None,
+        bias_constraint: Constraint | str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
@@ -65,10 +65,10 @@ class Dense(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:

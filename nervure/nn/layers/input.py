@@ -58,6 +58,11 @@ class InputLayer(Layer):
         self._calls.append(Call(self, ((), {}), self.tensor))
 
     @property
+    def entry(self) -> Call:
+        """The call that brings the input in."""
+        return self._calls[0]
+
+    @property
     def input(self) -> SymbolicTensor:
         """The symbolic tensor that enters here."""
         return self.tensor

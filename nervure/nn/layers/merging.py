@@ -2,12 +2,15 @@
 
 All take a list.  Axes of size 1 are repeated, but never the batch; of inputs with
 different numbers of axes the shorter get axes of size 1 after the batch.
+
+Where every input has a mask, a step of the output counts if it counts in any of them.
+Inputs that do not count do not take part in products, maxima and minima, as in Keras.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from nervure import ops
@@ -24,15 +27,26 @@ from nervure.prims import contract
 class Merge(Layer):
     """The part that is the same for all layers that merge."""
 
-    def call(self, inputs: Sequence[Array]) -> Array:
+    def __init__(self, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
         """Compute the output."""
         parts = self._checked(inputs)
+        masks = [None] * len(parts) if mask is None else list(mask)
         rank = max(part.ndim for part in parts)
-        return self._merged([_with_axes(part, rank) for part in parts])
+        return self._merged([_with_axes(part, rank) for part in parts], masks)
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
-        """Return one array for arrays with equal numbers of axes."""
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
+        """Return one array for arrays with equal numbers of axes, and their masks."""
         raise NotImplementedError
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return which steps count in any of the inputs; None if one has no mask."""
+        if previous_mask is None or any(one is None for one in previous_mask):
+            return None
+        return functools.reduce(ops.logical_or, previous_mask)
 
     def _checked(self, inputs: Any, count: int | None = None) -> list[Array]:
         """Return the list of inputs, after checking that it is one."""
@@ -66,6 +80,31 @@ def _with_axes(part: Array, rank: int) -> Array:
     return ops.reshape(part, (batch, *(1,) * (rank - 1 - len(rest)), *rest))
 
 
+def _like(mask: Array, part: Array) -> Array:
+    """Return a mask of steps with further axes of size 1, as many axes as an array."""
+    return ops.reshape(mask, (*mask.shape, *(1,) * (part.ndim - mask.ndim)))
+
+
+def _extreme(
+    choose: Callable[[Array, Array], Array],
+    parts: Sequence[Array],
+    masks: Sequence[Any],
+) -> Array:
+    """Return the extreme of the elements that count.
+
+    Where none counts, the first array's element stays; the mask of the output says so.
+    """
+    result, known = parts[0], masks[0]
+    for part, mask in zip(parts[1:], masks[1:], strict=True):
+        one = part if mask is None else ops.where(_like(mask, part), part, result)
+        other = (
+            result if known is None else ops.where(_like(known, result), result, one)
+        )
+        result = choose(other, one)
+        known = None if mask is None or known is None else ops.logical_or(known, mask)
+    return result
+
+
 def _shapes_text(parts: Sequence[Array]) -> str:
     return ", ".join(str(list(part.shape)) for part in parts)
 
@@ -86,7 +125,7 @@ class Add(Merge):
     [[2.0, 2.0]]
     """
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
         return functools.reduce(ops.add, parts)
 
 
@@ -106,11 +145,11 @@ class Subtract(Merge):
     [[1.0, 1.0]]
     """
 
-    def call(self, inputs: Sequence[Array]) -> Array:
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
         """Compute the output."""
-        return super().call(self._checked(inputs, 2))
+        return super().call(self._checked(inputs, 2), mask)
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
         first, second = parts
         return first - second
 
@@ -131,8 +170,16 @@ class Multiply(Merge):
     [[8.0, 8.0]]
     """
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
-        return functools.reduce(ops.multiply, parts)
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
+        factors = [
+            part if mask is None else ops.where(_like(mask, part), part, 1.0)
+            for part, mask in zip(parts, masks, strict=True)
+        ]
+        product = functools.reduce(ops.multiply, factors)
+        known = self.compute_mask(parts, masks)
+        return (
+            product if known is None else ops.where(_like(known, product), product, 0.0)
+        )
 
 
 class Average(Merge):
@@ -151,7 +198,7 @@ class Average(Merge):
     [[0.5, 0.5]]
     """
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
         return functools.reduce(ops.add, parts) / len(parts)
 
 
@@ -171,8 +218,8 @@ class Maximum(Merge):
     [[1.0, 1.0]]
     """
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
-        return functools.reduce(ops.maximum, parts)
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
+        return _extreme(ops.maximum, parts, masks)
 
 
 class Minimum(Merge):
@@ -191,8 +238,8 @@ class Minimum(Merge):
     [[0.0, 0.0]]
     """
 
-    def _merged(self, parts: Sequence[Array]) -> Array:
-        return functools.reduce(ops.minimum, parts)
+    def _merged(self, parts: Sequence[Array], masks: Sequence[Any]) -> Array:
+        return _extreme(ops.minimum, parts, masks)
 
 
 class Concatenate(Merge):
@@ -221,7 +268,7 @@ class Concatenate(Merge):
         super().__init__(**options)
         self.axis = axis
 
-    def call(self, inputs: Sequence[Array]) -> Array:
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
         """Compute the output."""
         if self.axis == 0 and isinstance(inputs, list | tuple):
             return ops.concat(list(inputs), axis=0)
@@ -237,6 +284,18 @@ class Concatenate(Merge):
                 + _shapes_text(parts)
             )
         return ops.concat(parts, axis=self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return which steps count; all of those of an input without a mask do."""
+        if previous_mask is None or all(one is None for one in previous_mask):
+            return None
+        full = [
+            ops.ones(part.shape, dtype=bool)
+            if mask is None
+            else ops.broadcast_to(_like(mask, part), part.shape)
+            for part, mask in zip(inputs, previous_mask, strict=True)
+        ]
+        return ops.any(ops.concat(full, axis=self.axis), axis=-1)
 
 
 class Dot(Merge):
@@ -281,7 +340,7 @@ class Dot(Merge):
         self.axes = axes
         self.normalize = bool(normalize)
 
-    def call(self, inputs: Sequence[Array]) -> Array:
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
         """Compute the output."""
         x, y = self._checked(inputs, 2)
         given = (self.axes,) * 2 if isinstance(self.axes, int) else self.axes
@@ -303,6 +362,10 @@ class Dot(Merge):
         product = contract.dot(*promoted(x, y), ((0,), (0,)), ((axes[0],), (axes[1],)))
         result = Array.of_node(product)
         return ops.expand_dims(result, 1) if result.ndim == 1 else result
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return None: what a product of steps means is not known."""
+        return None
 
 
 # --- the same as functions -----------------------------------------------------------

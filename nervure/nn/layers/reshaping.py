@@ -8,10 +8,11 @@ from typing import Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain, unknown_name
+from nervure.errors import ArgumentError, ShapeError, explain, unknown_name
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
+from nervure.nn.layers.core import positive_count
 
 
 class Flatten(Layer):
@@ -95,3 +96,59 @@ class Reshape(Layer):
             )
         free = elements // known if known else 0
         return tuple(free if size == -1 else size for size in self.target_shape)
+
+
+class Permute(Layer):
+    """The axes of every sample in another order.
+
+    Parameters
+    ----------
+    dims
+        The axes of the input in the order of the output, counted from 1: the batch is
+        axis 0 and stays first.
+
+    Other arguments: see :class:`~nervure.layers.Layer`.
+
+    >>> import nervure as nv
+    >>> nv.layers.Permute((2, 1))(nv.zeros((5, 3, 4))).shape
+    (5, 4, 3)
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ArgumentError(
+                f"expected dims to be the axes from 1 on, each once, got {dims!r}"
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Array) -> Array:
+        """Compute the output."""
+        return ops.permute_dims(inputs, (0, *self.dims))
+
+
+class RepeatVector(Layer):
+    """Every sample several times: ``[batch, features]`` to ``[batch, n, features]``.
+
+    Parameters
+    ----------
+    n
+        How many times.
+
+    Other arguments: see :class:`~nervure.layers.Layer`.
+
+    >>> import nervure as nv
+    >>> nv.layers.RepeatVector(2)([[1.0, 3.0]]).tolist()
+    [[[1.0, 3.0], [1.0, 3.0]]]
+    """
+
+    def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        self.n = positive_count("n", n)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Array) -> Array:
+        """Compute the output."""
+        batch, features = inputs.shape
+        return ops.broadcast_to(inputs[:, None], (batch, self.n, features))

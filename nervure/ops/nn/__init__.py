@@ -10,6 +10,7 @@ Layers, losses and activations with the names that ``compile`` knows are in
 ``nervure.layers``, ``nervure.losses`` and ``nervure.activations``.
 """
 
+from nervure.ops.deferred import make_deferrable as _make_deferrable
 from nervure.ops.exponential import exp as exponential
 from nervure.ops.exponential import sigmoid
 from nervure.ops.nn.activations import (
@@ -32,26 +33,47 @@ from nervure.ops.nn.activations import (
     softsign,
     swish,
 )
-from nervure.ops.nn.convolution import conv, depthwise_conv, separable_conv
+from nervure.ops.nn.attention import dot_product_attention
+from nervure.ops.nn.convolution import (
+    conv,
+    conv_transpose,
+    depthwise_conv,
+    separable_conv,
+)
 from nervure.ops.nn.crossentropy import (
     binary_crossentropy_with_logits,
     categorical_crossentropy_with_logits,
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.normalization import (
+    batch_normalization,
+    layer_normalization,
+    rms_normalization,
+)
 from nervure.ops.nn.pooling import average_pool, max_pool
+from nervure.ops.nn.resampling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    upsample,
+)
 from nervure.ops.nn.softmax import log_softmax, logsumexp, softmax
 from nervure.ops.nn.statistics import moments, normalize
 from nervure.ops.searching import one_hot
 from nervure.ops.trigonometric import tanh
 
 __all__ = [
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "average_pool",
+    "batch_normalization",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
     "conv",
+    "conv_transpose",
     "depthwise_conv",
+    "dot_product_attention",
     "dropout",
     "elu",
     "exponential",
@@ -61,6 +83,7 @@ __all__ = [
     "hard_silu",
     "hard_swish",
     "hard_tanh",
+    "layer_normalization",
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
@@ -72,6 +95,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu6",
+    "rms_normalization",
     "selu",
     "separable_conv",
     "sigmoid",
@@ -82,4 +106,7 @@ __all__ = [
     "sparse_categorical_crossentropy_with_logits",
     "swish",
     "tanh",
+    "upsample",
 ]
+
+_make_deferrable(globals(), __all__, "nn.")

@@ -25,6 +25,7 @@ from nervure.ops.nn.sliding import (
 from nervure.ops.operands import promoted
 from nervure.prims import convolution
 from nervure.prims.movement import reshape
+from nervure.prims.slicing import pad
 
 
 def _operands(op: str, inputs: ArrayLike, kernel: ArrayLike) -> tuple[Node, Node]:
@@ -209,3 +210,128 @@ def separable_conv(
         inputs, depthwise_kernel, strides, padding, data_format, dilation_rate
     )
     return conv(inner, pointwise_kernel, data_format=data_format)
+
+
+def conv_transpose(
+    inputs: ArrayLike,
+    kernel: ArrayLike,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Array:
+    """Return what :func:`conv` would have made the input of: its gradient.
+
+    Every element is multiplied with the kernel, and the products are added up where
+    they overlap, ``strides`` apart.
+
+    Parameters
+    ----------
+    inputs
+        ``float[batch, *spatial, channels]``, or with "channels_first"
+        ``float[batch, channels, *spatial]``.
+    kernel
+        ``float[*window, filters, channels]``: the filters come before the channels.
+    strides
+        The step from element to element of the input in the result.
+    padding
+        "valid" for all of the result, with at least ``strides`` places an element;
+        "same" for a result of ``size * strides`` places along an axis.
+    output_padding
+        How many places more the result has at its end, instead of those that
+        ``padding`` says: after ``(size - 1) * strides + reach`` places with "valid", or
+        ``(size - 1) * strides + reach % 2`` with "same", where a window reaches over
+        ``reach`` places.
+    data_format
+        "channels_last", also None, or "channels_first".
+    dilation_rate
+        The step from element to element of a window.
+
+    Returns
+    -------
+    Array
+        ``[batch, *places, filters]`` or ``[batch, filters, *places]``.
+
+    Raises
+    ------
+    ShapeError
+        When the kernel's channels are not the input's.
+    ArgumentError, UnknownNameError
+        For sizes or names that do not exist.
+
+    Source: the sizes are those of Keras 3.
+
+    >>> import nervure as nv
+    >>> x = nv.asarray([[[1.0], [2.0]]])
+    >>> nv.nn.conv_transpose(x, nv.ones((3, 1, 1)), strides=2).ravel().tolist()
+    [1.0, 1.0, 3.0, 2.0, 2.0]
+    """
+    op = "conv_transpose"
+    x, weights = _operands(op, inputs, kernel)
+    rank = len(x.shape) - 2
+    steps = one_per_axis("strides", strides, rank)
+    dilation = one_per_axis("dilation_rate", dilation_rate, rank)
+    layout, name = data_format_name(data_format), padding_name(padding)
+    moved = channels_last(x, layout)
+    if moved.shape[-1] != weights.shape[-1]:
+        raise wrong(
+            ShapeError,
+            op,
+            f"the kernel has filters for {weights.shape[-1]} channels, the input has "
+            f"{moved.shape[-1]}",
+            [x, weights],
+            ["inputs", "kernel"],
+            fix="here a kernel is [*window, filters, channels]",
+        )
+    given: Sequence[int | None] = (None,) * rank
+    if output_padding is not None:
+        given = one_per_axis("output_padding", output_padding, rank, least=0)
+    borders = [
+        _transposed_border(reach, stride, name, more)
+        for reach, stride, more in zip(
+            reach_of(weights.shape[:-2], dilation), steps, given, strict=True
+        )
+    ]
+    result = _spread(moved, weights, steps, dilation, borders)
+    return Array.of_node(channels_restored(result, layout))
+
+
+def _transposed_border(
+    reach: int, stride: int, padding: str, more: int | None
+) -> tuple[int, int]:
+    """Return how many places of all are cut off before and after; negative: added.
+
+    All the places that some element reaches are ``(size - 1) * stride + reach``.
+    """
+    if padding == "valid":
+        return 0, -(max(stride - reach, 0) if more is None else more)
+    # `kept` is how many of them stay, besides the (size - 1) * stride.
+    kept = stride if more is None else reach % 2 + more
+    # Where the number of cut places is odd, the end loses one more of them.
+    before = min(-(-(kept + reach - 2) // 2), reach - 1)
+    low = reach - 1 - before
+    return low, reach - low - kept
+
+
+def _spread(
+    x: Node,
+    kernel: Node,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    borders: Sequence[tuple[int, int]],
+) -> Node:
+    """Return the gradient of a convolution in its input, with the given borders."""
+    reach = reach_of(kernel.shape[:-2], tuple(dilation))
+    sizes, pads, further = [], [], []
+    for size, extent, stride, (low, high) in zip(
+        x.shape[1:-1], reach, strides, borders, strict=True
+    ):
+        # A convolution may leave up to stride - 1 places at the end unused.
+        unused = min(max(-high, 0), stride - 1)
+        further.append(max(-high, 0) - unused)
+        pads.append((low, max(high, 0)))
+        sizes.append((size - 1) * stride + extent - low - max(high, 0) + unused)
+    result = convolution.conv_input_grad(x, kernel, sizes, strides, pads, dilation, 1)
+    none = (0,) * len(result.shape)
+    return pad(result, none, (0, *further, 0))

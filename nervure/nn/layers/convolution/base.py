@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
-from nervure.nn import activations, initializers
+from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.variable import Constraint, Regularizer, Variable
@@ -50,15 +50,15 @@ class SlidingLayer(Layer):
         activation: Any,
         use_bias: bool,
         bias_initializer: Any,
-        bias_regularizer: Regularizer | None,
-        bias_constraint: Constraint | None,
+        bias_regularizer: Regularizer | str | None,
+        bias_constraint: Constraint | str | None,
     ) -> None:
         """Check and store the arguments that say what happens to the sums."""
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.bias_regularizer = bias_regularizer
-        self.bias_constraint = bias_constraint
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def _channels_of(self, input_shape: Any) -> int:
         """Return the number of channels of inputs, and hold later inputs to it."""

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
-from nervure.nn import initializers
+from nervure.nn import constraints, initializers, regularizers
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.convolution.base import SlidingLayer
 from nervure.nn.layers.core import positive_count
@@ -33,10 +33,10 @@ class Convolution(SlidingLayer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: Regularizer | None = None,
-        bias_regularizer: Regularizer | None = None,
-        kernel_constraint: Constraint | None = None,
-        bias_constraint: Constraint | None = None,
+        kernel_regularizer: Regularizer | str | None = None,
+        bias_regularizer: Regularizer | str | None = None,
+        kernel_constraint: Constraint | str | None = None,
+        bias_constraint: Constraint | str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
@@ -52,8 +52,8 @@ class Convolution(SlidingLayer):
             activation, use_bias, bias_initializer, bias_regularizer, bias_constraint
         )
         self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = kernel_regularizer
-        self.kernel_constraint = kernel_constraint
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
 
     def build(self, input_shape: Any) -> None:
         """Create the kernel ``[*window, channels / groups, filters]`` and the bias."""
@@ -140,9 +140,9 @@ class Conv2D(Convolution):
     kernel_initializer, bias_initializer
         How the weights start; see ``nervure.initializers``.
     kernel_regularizer, bias_regularizer
-        Functions of the weight whose results are added to the loss.
+        Names, or functions of the weight whose results are added to the loss.
     kernel_constraint, bias_constraint
-        Functions that map each updated weight to an allowed one.
+        Names, or functions that map each updated weight to an allowed one.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 

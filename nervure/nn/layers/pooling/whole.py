@@ -127,6 +127,10 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
         )
         return total / ops.maximum(count, 1.0)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return None: there are no steps any more."""
+        return None
+
 
 class GlobalAveragePooling2D(GlobalAveragePooling):
     """The mean of each channel of an image.
