@@ -11,9 +11,18 @@ Read in this order: ``base`` (from data to a trained network), ``targets`` and `
 | ``state`` | a trained network that can be pickled |
 | ``functions`` | functions that make models |
 | ``stopping`` | early stopping |
-| ``mlp``, ``lbfgs``, ``penalty`` | multilayer perceptrons as in scikit-learn |
+| ``parts``, ``neural``, ``transformer`` | estimators around any network |
+| ``perceptron``, ``mlp``, ``lbfgs``, ``penalty`` | scikit-learn's perceptrons |
 """
 
 from nervure.sklearn.mlp import MLPClassifier, MLPRegressor
+from nervure.sklearn.neural import NeuralClassifier, NeuralRegressor
+from nervure.sklearn.transformer import NeuralTransformer
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "NeuralTransformer",
+]

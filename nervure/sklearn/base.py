@@ -141,10 +141,7 @@ class NetworkEstimator(ParameterNames):
     ) -> Any:
         """Train the network on data, a new one unless ``continuing``."""
         self._check_parameters()
-        x, targets = rows.read_training_data(
-            self, X, y, self._input_dtype(), reset=not continuing, **self._y_options
-        )
-        targets = as_targets(targets)
+        x, targets = self._read(X, y, reset=not continuing)
         weights = rows.read_weights(sample_weight, x)
         generator = (
             self._generator if continuing else check_random_state(self.random_state)
@@ -156,6 +153,13 @@ class NetworkEstimator(ParameterNames):
             arguments = {**self._fit_arguments(), **fit_arguments}
             self._run(x, targets, weights, arguments)
         return self
+
+    def _read(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+        """Return features and targets, checked."""
+        x, targets = rows.read_training_data(
+            self, X, y, self._input_dtype(), reset=reset, **self._y_options
+        )
+        return x, as_targets(targets)
 
     def _begin(self, x: NDArray, y: NDArray, classes: Any) -> None:
         """Make a network for data."""

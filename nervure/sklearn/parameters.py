@@ -35,8 +35,13 @@ class ParameterNames(BaseEstimator):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Without this, tools would show the signature of __new__.
-        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        # Without this, tools would show the signature of __new__.  scikit-learn takes
+        # whatever is in it for a parameter's name, so `**others` is not.
+        own = [
+            one
+            for one in list(inspect.signature(cls.__init__).parameters.values())[1:]
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
         cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
 
     def _routed_defaults(self) -> Mapping[str, Any]:

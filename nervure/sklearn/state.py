@@ -7,6 +7,7 @@ for first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,13 @@ class NetworkState:
         self._owner = owner
         self._parameters = parameters
         self._facts = facts
+        self._programs: dict[Any, Any] = {}
+
+    def program(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what was made for a key, making it at first; copies make it anew."""
+        if key not in self._programs:
+            self._programs[key] = make()
+        return self._programs[key]
 
     @property
     def model(self) -> Model:
@@ -65,7 +73,7 @@ class NetworkState:
             if model is None
             else [one.numpy() for one in _variables(model)]
         )
-        return {**vars(self), "_model": None, "_arrays": arrays}
+        return {**vars(self), "_model": None, "_arrays": arrays, "_programs": {}}
 
 
 def built_for(model: Model, features: tuple[int, ...]) -> int:

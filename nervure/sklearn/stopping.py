@@ -137,7 +137,8 @@ class StoppingEstimator(NetworkEstimator):
         output = self._predicted(data.x)
         if not isinstance(self._targets, ClassTargets):
             decoded = self._targets.decoded(output)
-            return float(r2_score(data.y, decoded, sample_weight=data.weights))
+            true, found = (one.reshape(len(one), -1) for one in (data.y, decoded))
+            return float(r2_score(true, found, sample_weight=data.weights))
         decoded = self._targets.decoded(self._targets.probabilities(output))
         right = decoded == data.y
         if right.ndim == 2:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nervure.sklearn import MLPClassifier, MLPRegressor
+from nervure.layers import Dense
+from nervure.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    NeuralTransformer,
+)
+
+
+def network(n_classes_, target_type_, units=16):
+    output = "sigmoid" if target_type_ == "multilabel" else "softmax"
+    return [Dense(units, activation="relu"), Dense(n_classes_, activation=output)]
+
 
 ESTIMATORS = [
     MLPClassifier(),
@@ -13,6 +26,11 @@ ESTIMATORS = [
     MLPClassifier(solver="lbfgs", max_iter=50),
     MLPRegressor(),
     MLPRegressor(solver="lbfgs", max_iter=50),
+    NeuralClassifier(),
+    NeuralClassifier(network, epochs=30, model__units=24, optimizer__beta_1=0.8),
+    NeuralRegressor(),
+    NeuralTransformer(epochs=20),
+    NeuralTransformer(epochs=20, target="classes"),
 ]
 
 
