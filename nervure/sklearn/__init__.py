@@ -12,14 +12,17 @@ Read in this order: ``base`` (from data to a trained network), ``targets`` and `
 | ``functions`` | functions that make models |
 | ``stopping`` | early stopping |
 | ``parts``, ``neural``, ``transformer`` | estimators around any network |
-| ``perceptron``, ``mlp``, ``lbfgs``, ``penalty`` | scikit-learn's perceptrons |
+| ``conv`` | a network for images |
+| ``perceptron``, ``mlp``, ``lbfgs`` | multilayer perceptrons as in scikit-learn |
 """
 
+from nervure.sklearn.conv import ConvClassifier
 from nervure.sklearn.mlp import MLPClassifier, MLPRegressor
 from nervure.sklearn.neural import NeuralClassifier, NeuralRegressor
 from nervure.sklearn.transformer import NeuralTransformer
 
 __all__ = [
+    "ConvClassifier",
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",

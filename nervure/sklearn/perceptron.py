@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from nervure import dtypes, ops
@@ -25,8 +26,8 @@ from nervure.sklearn.base import (
     TrainingRows,
     batch_rows,
 )
-from nervure.sklearn.penalty import Penalty
 from nervure.sklearn.stopping import Patience, StoppingEstimator
+from nervure.state import Cell
 
 AUTOMATIC_BATCH: Final = 200
 _SMALLEST_RATE: Final = 1e-6
@@ -36,6 +37,13 @@ _ACTIVATIONS: Final = {
     "logistic": "sigmoid",
     "tanh": "tanh",
     "relu": "relu",
+}
+
+
+_THEIR_NAMES: Final = {
+    "sigmoid": "logistic",
+    "linear": "identity",
+    "exponential": "exp",
 }
 
 
@@ -135,7 +143,6 @@ class Perceptron(StoppingEstimator):
 
     def _make_network(self, facts: Facts) -> Model:
         dtype = self._input_dtype()
-        penalty = Penalty(dtype) if self.alpha else None
         widths = [facts.n_features_in_, *self._widths(), self._output_units(facts)]
         names = [_ACTIVATIONS[self.activation]] * (len(widths) - 2)
         names.append(self._output_activation(facts))
@@ -150,12 +157,14 @@ class Perceptron(StoppingEstimator):
                     activation=name,
                     kernel_initializer=RandomUniform(-bound, bound),
                     bias_initializer=RandomUniform(-bound, bound),
-                    kernel_regularizer=penalty,
                     input_shape=(int(fan_in),),
                     dtype=dtype,
                 )
             )
-        model.compile(self._optimizer(), self._loss(facts))
+        loss = self._loss(facts)
+        if self.alpha:
+            loss = Penalised(loss, model)
+        model.compile(self._optimizer(), loss)
         return model
 
     def _optimizer(self) -> Any:
@@ -216,17 +225,15 @@ class Perceptron(StoppingEstimator):
         super()._begin(x, y, classes)
         self.n_layers_ = len(self._widths()) + 2
         self.n_outputs_ = self._output_units(self._facts)
-        self.out_activation_ = {"sigmoid": "logistic", "linear": "identity"}.get(
-            name := self._output_activation(self._facts), name
-        )
+        name = self._output_activation(self._facts)
+        self.out_activation_ = _THEIR_NAMES.get(name, name)
         self.t_ = 0
         self.loss_curve_: list[float] = []
 
     def _fit_network(self, data: TrainingRows, arguments: dict[str, Any]) -> None:
-        whole = arguments["batch_size"] if self.solver != "lbfgs" else len(data.x)
-        if self.alpha:
-            penalty = self.model_.layers[0].kernel_regularizer
-            penalty.set(0.5 * self.alpha / whole)
+        loss = self.model_.loss
+        if isinstance(loss, Penalised):
+            loss.set(0.5 * self.alpha)
         if self.solver == "lbfgs":
             self._minimize(data)
             return
@@ -327,6 +334,33 @@ def _warn_unfinished(iterations: int) -> None:
 
 
 # --- losses --------------------------------------------------------------------------
+
+
+class Penalised(Loss):
+    """A loss, and the squares of a model's kernels divided by the rows of the batch.
+
+    Their strength is an input of the program, so that networks that differ in it share
+    one program.
+    """
+
+    def __init__(self, loss: Loss, model: Model) -> None:
+        super().__init__(name=loss.name, dtype=loss.dtype)
+        self._inner = loss
+        self._model = model
+        self._strength = Cell(Array.of_value(np.zeros((), loss.dtype)), "penalty")
+
+    def set(self, strength: float) -> None:
+        """Choose the strength."""
+        value = np.asarray(strength, self.dtype)
+        self._strength.store(Array.of_value(value))
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """Return the loss of a batch."""
+        loss = self._inner(y_true, y_pred, sample_weight)
+        strength = self._strength.value / y_pred.shape[0]
+        for layer in self._model.layers:
+            loss = loss + strength * ops.sum(layer.kernel * layer.kernel)
+        return loss
 
 
 class SummedCrossentropy(BinaryCrossentropy):

@@ -7,6 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nervure.layers import Dense
 from nervure.sklearn import (
+    ConvClassifier,
     MLPClassifier,
     MLPRegressor,
     NeuralClassifier,
@@ -27,7 +28,8 @@ ESTIMATORS = [
     MLPRegressor(),
     MLPRegressor(solver="lbfgs", max_iter=50),
     NeuralClassifier(),
-    NeuralClassifier(network, epochs=30, model__units=24, optimizer__beta_1=0.8),
+    NeuralClassifier(network, epochs=80, model__units=24, optimizer__beta_1=0.8),
+    ConvClassifier(),
     NeuralRegressor(),
     NeuralTransformer(epochs=20),
     NeuralTransformer(epochs=20, target="classes"),
