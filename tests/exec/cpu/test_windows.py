@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -23,6 +23,7 @@ from nervure.prims.movement import broadcast, transpose
 from nervure.prims.select import select
 from nervure.prims.unary import tanh
 from nervure.prims.window import window_max, window_max_grad, window_sum
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -39,7 +40,7 @@ def test_samples(name: str, dtype: DType, number: int) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(40, 200)
 def test_random_windows(data: st.DataObject) -> None:
     spatial = data.draw(st.integers(1, 3))
     sizes = [data.draw(st.integers(1, 8)) for _ in range(spatial)]
