@@ -25,6 +25,7 @@ from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from tests.exec.cpu.effort import examples
 from tests.exec.cpu.growth import deep_graph
+from tests.exec.cpu.guarded import guarded
 from tests.exec.cpu.stability import judge
 from tests.exec.cpu.test_primitives_cpu import levels
 from tests.strategies import random_graphs
@@ -54,12 +55,12 @@ def values_for(node: Node, random: np.random.Generator) -> NDArray:
 def run_everywhere(graph: Graph, inputs: list[NDArray]) -> list[NDArray]:
     """Run with several numbers of threads, once in an arena full of NaN's bits.
 
-    All runs must agree in every bit.
+    All runs must agree in every bit, and none may write beside its memory.
     """
     program = CpuExecutor().compile(graph)
     first: list[NDArray] | None = None
     for threads in THREADS:
-        with config.override(num_threads=threads):
+        with config.override(num_threads=threads), guarded():
             memory.poison = threads == 2
             try:
                 results = program(inputs)

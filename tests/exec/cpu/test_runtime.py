@@ -416,7 +416,7 @@ def test_an_interrupt_ends_a_long_run_of_steps() -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert process.stdout.readline() == "interrupted\n"
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 1.0  # fit: 0.2, see test_interrupt
             assert process.wait(30) == 0
         finally:
             process.kill()
