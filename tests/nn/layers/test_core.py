@@ -15,6 +15,7 @@ from nervure.layers import (
     Identity,
     Input,
     Lambda,
+    ReversibleEmbedding,
     Wrapper,
 )
 from nervure.models import Sequential
@@ -195,6 +196,25 @@ def test_embedding_learns():
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(numbers, labels, epochs=15, batch_size=50, verbose=0)
     assert history.history["accuracy"][-1] == 1.0
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_reversible_embedding(tied):
+    layer = ReversibleEmbedding(7, 3, tied, mask_zero=True, logit_soft_cap=0.5)
+    vectors = layer(np.array([[1, 0, 6]]))
+    assert vectors.mask.tolist() == [[True, False, True]]
+    table = layer.get_weights()
+    back = table[0].T if tied else table[1]
+    got = layer(vectors, reverse=True)
+    expected = 0.5 * np.tanh(vectors.numpy() @ back / 0.5)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
+    assert layer(Input((3,)), reverse=True).shape == (None, 7)
+    config = layer.get_config()
+    assert ReversibleEmbedding.from_config(config).get_config() == config
+    half = ReversibleEmbedding(7, 3, reverse_dtype="float16")
+    assert half(half([[1]]), reverse=True).dtype == "float16"
+    with pytest.raises(ArgumentError, match="expected logit_soft_cap to be above 0"):
+        ReversibleEmbedding(7, 3, logit_soft_cap=0.0)
 
 
 # --- Identity, Lambda, Wrapper -------------------------------------------------------
