@@ -19,7 +19,11 @@ from nervure.train.history import History
 from nervure.train.network import Network
 from nervure.train.objectives import Objectives
 from nervure.train.prediction import Predictions, has_names, input_types, output_names
-from nervure.train.rows import Form, unpack_x_y_sample_weight
+from nervure.train.rows import (
+    Form,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
 from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
@@ -354,7 +358,8 @@ class Trainer(Network):
             one if dtype is None else ops.astype(one, dtype)
             for one, dtype in zip(leaves, types, strict=True)
         ]
-        outputs = self.predict_step(tree.unflatten(structure, arrays))
+        given = tree.unflatten(structure, arrays)
+        outputs = self.predict_step(pack_x_y_sample_weight(given))
         self.clear_losses()
         return outputs
 
