@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -297,6 +299,42 @@ def test_wrapper():
     np.testing.assert_allclose(layer(x), 2 * inner(x).numpy(), rtol=1e-6)
     assert [one.path for one in layer.weights] == [one.path for one in inner.weights]
     assert layer(Input((3,))).shape == (None, 4)
-    assert layer.get_config()["layer"]["class_name"] == "Dense"
+    config = layer.get_config()
+    assert config["layer"]["class_name"] == "Dense"
+    again = Doubled.from_config(config)
+    assert isinstance(again.layer, Dense)
+    assert again.get_config() == config
     with pytest.raises(ArgumentError, match="Doubled expects a layer, got 'dense'"):
         Doubled("dense")
+
+
+CONVOLUTION = {"filters": 2, "kernel_size": 3}
+MADE = {
+    "Embedding": {"input_dim": 5, "output_dim": 2},
+    "ReversibleEmbedding": {"input_dim": 5, "output_dim": 2},
+    "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 4, "bias_axes": "c"},
+    "Conv2D": {**CONVOLUTION, "kernel_regularizer": "l2"},
+    "Conv1DTranspose": {**CONVOLUTION, "strides": 2, "output_padding": 1},
+    "SeparableConv2D": {**CONVOLUTION, "padding": "same"},
+    "DepthwiseConv1D": {"kernel_size": 2, "activation": "relu"},
+    "AdaptiveMaxPooling2D": {"output_size": (2, 3)},
+    "AveragePooling3D": {"pool_size": 2},
+    "UpSampling2D": {"size": (2, 1), "interpolation": "bilinear"},
+    "Cropping2D": {"cropping": ((1, 0), (2, 2))},
+    "ZeroPadding1D": {"padding": (0, 2)},
+    "Permute": {"dims": (2, 1)},
+    "RepeatVector": {"n": 3},
+    "Concatenate": {"axis": 1},
+    "Dot": {"axes": (1, 2), "normalize": True},
+    "Add": {},
+    "Identity": {},
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_layers_become_plain_data_and_back(name):
+    layer = getattr(nv.layers, name)(**MADE[name], name="one", trainable=False)
+    config = nv.layers.serialize(layer)
+    again = nv.layers.deserialize(json.loads(json.dumps(config)))
+    assert type(again) is type(layer)
+    assert nv.layers.serialize(again) == config
