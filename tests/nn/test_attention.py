@@ -6,7 +6,13 @@ import torch
 
 import nervure as nv
 from nervure.errors import ArgumentError, NervureError, ShapeError
-from nervure.layers import Input, MultiHeadAttention
+from nervure.layers import (
+    AdditiveAttention,
+    Attention,
+    GroupQueryAttention,
+    Input,
+    MultiHeadAttention,
+)
 from nervure.models import Model
 from nervure.ops import nn
 from tests.nn.gradients import assert_like_torch, randomize
@@ -211,3 +217,138 @@ def test_wrong_uses_of_multi_head_attention():
         MultiHeadAttention(2, 3, attention_axes=2)(x, x)
     with pytest.raises(NervureError):
         MultiHeadAttention(2, 3)(x, x, attention_mask=np.ones((2, 4, 4), bool))
+
+
+def test_the_output_has_the_mask_of_the_query():
+    query = nv.layers.Masking()(np.array([[[1.0], [0.0]]], "float32"))
+    value = nv.layers.Masking()(np.array([[[1.0], [2.0], [0.0]]], "float32"))
+    for layer in (MultiHeadAttention(1, 2), GroupQueryAttention(2, 2, 1)):
+        outputs, weights = layer(query, value, return_attention_scores=True)
+        assert outputs.mask.tolist() == [[True, False]]
+        assert weights.mask is None
+        assert (weights.numpy()[..., 2] == 0).all()
+        assert layer(query, value).mask.tolist() == [[True, False]]
+    outputs, weights = Attention()([query, value], return_attention_scores=True)
+    assert outputs.mask.tolist() == [[True, False]]
+    assert outputs.numpy()[0, 1].tolist() == [0.0]
+    assert (weights.numpy()[..., 2] == 0).all()
+
+
+# --- GroupQueryAttention -------------------------------------------------------------
+
+
+def test_group_query_attention_against_torch():
+    query, value = random.normal(size=(2, 5, 6)), random.normal(size=(2, 7, 4))
+    layer = GroupQueryAttention(3, 4, 2, dtype="float64")
+    layer(query, value)
+    randomize(layer)
+
+    def expected(query, value, wq, bq, wk, bk, wv, bv, wo, bo):
+        project = torch.tensordot
+        heads = heads_of_torch(
+            project(query, wq, 1) + bq,
+            (project(value, wk, 1) + bk).repeat_interleave(2, dim=2),
+            (project(value, wv, 1) + bv).repeat_interleave(2, dim=2),
+        )
+        return project(heads, wo, 2) + bo
+
+    assert_like_torch(layer, expected, query, value)
+
+
+def test_shapes_and_masks_of_group_query_attention():
+    layer = GroupQueryAttention(3, 4, 2, dropout=0.5, seed=1)
+    outputs, weights = layer(
+        Input((None, 6)), Input((7, 4)), return_attention_scores=True
+    )
+    assert outputs.shape == (None, None, 6)
+    assert weights.shape == (None, 4, None, 7)
+    assert GroupQueryAttention.from_config(layer.get_config()).dropout == 0.5
+    x = random.normal(size=(2, 5, 6)).astype("float32")
+    layer = GroupQueryAttention(3, 4, 1)
+    _, weights = layer(x, x, use_causal_mask=True, return_attention_scores=True)
+    upper = np.triu(np.ones((5, 5), bool), 1)
+    assert (weights.numpy()[..., upper] == 0).all()
+    with pytest.raises(ArgumentError, match="a multiple of the 3 heads"):
+        GroupQueryAttention(2, 4, 3)
+    with pytest.raises(ArgumentError, match="the 3 axes"):
+        GroupQueryAttention(2, 4, 2)(x[None], x[None])
+
+
+# --- Attention, AdditiveAttention ----------------------------------------------------
+
+
+def test_attention_against_torch():
+    query, value = random.normal(size=(2, 4, 3)), random.normal(size=(2, 5, 3))
+    scaled = Attention(use_scale=True, dtype="float64")
+    scaled([query, value])
+    randomize(scaled)
+    key = random.normal(size=(2, 5, 3))
+
+    class Listed:
+        """The layer with separate arguments."""
+
+        trainable_weights = scaled.trainable_weights
+
+        def __call__(self, *inputs):
+            return scaled(list(inputs))
+
+    def expected(query, value, key, scale):
+        return torch.softmax(scale * query @ key.transpose(1, 2), -1) @ value
+
+    assert_like_torch(Listed(), expected, query, value, key)
+
+
+@pytest.mark.parametrize("use_scale", [True, False])
+def test_scores_of_sums(use_scale):
+    query, value = random.normal(size=(2, 4, 3)), random.normal(size=(2, 5, 3))
+    sums = query[:, :, None] + value[:, None]
+    for layer in (
+        AdditiveAttention(use_scale, dtype="float64"),
+        Attention(use_scale, "concat", dtype="float64"),
+    ):
+        layer([query, value])
+        randomize(layer)
+        _, weights = layer([query, value], return_attention_scores=True)
+        scale = layer.scale.numpy() if use_scale else 1.0
+        if layer.concat_score_weight is None:
+            scores = (scale * np.tanh(sums)).sum(-1)
+        else:
+            scores = layer.concat_score_weight.numpy() * np.tanh(scale * sums).sum(-1)
+        powers = np.exp(scores)
+        expected = powers / powers.sum(-1, keepdims=True)
+        np.testing.assert_allclose(weights, expected, rtol=1e-10)
+
+
+def test_masks_of_attention():
+    query = random.normal(size=(2, 4, 3)).astype("float32")
+    value = random.normal(size=(2, 5, 3)).astype("float32")
+    value_mask = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)
+    query_mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], bool)
+    outputs, weights = Attention()(
+        [query, value], mask=[query_mask, value_mask], return_attention_scores=True
+    )
+    assert (weights.numpy()[0][:, [2, 4]] == 0).all()
+    assert (weights.numpy()[1] == 0).all()
+    assert (outputs.numpy()[0, 3] == 0).all()
+    _, weights = Attention()(
+        [query, value], use_causal_mask=True, return_attention_scores=True
+    )
+    assert (weights.numpy()[:, np.triu(np.ones((4, 5), bool), 1)] == 0).all()
+
+
+def test_shapes_and_wrong_uses_of_attention():
+    outputs, weights = Attention()(
+        [Input((4, 3)), Input((None, 6)), Input((None, 3))],
+        return_attention_scores=True,
+    )
+    assert outputs.shape == (None, 4, 6)
+    assert weights.shape == (None, 4, None)
+    shapes = [(None, 4, 3), (None, 5, 6), (None, 5, 3)]
+    assert AdditiveAttention().compute_output_shape(shapes) == (None, 4, 6)
+    config = AdditiveAttention(dropout=0.2).get_config()
+    assert "score_mode" not in config
+    assert AdditiveAttention.from_config(config).dropout == 0.2
+    with pytest.raises(ValueError, match="unknown score_mode"):
+        Attention(score_mode="cosine")
+    with pytest.raises(ShapeError, match="got 1 inputs"):
+        Attention()(np.ones((2, 3, 4)))

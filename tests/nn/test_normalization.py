@@ -7,7 +7,16 @@ from torch.nn import functional
 
 import nervure as nv
 from nervure.errors import ArgumentError, AxisError, ShapeError
-from nervure.layers import BatchNormalization, Dense, Input, LayerNormalization
+from nervure.layers import (
+    BatchNormalization,
+    Dense,
+    GroupNormalization,
+    Input,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
+)
 from nervure.step import Step
 from tests.nn.gradients import assert_like_torch, randomize
 
@@ -206,3 +215,136 @@ def test_wrong_axes_of_layer_normalization():
         LayerNormalization(2)(np.ones((3, 4)))
     with pytest.raises(ArgumentError, match="names an axis twice"):
         LayerNormalization([1, -1])(np.ones((3, 4)))
+
+
+# --- GroupNormalization --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((2, 5, 4, 6), -1), ((2, 6, 5, 4), 1)])
+@pytest.mark.parametrize("groups", [1, 2, 6, -1])
+def test_group_normalization_against_torch(shape, axis, groups):
+    x = random.normal(2.0, 3.0, size=shape)
+    layer = GroupNormalization(groups, axis, 1e-5, dtype="float64")
+    layer(x)
+    randomize(layer)
+
+    def expected(x, gamma, beta):
+        first = x if axis == 1 else torch.movedim(x, -1, 1)
+        count = 6 if groups == -1 else groups
+        out = functional.group_norm(first, count, gamma, beta, 1e-5)
+        return out if axis == 1 else torch.movedim(out, 1, -1)
+
+    assert_like_torch(layer, expected, x)
+
+
+def test_group_normalization_of_symbolic_tensors():
+    assert GroupNormalization(2)(Input((None, None, 6))).shape == (None, None, None, 6)
+    assert GroupNormalization(-1)(Input((6,))).shape == (None, 6)
+    with pytest.raises(ShapeError, match="a multiple of its 4 groups, got 6"):
+        GroupNormalization(4)(Input((6,)))
+    with pytest.raises(ShapeError, match="is not known"):
+        GroupNormalization(2)(Input((3, None)))
+
+
+def test_wrong_arguments_of_group_normalization():
+    for groups in (0, -2, 1.5, True):
+        with pytest.raises(ArgumentError, match="expected groups"):
+            GroupNormalization(groups)
+    with pytest.raises(TypeError, match="expected axis"):
+        GroupNormalization(2, [1])
+    with pytest.raises(ArgumentError, match="is the batch"):
+        GroupNormalization(2, 0)(np.ones((4, 4)))
+
+
+# --- RMSNormalization, UnitNormalization ---------------------------------------------
+
+
+@pytest.mark.parametrize("axes", [-1, (1, 2)])
+def test_rms_normalization_against_torch(axes):
+    x = random.normal(2.0, 3.0, size=(4, 5, 3))
+    layer = RMSNormalization(axes, dtype="float64")
+    layer(x)
+    randomize(layer)
+    shape = (3,) if axes == -1 else (5, 3)
+
+    def expected(x, scale):
+        return functional.rms_norm(x, shape, scale, 1e-6)
+
+    assert_like_torch(layer, expected, x)
+    assert layer(Input((5, 3))).shape == (None, 5, 3)
+
+
+def test_unit_normalization_against_torch():
+    x = random.normal(size=(4, 5, 3))
+    layer = UnitNormalization(dtype="float64")
+    assert_like_torch(layer, lambda x: functional.normalize(x, dim=-1), x)
+    whole = UnitNormalization([1, 2])(x.astype("float32")).numpy()
+    np.testing.assert_allclose(np.square(whole).sum((1, 2)), 1.0, rtol=1e-5)
+    assert UnitNormalization()(np.zeros((2, 3))).tolist() == [[0.0] * 3] * 2
+    huge = UnitNormalization()(np.full((1, 4), 1e30, "float32"))
+    assert huge.tolist() == [[0.5] * 4]
+    assert UnitNormalization()(Input((None, 3))).shape == (None, None, 3)
+    with pytest.raises(AxisError):
+        UnitNormalization(2)(np.ones((2, 2)))
+
+
+# --- SpectralNormalization -----------------------------------------------------------
+
+
+def test_spectral_normalization_divides_by_the_largest_singular_value():
+    x = random.normal(size=(6, 5))
+    dense = Dense(4, dtype="float64", kernel_initializer="random_normal")
+    layer = SpectralNormalization(dense, 100, dtype="float64")
+    layer(x)
+    kernel = dense.kernel.numpy()
+    np.testing.assert_allclose(layer(x), x @ kernel, rtol=1e-12)
+    expected = kernel / np.linalg.svd(kernel)[1][0]
+    np.testing.assert_allclose(layer(x, training=True), x @ expected, rtol=1e-6)
+    np.testing.assert_allclose(dense.kernel, expected, rtol=1e-6)
+    assert [one.name for one in layer.weights] == ["kernel", "vector_u", "bias"]
+    assert [one.name for one in layer.trainable_weights] == ["kernel", "bias"]
+
+
+def test_spectral_normalization_goes_on_from_step_to_step():
+    x = random.normal(size=(6, 5)).astype("float32")
+    dense = Dense(4)
+    layer = SpectralNormalization(dense)
+    layer.build((None, 5))
+
+    def step(constants, varying):
+        layer(constants[0], training=True)
+
+    Step(step).run([x], [np.zeros(60, "float32")])
+    assert abs(np.linalg.norm(dense.kernel.numpy(), 2) - 1) < 1e-3
+
+
+def test_a_kernel_of_zeros_stays():
+    dense = Dense(4, kernel_initializer="zeros")
+    layer = SpectralNormalization(dense)
+    x = np.ones((2, 3), "float32")
+    assert layer(x, training=True).tolist() == [[0.0] * 4] * 2
+    before = layer.vector_u.tolist()
+    layer(x, training=True)
+    assert layer.vector_u.tolist() == before
+
+    def gradient():
+        kernel = dense.kernel.value
+        return nv.gradients(nv.sum(layer(x, training=True)), [kernel])[0]
+
+    assert np.isfinite(nv.compile(gradient)().numpy()).all()
+
+
+def test_spectral_normalization_of_other_layers():
+    images = random.normal(size=(2, 6, 6, 3)).astype("float32")
+    conv = nv.layers.Conv2D(4, 3)
+    layer = SpectralNormalization(conv, 50)
+    assert layer(images, training=True).shape == (2, 4, 4, 4)
+    matrix = conv.kernel.numpy().reshape(-1, 4)
+    assert abs(np.linalg.norm(matrix, 2) - 1) < 1e-3
+    assert SpectralNormalization(nv.layers.Embedding(5, 2))(
+        np.array([[1, 2]])
+    ).shape == (1, 2, 2)
+    with pytest.raises(ArgumentError, match="a weight 'kernel' or 'embeddings'"):
+        SpectralNormalization(nv.layers.Flatten())(images)
+    with pytest.raises(ArgumentError, match="power_iterations"):
+        SpectralNormalization(conv, 0)

@@ -172,6 +172,8 @@ class ProjectedAttention(Layer):
             use_causal_mask,
             self.sliding_window,
         )
+        # The maps have nothing to do with masks: they are in `allowed`.
+        query, value, key = (with_mask(one, None) for one in (query, value, key))
         heads, weights = self._attend(
             self.query_dense(query),
             self.key_dense(key),

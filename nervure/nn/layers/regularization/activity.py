@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 from nervure.array import Array
 from nervure.nn.arguments import non_negative_number
@@ -42,6 +42,8 @@ class ActivityRegularization(Layer):
         """Return the input."""
         return inputs
 
-    def _config_names(self) -> list[str]:
-        # It follows from the others.
-        return [one for one in super()._config_names() if one != "activity_regularizer"]
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this, as plain data."""
+        config = super().get_config()
+        config.pop("activity_regularizer", None)  # it follows from the others
+        return config
