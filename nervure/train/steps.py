@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from nervure import ops
 from nervure.array import Array, parameter
 from nervure.dtypes import DType
 from nervure.ir.attrs import NDArray
+from nervure.ops.mixed import products_in
 from nervure.step import Step
 from nervure.train.late_checks import Suspicion
 from nervure.train.pace import Pace
@@ -82,17 +84,22 @@ class Steps:
         arrays = self._arrays(data, batch)
         if not self._model.run_eagerly:
             self.suspicion.watch(data, arrays)
-        logs = self._model.train_step(self._batch(arrays))
+        with self._precision():
+            logs = self._model.train_step(self._batch(arrays))
         if isinstance(self.train_report, LogReport):
             self.train_report.keep(logs)
         self._model.clear_losses()
 
     def _test(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a test step."""
-        logs = self._model.test_step(self._batch(self._arrays(data, batch)))
+        with self._precision():
+            logs = self._model.test_step(self._batch(self._arrays(data, batch)))
         if isinstance(self.test_report, LogReport):
             self.test_report.keep(logs)
         self._model.clear_losses()
+
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        return products_in(self._model.require_compiled("a step").product_type)
 
     def _arrays(self, data: list[Array], batch: list[Array]) -> list[Array]:
         """Return the rows of a batch."""
