@@ -38,7 +38,7 @@ from nervure.nn.layers.convolution import (
 )
 from nervure.nn.layers.core import Activation, Dense
 from nervure.nn.layers.einsum_dense import EinsumDense
-from nervure.nn.layers.embedding import Embedding
+from nervure.nn.layers.embedding import Embedding, ReversibleEmbedding
 from nervure.nn.layers.input import Input, InputLayer
 from nervure.nn.layers.masking import Masking
 from nervure.nn.layers.merging import (
@@ -139,6 +139,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "Operation",
+    "ReversibleEmbedding",
     "Wrapper",
     # convolution
     "Conv1D",
