@@ -100,6 +100,16 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from nervure.nn.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    Hashing,
+    IntegerLookup,
+    Normalization,
+    Rescaling,
+    StringLookup,
+    TextVectorization,
+)
 from nervure.nn.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -235,6 +245,15 @@ __all__ = [
     "Attention",
     "GroupQueryAttention",
     "MultiHeadAttention",
+    # preprocessing
+    "CategoryEncoding",
+    "Discretization",
+    "Hashing",
+    "IntegerLookup",
+    "Normalization",
+    "Rescaling",
+    "StringLookup",
+    "TextVectorization",
     # masking
     "Masking",
 ]
