@@ -118,6 +118,18 @@ from nervure.nn.layers.preprocessing import (
     StringLookup,
     TextVectorization,
 )
+from nervure.nn.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+    TimeDistributed,
+)
 from nervure.nn.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -131,6 +143,7 @@ from nervure.nn.layers.regularization import (
 from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from nervure.nn.layers.wrapping import Identity, Lambda, Wrapper
+from nervure.nn.serialization import know_classes
 
 __all__ = [
     # core
@@ -212,6 +225,19 @@ __all__ = [
     "minimum",
     "multiply",
     "subtract",
+    # recurrent
+    "Bidirectional",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "RNN",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "TimeDistributed",
+    # regularization
+    "Dropout",
     # reshaping
     "Cropping1D",
     "Cropping2D",
@@ -229,7 +255,6 @@ __all__ = [
     # regularization
     "ActivityRegularization",
     "AlphaDropout",
-    "Dropout",
     "GaussianDropout",
     "GaussianNoise",
     "SpatialDropout1D",
@@ -273,3 +298,7 @@ __all__ = [
     # masking
     "Masking",
 ]
+
+know_classes(
+    {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)}
+)
