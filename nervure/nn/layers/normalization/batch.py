@@ -124,7 +124,7 @@ class BatchNormalization(AffineLayer):
     def build(self, input_shape: Any) -> None:
         """Create the weights ``[features]``: four, and three more for ``renorm``."""
         (place,) = places(self, self.axis, input_shape)
-        features = (input_shape[place],)
+        features: Any = (input_shape[place],)
         self._add_affine(features)
         self.moving_mean = self.add_weight(
             features, self.moving_mean_initializer, trainable=False, name="moving_mean"
@@ -141,7 +141,7 @@ class BatchNormalization(AffineLayer):
             ndim=len(input_shape), axes={self.axis: input_shape[place]}
         )
 
-    def _add_renorm_weights(self, features: tuple[int | None]) -> None:
+    def _add_renorm_weights(self, features: Any) -> None:
         """Create the moments that correct, with the deviation instead of its square."""
 
         def first_deviation(shape: Any, dtype: Any = None) -> Array:
@@ -165,11 +165,12 @@ class BatchNormalization(AffineLayer):
             mean, variance = self._moments(wide, mask)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
-        offset_and_scale: Any = (self.beta, self.gamma)
+        offset: Any = self.beta
+        scale: Any = self.gamma
         if learning and self.renorm:
-            offset_and_scale = self._corrected(mean, variance)
+            offset, scale = self._corrected(mean, variance)
         outputs = nn.batch_normalization(
-            wide, mean, variance, self.axis, *offset_and_scale, self.epsilon
+            wide, mean, variance, self.axis, offset, scale, self.epsilon
         )
         # Afterwards: outside of a trace this evaluates the moments, which then forget
         # the graph that the outputs need for their derivatives.

@@ -26,10 +26,9 @@ class HostLayer(Layer):
     ``call``, which is given what the user passed.
     """
 
-    def __call__(
-        self, inputs: Any, *, training: bool | None = None, **options: Any
-    ) -> Any:
+    def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """Apply the layer to texts: a NumPy array, lists of strings, or a string."""
+        inputs = args[0] if args else kwargs.get("inputs")
         if isinstance(inputs, SymbolicTensor):
             raise TraceError(
                 explain(
@@ -42,7 +41,7 @@ class HostLayer(Layer):
         if not self.built:
             self.build(np.shape(inputs))
             self.built = True
-        return self.call(inputs, **options)
+        return self.call(*args, **kwargs)
 
 
 def as_texts(values: Any, name: str) -> NDArray:

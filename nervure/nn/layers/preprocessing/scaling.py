@@ -115,7 +115,7 @@ class Normalization(Layer):
     def build(self, input_shape: PartialShape) -> None:
         """Create the moments, unless they are given."""
         kept = self._kept(input_shape)
-        sizes = [input_shape[axis] for axis in kept]
+        sizes: Any = [input_shape[axis] for axis in kept]
         if self.mean is not None:
             self._placed(np.asarray(self.mean), input_shape)  # tells if it fits
             return
