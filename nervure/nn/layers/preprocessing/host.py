@@ -28,7 +28,7 @@ class HostLayer(Layer):
 
     def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """Apply the layer to texts: a NumPy array, lists of strings, or a string."""
-        inputs = args[0] if args else kwargs.get("inputs")
+        inputs: Any = args[0] if args else kwargs.get("inputs")
         if isinstance(inputs, SymbolicTensor):
             raise TraceError(
                 explain(
