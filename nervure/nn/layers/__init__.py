@@ -100,6 +100,24 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from nervure.nn.layers.preprocessing import (
+    CategoryEncoding,
+    CenterCrop,
+    Discretization,
+    Hashing,
+    IntegerLookup,
+    Normalization,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Rescaling,
+    Resizing,
+    StringLookup,
+    TextVectorization,
+)
 from nervure.nn.layers.recurrent import (
     GRU,
     LSTM,
@@ -261,6 +279,23 @@ __all__ = [
     "Attention",
     "GroupQueryAttention",
     "MultiHeadAttention",
+    # preprocessing
+    "CenterCrop",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "Resizing",
+    "CategoryEncoding",
+    "Discretization",
+    "Hashing",
+    "IntegerLookup",
+    "Normalization",
+    "Rescaling",
+    "StringLookup",
+    "TextVectorization",
     # masking
     "Masking",
 ]
