@@ -179,7 +179,7 @@ class DirectWriter:
             return 1
         parts = -(-tiling.group_panels * size // WEIGHTS)
         image = self.problem.image_bytes
-        if parts == 1 or image * parts > tiling.group_panels * size * items.count:
+        if parts <= 1 or image * parts > tiling.group_panels * size * items.count:
             return 1
         return min(parts, tiling.blocks[0].number)
 
