@@ -131,6 +131,8 @@ def fit(model: Model, plan: FitPlan) -> History:
         callbacks.call("on_train_end", logs)
         raise
     else:
+        if model.optimizer is not None and options.epochs > options.initial_epoch:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
         callbacks.call("on_train_end", logs)
     finally:
         display.close()

@@ -28,6 +28,7 @@ from nervure.train.prediction import input_types
 from nervure.train.rows import Form, Rows
 from nervure.train.shuffle import Order
 from nervure.train.streams import BatchFeed, LazyFeed
+from nervure.train.tables import check_rows_of_tables
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -315,7 +316,9 @@ def _read_features(model: Model, column: Column, numbers: NDArray, of: str) -> N
             )
         )
     data, places = column.read(numbers), numbers + column.start
-    return checked_features(model, data, f"x{of}", shapes[0], types[0], places)
+    x = checked_features(model, data, f"x{of}", shapes[0], types[0], places)
+    check_rows_of_tables(model, 0, x, f"x{of}", places)
+    return x
 
 
 def _present(values: Iterable[NDArray | None]) -> tuple[NDArray, ...]:

@@ -7,10 +7,11 @@ from typing import Any
 from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled
 from nervure.train.history import History
+from nervure.train.saving.methods import Saving
 from nervure.train.trainer import Trainer
 
 
-class Model(Trainer):
+class Model(Saving, Trainer):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     ``Model(inputs, outputs)`` consists of the calls of layers that lead from symbolic

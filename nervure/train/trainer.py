@@ -205,7 +205,8 @@ class Trainer(Network):
         before = [variable.value for variable in variables]
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
-        self.require_optimizer().apply(gradients(loss, before), variables)
+        optimizer = self.require_optimizer()
+        optimizer.apply(gradients(optimizer.scale_loss(loss), before), variables)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -358,8 +359,9 @@ class Trainer(Network):
             one if dtype is None else ops.astype(one, dtype)
             for one, dtype in zip(leaves, types, strict=True)
         ]
-        given = tree.unflatten(structure, arrays)
-        outputs = self.predict_step(pack_x_y_sample_weight(given))
+        # In a tuple of its own: a list of inputs is no pair of inputs and targets.
+        data = pack_x_y_sample_weight(tree.unflatten(structure, arrays))
+        outputs = self.predict_step(data)
         self.clear_losses()
         return outputs
 
