@@ -214,6 +214,10 @@ class Layer(OwnsWeights):
         # 8. Hand over.
         return outputs
 
+    def _build_for(self, shapes: Any) -> None:
+        """Build the layer because it is called for the first time."""
+        self.build(shapes)
+
     def _run(
         self, training: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -372,6 +376,17 @@ class Layer(OwnsWeights):
         )
         run = functools.partial(self._run, False)
         return shapes_of(infer_outputs(run, (inputs,), {}))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: not the calls, whose chains may be long.
+
+        A copied model makes those of its own graph again.
+        """
+        return {**vars(self), "_calls": [], "_added_losses": []}
+
+    def remember_call(self, call: Call) -> None:
+        """Take a symbolic call back, after the layer was copied."""
+        self._calls.append(call)
 
     # --- configuration ---------------------------------------------------------------
 

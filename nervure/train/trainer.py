@@ -386,4 +386,9 @@ class Trainer(Network):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: everything but programs, which it makes itself."""
-        return {**vars(self), **_NO_PROGRAMS, "predictions": {}, "_steps": []}
+        return {
+            **super().__getstate__(),
+            **_NO_PROGRAMS,
+            "predictions": {},
+            "_steps": [],
+        }
