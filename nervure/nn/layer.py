@@ -384,6 +384,11 @@ class Layer(OwnsWeights):
         """
         return {**vars(self), "_calls": [], "_added_losses": []}
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the layer has been called on symbolic tensors."""
+        return bool(self._calls)
+
     def remember_call(self, call: Call) -> None:
         """Take a symbolic call back, after the layer was copied."""
         self._calls.append(call)

@@ -23,6 +23,7 @@ from nervure.nn.inference import infer_outputs
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Operation
 from nervure.nn.masking import mask_leaves, mask_of, with_mask
+from nervure.nn.registry import CustomObjectScope
 from nervure.nn.symbolic import PartialShape, SymbolicTensor, map_shapes
 from nervure.train.arrange import arranged
 from nervure.train.json_form import to_json
@@ -297,11 +298,17 @@ class Network(Layer):
         return [one for one in names if one not in ("inputs", "outputs")]
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a model with new weights from what :meth:`get_config` returned."""
-        if "input_layers" not in config:
-            return super().from_config(config)
-        inputs, outputs = connected(config)
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned.
+
+        ``custom_objects`` are further classes and functions by name.
+        """
+        with CustomObjectScope(custom_objects):
+            if "input_layers" not in config:
+                return super().from_config(config)
+            inputs, outputs = connected(config)
         return cls(
             inputs,
             outputs,

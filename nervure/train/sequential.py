@@ -319,11 +319,16 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a model with new weights from what :meth:`get_config` returned."""
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned.
+
+        ``custom_objects`` are further classes and functions by name.
+        """
         if cls.__init__ is not Sequential.__init__:
-            return super().from_config(config)
-        layers = [deserialize(one) for one in config["layers"]]
+            return super().from_config(config, custom_objects)
+        layers = [deserialize(one, custom_objects) for one in config["layers"]]
         return cls(
             layers,
             name=config["name"],
