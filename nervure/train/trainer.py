@@ -9,6 +9,7 @@ from typing import Any, Final
 from nervure import ops, step, tree
 from nervure.array import Array
 from nervure.errors import ArgumentError, NotCompiledError, explain
+from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
 from nervure.nn.symbolic import PartialShape
@@ -68,6 +69,7 @@ class Trainer(Network):
         self._compiled = compiled
         self._steps = []
         self._objectives = None
+        self._forward = None
         self.stop_training = False
 
     @property
@@ -79,6 +81,14 @@ class Trainer(Network):
     def optimizer(self) -> Optimizer | None:
         """The optimizer, or None before ``compile``."""
         return None if self._compiled is None else self._compiled.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        if self._compiled is None:
+            self.take_compiled(Compiled(value))
+            return
+        self._compiled.optimizer = optimizers.get(value)
+        self._steps = []
 
     @property
     def loss(self) -> Any:

@@ -212,3 +212,15 @@ def test_single_batches():
     np.testing.assert_allclose(
         output, fitted.predict(x, verbose=0), rtol=1e-5, atol=1e-6
     )
+
+
+def test_another_optimizer_is_used_from_the_next_step_on():
+    x, y = line(12)
+    model = regressor()
+    before = model.get_weights()
+    model.optimizer = nv.optimizers.SGD(0.0)
+    model.fit(x, y, verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    model.optimizer = "sgd"
+    model.fit(x, y, verbose=0)
+    assert not np.array_equal(before[0], model.get_weights()[0])
