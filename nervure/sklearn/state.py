@@ -15,7 +15,8 @@ import numpy as np
 from nervure import random
 from nervure.ir.attrs import NDArray
 from nervure.models import Model
-from nervure.train.prediction import check_features, prediction_of
+from nervure.train.inputs import read_inputs
+from nervure.train.prediction import predictions_of
 
 if TYPE_CHECKING:
     from nervure.nn.variable import Variable
@@ -82,7 +83,8 @@ def built_for(model: Model, features: tuple[int, ...]) -> int:
     Raises :class:`~nervure.errors.ShapeError` for features that it does not take.
     """
     row = np.zeros((1, *features), np.float32)
-    return prediction_of(model, check_features(model, row, "X")).classes
+    (output,) = predictions_of(model, *read_inputs(model, row)).each
+    return output.classes
 
 
 def _variables(model: Model) -> list[Variable]:

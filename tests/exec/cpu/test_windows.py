@@ -107,7 +107,7 @@ def test_pooling(shape: tuple[int, ...], size: int, stride: int) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(20, 60)
 def test_gradients_of_maxima_that_were_noted(data: st.DataObject) -> None:
     window = [1, *data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)), 1]
     rests = [0, *(data.draw(st.integers(0, one - 1)) for one in window[1:-1]), 0]
