@@ -127,11 +127,18 @@ def type_name(layer: Layer) -> str:
 
 
 def shape_text(layer: Layer) -> str:
-    """Return the shape of a layer's output, ``?`` while it is unknown."""
+    """Return the shape of a layer's output, ``?`` while it is unknown.
+
+    Where only data told a layer its input, the rows that they had say nothing.
+    """
     try:
         shape: Any = layer.output_shape
     except NervureError:  # not built yet, or its output depends on more than shapes
         return "?"
+    seen = layer.built_for
+    is_one = isinstance(shape, tuple) and shape and isinstance(seen, tuple) and seen
+    if is_one and not layer.is_connected and shape[0] == seen[0]:
+        return str((None, *shape[1:]))
     return str(shape)
 
 

@@ -276,3 +276,34 @@ def test_wrong_inputs(given, message):
 def test_unknown_layers_have_near_names():
     with pytest.raises(UnknownNameError, match="did you mean 'cls'"):
         two_by_two().get_layer("cl")
+
+
+def test_a_subclass_is_built_for_a_shape():
+    class Own(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = Dense(3)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Own()
+    model.build((None, 4))
+    assert model.built and [one.shape for one in model.weights] == [(4, 3), (3,)]
+    assert model.predict(np.ones((2, 4)), verbose=0).shape == (2, 3)
+
+
+def test_a_mask_goes_through_models():
+    ids = Input((4,), dtype="int32")
+    rows = nv.layers.Embedding(5, 3, mask_zero=True)(ids)
+    inner = Model(ids, rows)
+    seen = []
+
+    class Watching(Layer):
+        def call(self, inputs, mask=None):
+            self.supports_masking = True
+            seen.append(mask)
+            return inputs * 1.0
+
+    Model(ids, Watching()(inner(ids)))(np.array([[1, 2, 0, 0]]))
+    assert seen[-1].tolist() == [[True, True, False, False]]

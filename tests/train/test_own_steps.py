@@ -92,6 +92,48 @@ def test_a_model_without_call():
     assert all(map(np.array_equal, right, model.right.get_weights()))
 
 
+def test_an_autoencoder_as_keras_users_write_it():
+    class Sampling(Layer):
+        def call(self, inputs):
+            mean, log_variance = inputs
+            return mean + nv.exp(0.5 * log_variance) * 0.1
+
+    class Autoencoder(Model):
+        def __init__(self, encoder, decoder):
+            super().__init__()
+            self.encoder, self.decoder = encoder, decoder
+            self.total = Mean(name="total")
+
+        @property
+        def metrics(self):
+            return [self.total]
+
+        def call(self, inputs):
+            return self.decoder(self.encoder(inputs)[2])
+
+        def train_step(self, data):
+            mean, log_variance, code = self.encoder(data, training=True)
+            distance = nv.sum((data - self.decoder(code)) ** 2, axis=-1)
+            excess = 1 + log_variance - mean**2 - nv.exp(log_variance)
+            loss = nv.mean(distance - 0.5 * nv.sum(excess, axis=-1))
+            weights = self.trainable_weights
+            self.optimizer.apply(nv.gradients(loss, weights), weights)
+            self.total.update_state(loss)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    x = Input((6,))
+    hidden = Dense(8, activation="relu")(x)
+    mean, log_variance = Dense(2)(hidden), Dense(2)(hidden)
+    code = Sampling()([mean, log_variance])
+    decoder = Sequential([Dense(8, activation="relu", input_shape=(2,)), Dense(6)])
+    model = Autoencoder(Model(x, [mean, log_variance, code]), decoder)
+    model.compile("adam")
+    rows = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    totals = model.fit(rows, epochs=5, verbose=0).history["total"]
+    assert totals == sorted(totals, reverse=True)
+    assert model.predict(rows[:5], verbose=0).shape == (5, 6)
+
+
 def test_compute_loss_of_ones_own():
     class Doubled(Model):
         def compute_loss(self, x, y, y_pred, sample_weight=None):
@@ -209,4 +251,18 @@ def test_single_batches():
     assert model.test_on_batch(x, y) == fitted.evaluate(x, y, verbose=0)
     assert model.test_on_batch(x[:5], y[:5]) == fitted.evaluate(x[:5], y[:5], verbose=0)
     output = model.predict_on_batch(x)
-    np.testing.assert_allclose(output, fitted.predict(x, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        output, fitted.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_another_optimizer_is_used_from_the_next_step_on():
+    x, y = line(12)
+    model = regressor()
+    before = model.get_weights()
+    model.optimizer = nv.optimizers.SGD(0.0)
+    model.fit(x, y, verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    model.optimizer = "sgd"
+    model.fit(x, y, verbose=0)
+    assert not np.array_equal(before[0], model.get_weights()[0])

@@ -123,6 +123,11 @@ def test_classes_of_ones_own_are_passed():
     assert found.get_layer("thrice").factor == 3.0
     with nv.utils.custom_object_scope({"Scale": Scale}):
         assert model_from_json(text).get_layer("thrice").factor == 3.0
+    config = branched(Scale(3.0, name="thrice")).get_config()
+    found = Model.from_config(config, custom_objects={"Scale": Scale})
+    assert found.get_layer("thrice").factor == 3.0
+    stack = Sequential([Scale(4.0)]).get_config()
+    assert Sequential.from_config(stack, {"Scale": Scale}).layers[0].factor == 4.0
     own = Own(3, name="mine")
     assert model_from_json(own.to_json(), {"Own": Own}).units == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import nervure as nv
@@ -157,3 +158,18 @@ def test_models_inside_are_shown_when_wanted():
         "inner (Sequential)           (None, 3)                 15",
         "   └ deep (Dense)            (None, 3)                 15",
     ]
+
+
+def test_a_subclass_shows_no_number_of_rows():
+    class Own(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = Dense(3)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Own()
+    model(np.ones((7, 2)))
+    row = "dense (Dense)                (None, 3)                 9"
+    assert text_of(model).splitlines()[4] == row
