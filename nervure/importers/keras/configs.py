@@ -72,7 +72,7 @@ def translated(
         return _sequential(path, config, arguments, custom, level)
     if name in _MODELS and name not in custom:
         return _functional(path, arguments, custom, level)
-    if ".ops." in str(config.get("module")):
+    if _is_operation(config, name, arguments):
         return _operation(path, name, arguments)
     return {
         "class_name": name,
@@ -137,6 +137,19 @@ def _of_model(path: Path, arguments: dict[str, Any]) -> dict[str, Any]:
         "trainable": arguments.get("trainable", True),
         "dtype": _dtype(path, arguments.get("dtype", "float32")),
     }
+
+
+def _is_operation(config: dict[str, Any], name: str, arguments: dict[str, Any]) -> bool:
+    """Tell whether a class is a function of arrays, not the layer of the same name.
+
+    Files of the older format do not say where a class is from; but all layers have the
+    argument ``trainable``.
+    """
+    module = config.get("module")
+    if module is not None:
+        return ".ops." in str(module)
+    is_layer = "trainable" in arguments or name == "InputLayer"
+    return not is_layer and snake_case(name) in OPERATIONS
 
 
 def _operation(path: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
