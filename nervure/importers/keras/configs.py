@@ -207,6 +207,8 @@ def _value(path: Path, value: Any, custom: Mapping[str, Any], level: int) -> Any
     if "class_name" not in value:
         return {k: _value(path, one, custom, level + 1) for k, one in value.items()}
     name, arguments = value["class_name"], value.get("config")
+    if not isinstance(name, str):
+        raise damaged(path, f"it has the class name {name!r}")
     if name == "function":
         return _function(arguments, custom)
     if name == "__tuple__":
