@@ -23,16 +23,22 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(build)
-    def build_layer(self: Layer, input_shape: Any) -> None:
+    def build_layer(self: Layer, *input_shapes: Any, **named: Any) -> None:
         if getattr(self, "_is_building", False):  # super().build(...) of a subclass
-            build(self, input_shape)
+            build(self, *input_shapes, **named)
             return
-        shapes = map_shapes(as_partial_shape, input_shape)
+        given = (*input_shapes, *named.values())
+        shapes = map_shapes(
+            as_partial_shape, given[0] if len(given) == 1 else list(given)
+        )
         before, added = dict(vars(self)), list(self._added)
         self._is_building = True
         try:
             with scope(self.name), untraced():
-                build(self, shapes)
+                if len(given) == 1:
+                    build(self, shapes)
+                else:
+                    build(self, *input_shapes, **named)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)

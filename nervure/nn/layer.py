@@ -192,7 +192,7 @@ class Layer(OwnsWeights):
         self._check_input(inputs)
         # 3. Build once; then more is known.
         if not self.built:
-            self.build(shapes_of(inputs))
+            self.build(self._shapes_to_build(args, kwargs))
             self.built = True
             self._check_input(inputs)
         # 4. Decide whether this is training.
@@ -233,6 +233,10 @@ class Layer(OwnsWeights):
                 return with_output_masks(self, first, outputs, previous)
         finally:
             _training.reset(token)
+
+    def _shapes_to_build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what ``build`` is given: the shape of the first argument."""
+        return shapes_of(_first_argument(args, kwargs))
 
     def _regularize_activity(self, outputs: Any) -> None:
         """Add what the regularizer of the output asks for, for each sample."""

@@ -28,6 +28,7 @@ from nervure.prims import binary, leaf
 from nervure.prims.leaf import buffer_leaf, const, iota
 from nervure.prims.movement import broadcast, reshape
 from nervure.prims.select import cast, select
+from nervure.state import Cell
 
 # Data up to this many elements become part of the graph's text, where equal data are
 # one node; more stay outside as a buffer.
@@ -76,6 +77,8 @@ def asarray(
     """
     check_device(device)
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(obj, Cell):
+        obj = obj.value
     if isinstance(obj, Array):
         return obj if wanted is None else Array.of_node(cast(obj.node, wanted))
     if copy is False:

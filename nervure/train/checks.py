@@ -17,6 +17,7 @@ import numpy as np
 from nervure.errors import ArgumentError, DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.train.data import Numbers, position
+from nervure.train.late_checks import put_off
 
 # Rows examined at a time: enough for NumPy to be fast, few enough to stay in a cache.
 _BLOCK_VALUES = 1 << 18
@@ -182,21 +183,38 @@ def numbered(numbers: NDArray) -> Iterator[None]:
         _numbers.reset(token)
 
 
+def row_number(place: int, numbers: NDArray | None = None) -> int:
+    """Return the number of a row in the data, given its place in what is checked."""
+    known = _numbers.get() if numbers is None else numbers
+    return place if known is None else int(known[place])
+
+
 def finite(
     values: NDArray, given: Numbers, what: str, numbers: NDArray | None = None
 ) -> None:
     """Raise for NaN, infinity, or numbers that float32 does not hold.
 
+    Large arrays may be looked at later; see ``train/late_checks.py``.
+
     ``values`` are what will be computed with, ``given`` is what the user passed; both
     are the rows ``numbers`` of it, or all.
     """
-    if values.dtype.kind in "biu" or _all_finite(values):
+    if values.dtype.kind in "biu":
+        return
+    if put_off(values.nbytes, lambda: _finite(values, given, what, numbers)):
+        return
+    _finite(values, given, what, numbers)
+
+
+def _finite(
+    values: NDArray, given: Numbers, what: str, numbers: NDArray | None
+) -> None:
+    if _all_finite(values):
         return
     bad = ~np.isfinite(values)
     place = tuple(int(one) for one in np.argwhere(bad)[0])
     original = given.values
-    numbers = _numbers.get() if numbers is None else numbers
-    row = place[0] if numbers is None else int(numbers[place[0]])
+    row = row_number(place[0], numbers)
     where = position((row, *place[1:]), given.columns)
     one = np.asarray(original)[place]
     rows = np.unique(np.nonzero(bad)[0]).size

@@ -14,6 +14,7 @@ from nervure.train.arrange import arranged
 from nervure.train.batch_sources import is_batches
 from nervure.train.data import announce, as_numbers, features
 from nervure.train.prediction import fitted_features, input_types
+from nervure.train.tables import check_rows_of_tables
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -45,6 +46,8 @@ def read_inputs(
     checks.same_length(
         [(name + of, len(one)) for name, one in zip(names, values, strict=True)]
     )
+    for place, one in enumerate(values):
+        check_rows_of_tables(model, place, one, names[place] + of)
     return values, structure
 
 

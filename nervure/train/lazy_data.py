@@ -18,6 +18,7 @@ from nervure.train.examples import Raw, checked_weights, read_raw
 from nervure.train.inputs import checked_features, expected_shapes, parts_of
 from nervure.train.lazy_rows import Column, as_column, is_lazy
 from nervure.train.prediction import input_types
+from nervure.train.tables import check_rows_of_tables
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -153,7 +154,9 @@ def read_features(model: Model, column: Column, numbers: NDArray, of: str) -> ND
             )
         )
     data, places = column.read(numbers), numbers + column.start
-    return checked_features(model, data, f"x{of}", shapes[0], types[0], places)
+    x = checked_features(model, data, f"x{of}", shapes[0], types[0], places)
+    check_rows_of_tables(model, 0, x, f"x{of}", places)
+    return x
 
 
 def present(values: Iterable[NDArray | None]) -> tuple[NDArray, ...]:

@@ -13,6 +13,7 @@ from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
 from nervure.nn.symbolic import PartialShape
 from nervure.nn.tracking import held, unique
+from nervure.ops.mixed import products_in
 from nervure.train.arrange import arranged, entries_like
 from nervure.train.compile import Compiled
 from nervure.train.history import History
@@ -205,7 +206,8 @@ class Trainer(Network):
         before = [variable.value for variable in variables]
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
-        self.require_optimizer().apply(gradients(loss, before), variables)
+        optimizer = self.require_optimizer()
+        optimizer.apply(gradients(optimizer.scale_loss(loss), before), variables)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -360,7 +362,8 @@ class Trainer(Network):
         ]
         # In a tuple of its own: a list of inputs is no pair of inputs and targets.
         data = pack_x_y_sample_weight(tree.unflatten(structure, arrays))
-        outputs = self.predict_step(data)
+        with products_in(self._compiled.product_type if self._compiled else None):
+            outputs = self.predict_step(data)
         self.clear_losses()
         return outputs
 

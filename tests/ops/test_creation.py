@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import nervure as nv
 from nervure.errors import ArgumentError, DTypeError, ShapeError, UnknownNameError
+from nervure.state import Cell
 from tests.ops.checks import assert_close, assert_equal
 
 
@@ -171,3 +172,12 @@ def test_a_wrong_axis_is_an_index_error_and_a_value_error() -> None:
     for kind in (IndexError, ValueError):
         with pytest.raises(kind, match="axis 2 is out of range"):
             nv.expand_dims(nv.asarray([1.0]), axis=2)
+
+
+def test_asarray_of_a_cell_stays_connected() -> None:
+    cell = Cell(nv.asarray([1.0, 2.0]))
+    assert nv.asarray(cell) is cell.value
+    doubled = nv.compile(lambda: nv.asarray(cell) * 2)
+    assert doubled().tolist() == [2.0, 4.0]
+    cell.value = nv.asarray([5.0, 6.0])
+    assert doubled().tolist() == [10.0, 12.0]

@@ -15,15 +15,20 @@ from nervure.exec.cpu.kernel import Bands, Slot
 from nervure.exec.cpu.views import View
 from nervure.ir.node import Node
 
-# Rows of a band, at least: a multiple of the lanes of every vector of four-byte
+# Short rows of a band, at least: a multiple of the lanes of every vector of four-byte
 # elements, so that bands of a matrix without gaps begin with whole vectors.
 HEIGHT: Final = 16
-# The most bands; fewer rows than two bands are not worth it.
+# The most bands; fewer rows than two bands of short rows are not worth it.
 MOST: Final = 64
+# Elements of a long row, such as an image: there a band may be a single row.
+LONG: Final = 1024
+MOST_LONG: Final = 32
 
 
-def band_height(rows: int) -> int:
-    """Return the height of the bands of an axis; 0 if it is too short."""
+def band_height(rows: int, length: int = 0) -> int:
+    """Return the height of the bands of rows of a length; 0 if they are too few."""
+    if length >= LONG:
+        return -(-rows // MOST_LONG) if rows >= 2 else 0
     return HEIGHT * -(-rows // (HEIGHT * MOST)) if rows >= 2 * HEIGHT else 0
 
 
@@ -45,10 +50,12 @@ def unaligned(root: Node) -> View:
     return View(root, 0, (), ())
 
 
-def bands_of(rows: int, views: Sequence[View], writes: Sequence[Slot]) -> Bands:
+def bands_of(
+    rows: int, height: int, views: Sequence[View], writes: Sequence[Slot]
+) -> Bands:
     """Return the bands of a kernel that reads views and writes whole rows."""
     by_row = {view.root: True for view in views}
     for view in views:
         by_row[view.root] = by_row[view.root] and is_by_row(view, rows)
     read = [root for root, aligned in by_row.items() if aligned]
-    return Bands(rows, frozenset([*read, *writes]))
+    return Bands(rows, height, frozenset([*read, *writes]))

@@ -117,12 +117,24 @@ class DirectWriter:
         self.wide = dtypes.accumulator(problem.dtype)
         self.element = register_type(problem.dtype)
 
-    def emit(self, first_unit: int, memory: Value | None) -> int:
-        """Write the loop over items; returns their number.  ``memory`` is a strip's."""
+    def band_items(self, height: int) -> int:
+        """Return how many items make up a band of images, 0 if none does."""
+        items = _Items.of(self.problem, self.tiling)
+        if items.variants > 1 or not height or height % self.tiling.item_images:
+            return 0
+        each = items.planes * items.rows * items.tiles
+        return height // self.tiling.item_images * each
+
+    def emit(self, first_unit: int, memory: Value | None, per_unit: int = 1) -> int:
+        """Write the loop over items; returns the number of units.
+
+        ``memory`` is a strip's.  A unit is ``per_unit`` items.
+        """
         b, problem, tiling = self.b, self.problem, self.tiling
         items = _Items.of(problem, tiling)
-        begin = most(b, minus(b, b.begin, first_unit), 0)
-        end = least(b, minus(b, b.end, first_unit), items.count)
+        begin = most(b, minus(b, times(b, b.begin, per_unit), first_unit), 0)
+        end = minus(b, times(b, b.end, per_unit), first_unit)
+        end = least(b, end, items.count)
         with b.loop(begin, end) as unit:
             rest, tile_item = divided(b, unit.index, items.tiles)
             rest, row_item = divided(b, rest, items.rows)
@@ -144,7 +156,7 @@ class DirectWriter:
                     b, problem, tiling.extent, self._image, memory, place, images
                 )
             self.item(source, place, images, first_tile).write(variant)
-        return items.count
+        return -(-items.count // per_unit)
 
     def item(
         self, source: Source, place: Place, images: Value, first_tile: Value

@@ -18,8 +18,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from nervure import dtypes
+from nervure.exec.cpu.bands import LONG, band_height, bands_of
 from nervure.exec.cpu.conv_lanes import Lanes
 from nervure.exec.cpu.conv_room import with_room
 from nervure.exec.cpu.conv_strips import (
@@ -85,12 +87,42 @@ def lower_kernel_gradient(
         gradient = replace(gradient, problem=problem)
         tiling = choose(gradient, target)
     reads = tuple(dict.fromkeys((x, g)))
-    kernel = _partial_kernel(reads, x, g, gradient, tiling, target)
+    band = _band(gradient, tiling)
+    if band.items:
+        tiling = replace(tiling, parts=band.parts)
+    kernel = _partial_kernel(reads, x, g, gradient, tiling, band.items, target)
+    bands = None
+    if band.items and x is view_of(node.inputs[0]).root:
+        views = [view_of(operand) for operand in node.inputs]
+        bands = bands_of(gradient.problem.batch, band.height, views, [])
     if tiling.parts == 1 and wide == node.dtype and epilogue.group is None:
-        return [*calls, KernelCall(kernel, reads, (node,))]
+        return [*calls, KernelCall(kernel, reads, (node,), bands)]
     scratch = Scratch(tiling.parts * node.size * wide.itemsize)
-    calls.append(KernelCall(kernel, reads, (scratch,)))
+    calls.append(KernelCall(kernel, reads, (scratch,), bands))
     return [*calls, add_parts(node, epilogue, scratch, tiling.parts, target)]
+
+
+class _Band(NamedTuple):
+    """A part of the images that is a band: items, 0 if parts are something else."""
+
+    items: int
+    height: int
+    parts: int
+
+
+def _band(gradient: Gradient, tiling: WeightTiling) -> _Band:
+    """Return the parts of the images as bands, if each part is all of a unit."""
+    problem = gradient.problem
+    items = Items.of(problem, tiling.extent)
+    height = band_height(problem.batch, LONG)
+    count = -(-problem.batch // max(height, 1))
+    whole = tiling.filter_parts == tiling.row_parts == 1
+    if not whole or not height or height % tiling.extent.images:
+        return _Band(0, 0, 0)
+    if tiling.parts < count:
+        return _Band(0, 0, 0)  # so many partial results would be too much memory
+    images = height // tiling.extent.images
+    return _Band(images * items.count // items.images, height, count)
 
 
 def _zero_kernel(node: Node, target: Target) -> Kernel:
@@ -108,12 +140,17 @@ def _partial_kernel(
     g: Node,
     gradient: Gradient,
     tiling: WeightTiling,
+    band: int,
     target: Target,
 ) -> Kernel:
-    """Return the kernel that computes the partial results."""
+    """Return the kernel that computes the partial results.
+
+    A part is ``band`` items if that is not 0.
+    """
     b = KernelBuilder("conv_kernel_grad", target, len(reads) + 1)
     pointers = dict(zip(reads, b.operands, strict=False))
     writer = _Writer(b, gradient, tiling, pointers[x], pointers[g], b.operands[-1])
+    writer.band = band
     units = tiling.parts * tiling.filter_parts * tiling.row_parts
     with b.loop(b.begin, b.end) as unit:
         rest, row_part = divided(b, unit.index, tiling.row_parts)
@@ -152,6 +189,7 @@ class _Writer:
         self.result = result
         self.wide = dtypes.accumulator(problem.dtype)
         self.element = register_type(problem.dtype)
+        self.band = 0
         self._strip: Value | None = None
         if not tiling.in_place:
             shape = strip_shape(problem, tiling.extent)
@@ -167,7 +205,11 @@ class _Writer:
         b, problem, tiling = self.b, self.problem, self.tiling
         extent = tiling.extent
         items = Items.of(problem, extent)
-        first, last = _share(b, part, tiling.parts, items.count)
+        if self.band:
+            first = times(b, part, self.band)
+            last = least(b, plus(b, first, self.band), items.count)
+        else:
+            first, last = _share(b, part, tiling.parts, items.count)
         with b.loop(first, last) as item:
             rest, column = divided(b, item.index, items.columns)
             rest, row = divided(b, rest, items.rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nervure import dtypes
+from nervure.exec.cpu.bands import LONG, band_height, bands_of, unaligned
 from nervure.exec.cpu.conv_direct import DirectWriter, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
 from nervure.exec.cpu.conv_lanes import (
@@ -24,7 +25,14 @@ from nervure.exec.cpu.conv_strips import strip_memory
 from nervure.exec.cpu.conv_tiling import STRIP_LIMIT, Tiling, choose_tiling, strip_shape
 from nervure.exec.cpu.conv_weights import lower_kernel_gradient
 from nervure.exec.cpu.gemm_results import Epilogue
-from nervure.exec.cpu.kernel import Kernel, KernelBuilder, KernelCall, Scratch, Slot
+from nervure.exec.cpu.kernel import (
+    Bands,
+    Kernel,
+    KernelBuilder,
+    KernelCall,
+    Scratch,
+    Slot,
+)
 from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of
@@ -173,6 +181,7 @@ def _direct_kernel(
     tile = max(part.tiling.tile_elements for part in parts)
     tile_memory = result_memory(b, epilogue, parts[0].problem, tile)
     units = 0
+    bands = _bands(node, image, epilogue) if len(parts) == 1 else None
     for part in parts:
         problem, tiling = part.whole, part.tiling
         results = ResultWriter(b, problem, tiling, epilogue, pointers, tile_memory)
@@ -183,6 +192,22 @@ def _direct_kernel(
         )  # fmt: skip
         if isinstance(writer, LaneWriter) and part.shared is not None:
             writer.shared = part.shared
-        units += writer.emit(units, None if tiling.in_place else memory)
+        together = writer.band_items(bands.height) if bands is not None else 0
+        bands = bands if together else None
+        strips = None if tiling.in_place else memory
+        units += writer.emit(units, strips, max(together, 1))
     kernel = b.finish(units, sum(cost(part.problem) for part in parts) + epilogue.cost)
-    return KernelCall(kernel, tuple(reads), tuple(writes))
+    return KernelCall(kernel, tuple(reads), tuple(writes), bands)
+
+
+def _bands(node: Node, image: Slot, epilogue: Epilogue) -> Bands | None:
+    """Return the bands of images, None if the image was copied."""
+    view = view_of(node.inputs[0])
+    count = node.shape[0]
+    height = band_height(count, LONG)
+    if image is not view.root or not height:
+        return None
+    views = [view, unaligned(view_of(node.inputs[1]).root)]
+    if epilogue.group is not None:
+        views += epilogue.group.read_views
+    return bands_of(count, height, views, epilogue.outputs)

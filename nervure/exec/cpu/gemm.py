@@ -127,15 +127,15 @@ def _bands(
         views += epilogue.group.read_views
     if rows is not None:  # which indices the next tile will need is only a hint
         views += [unaligned(view_of(rows.inputs[0]).root), view_of(rows.inputs[1])]
-    return bands_of(lead, views, epilogue.outputs)
+    return bands_of(lead, band_height(lead), views, epilogue.outputs)
 
 
 def _cuts(problem: Problem, target: Target, bands: Bands | None) -> Blocking:
     """Return the cuts for a problem, in bands if possible."""
     if bands is None:
         return choose_blocking(problem, target)
-    height = band_height(bands.rows) * (problem.m // bands.rows)
-    return choose_blocking(problem, target, height)
+    band = bands.height * (problem.m // bands.rows)
+    return choose_blocking(problem, target, band)
 
 
 def _gathers(

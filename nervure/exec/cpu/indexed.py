@@ -102,7 +102,7 @@ def lower_gather(node: Node, target: Target, _: Materialise) -> list[KernelCall]
     bands = None
     if inner[0] and _band(node):
         views = [view_of(indices), unaligned(view.root)]
-        bands = bands_of(indices.size, views, [node])
+        bands = bands_of(indices.size, _band(node), views, [node])
     return [KernelCall(kernel, tuple(roots), (node,), bands)]
 
 
@@ -110,7 +110,8 @@ def _band(node: Node) -> int:
     """Return the height of bands of a gather of rows; 0 if it is another one."""
     x, indices = node.inputs
     rows = len(indices.shape) == 1 and node.attrs["axis"] == 0 and len(x.shape) > 1
-    return band_height(indices.size) if rows and x.size else 0
+    length = node.size // max(indices.size, 1)
+    return band_height(indices.size, length) if rows and x.size else 0
 
 
 def _gather_runs(

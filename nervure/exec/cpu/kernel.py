@@ -49,12 +49,13 @@ Slot = Node | Scratch
 
 @dataclass(frozen=True)
 class Bands:
-    """That a kernel's units are bands of ``rows`` rows; see ``bands.py``.
+    """That a kernel's units are bands of rows; see ``bands.py``.
 
     ``slots`` are the operands of which a unit touches its own rows only.
     """
 
-    rows: int
+    rows: int  # of all bands together
+    height: int
     slots: frozenset[Slot]
 
 
@@ -66,6 +67,24 @@ class KernelCall:
     reads: tuple[Slot, ...]
     writes: tuple[Slot, ...]
     bands: Bands | None = None
+
+
+@dataclass(frozen=True)
+class Block(Kernel):
+    """A function that runs phases of its own: a loop, or a choice between branches.
+
+    Its arguments are ``(ptr operand, ..., i64 thread, i64 threads, ptr control)``.  All
+    threads enter it together, unless there is so little to share that ``alone``, the
+    first thread does everything.
+    """
+
+    calls: tuple[KernelCall, ...]
+    alone: bool
+
+    @property
+    def serial(self) -> bool:
+        """Whether one thread does it all."""
+        return self.alone
 
 
 class KernelBuilder(FunctionBuilder):

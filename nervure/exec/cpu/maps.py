@@ -240,9 +240,8 @@ def map_kernel(
         streams.append(Stream(pointers[node], node.dtype, 0, strides))
     lanes = group.lanes(target)
     rows = group.shape[0] if group.shape else 0
-    nest = Nest(
-        b, group.shape, streams, lanes, paired=reader.paired, band=band_height(rows)
-    )
+    height = band_height(rows, math.prod(group.shape[1:]))
+    nest = Nest(b, group.shape, streams, lanes, paired=reader.paired, band=height)
     first_output = len(reader.streams)
 
     def body(row: Row, column: Value, lanes: int, active: int) -> None:
@@ -252,5 +251,7 @@ def map_kernel(
 
     nest.emit(body)
     kernel = b.finish(nest.units, group.cost())
-    bands = bands_of(rows, group.read_views, writes) if nest.banded else None
+    bands = None
+    if nest.banded:
+        bands = bands_of(rows, height, group.read_views, writes)
     return KernelCall(kernel, tuple(reads), tuple(writes), bands)

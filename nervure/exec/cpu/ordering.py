@@ -460,13 +460,14 @@ def lower_argmax(node: Node, target: Target, _: Materialise) -> list[KernelCall]
     lines = Lines.of(view, axis)
     b = KernelBuilder("argmax", target, 2)
     rows = x.shape[0] if lines.length == 1 and axis else 0
-    per_unit = band_height(rows) * (lines.groups // max(rows, 1))
+    height = band_height(rows, x.size // max(rows, 1))
+    per_unit = height * (lines.groups // max(rows, 1))
     if lines.length == 1:
         units = _find_in_line(b, x.dtype, lines, per_unit)
     else:
         units = _find_across_lines(b, x.dtype, lines)
     kernel = b.finish(units, 3.0 * x.size)
-    bands = bands_of(rows, [view], [node]) if per_unit else None
+    bands = bands_of(rows, height, [view], [node]) if per_unit else None
     return [KernelCall(kernel, (view.root,), (node,), bands)]
 
 

@@ -88,24 +88,27 @@ class Phases(list[list[KernelCall]]):
             return
         for call in alone:
             others = [one for one in alone if one is not call]
-            apart = all(
-                {*call.reads, *call.writes}.isdisjoint(one.writes)
-                and {*one.reads, *one.writes}.isdisjoint(call.writes)
-                for one in others
-            )
+            apart = not any(self._meet(call, one) or self._meet(one, call)
+                            for one in others)  # fmt: skip
             if apart and call.kernel.units > 1 and call.kernel.cost > TINY_COST:
                 self.owners[call] = Owner.UNITS
+
+    def _meet(self, writer: KernelCall, other: KernelCall) -> bool:
+        """Tell whether a kernel touches memory that another one writes."""
+        written = {self._over.get(slot, slot) for slot in writer.writes}
+        touched = (*other.reads, *other.writes)
+        return any(self._over.get(slot, slot) in written for slot in touched)
 
 
 class _Use(NamedTuple):
     """A phase in which a value is touched, and by whom.
 
-    ``rows`` is the number of rows where every thread touches its bands only.
+    ``bands`` are the rows and the height where every thread touches its bands only.
     """
 
     phase: int
     owner: Owner
-    rows: int
+    bands: tuple[int, int] | None
 
 
 class _Uses:
@@ -117,9 +120,11 @@ class _Uses:
         self._readers: dict[Slot, list[_Use]] = {}
 
     def _use(self, call: KernelCall, slot: Slot, owner: Owner, phase: int) -> _Use:
-        banded = owner is Owner.BANDS and call.bands is not None
-        rows = call.bands.rows if banded and slot in call.bands.slots else 0  # type: ignore[union-attr]
-        return _Use(phase, owner, rows)
+        found = None
+        bands = call.bands
+        if owner is Owner.BANDS and bands is not None and slot in bands.slots:
+            found = bands.rows, bands.height
+        return _Use(phase, owner, found)
 
     def _name(self, slot: Slot) -> Slot:
         """Return one name for a value and what is written over it."""
@@ -153,5 +158,5 @@ class _Uses:
 def _same_thread(x: _Use, y: _Use) -> bool:
     """Tell whether the thread that touches an element is the same both times."""
     if x.owner is Owner.BANDS and y.owner is Owner.BANDS:
-        return x.rows == y.rows > 0
+        return x.bands is not None and x.bands == y.bands
     return x.owner is Owner.FIRST and y.owner is Owner.FIRST

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nervure.dtypes import DType
-from nervure.exec.cpu.bands import band_height, bands_of
+from nervure.exec.cpu.bands import LONG, band_height, bands_of
 from nervure.exec.cpu.combining import (
     across,
     combine,
@@ -27,7 +27,13 @@ from nervure.exec.cpu.combining import (
     neutral,
 )
 from nervure.exec.cpu.elements import first_lanes, stored
-from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch, Slot
+from nervure.exec.cpu.kernel import (
+    Kernel,
+    KernelBuilder,
+    KernelCall,
+    Scratch,
+    Slot,
+)
 from nervure.exec.cpu.llvm import Value, constant, element_of
 from nervure.exec.cpu.maps import Group, GroupReader
 from nervure.exec.cpu.nest import Nest, Row, Stream
@@ -143,13 +149,13 @@ def _lower(
     if writer.chunks == 1:
         writer.write(reduction.result)
         kernel = b.finish(writer.units, reduction.cost)
-        bands = bands_of(reduction.shape[0], views, [result]) if writer.banded else None
-        return [KernelCall(kernel, tuple(roots), (result,), bands)]
+        return [writer.call(kernel, roots, result, views)]
     partial = computed_dtype(reduction.dtype)
     writer.write(partial)
     kernel = b.finish(writer.units, reduction.cost)
     count = writer.chunks * reduction.results
     scratch = Scratch(count * partial.itemsize)
+    first = writer.call(kernel, roots, scratch, views)
     second = Reduction(
         reduction.op, (writer.chunks, reduction.results), (0,), partial,
         reduction.result, target.vector_bytes // max(partial.itemsize, 4), 2.0 * count,
@@ -161,7 +167,7 @@ def _lower(
         return [stream], lambda row, *place: row.load(0, *place)
 
     return [
-        KernelCall(kernel, tuple(roots), (scratch,)),
+        first,
         *_lower(second, target, [scratch], result, parts),
     ]
 
@@ -174,7 +180,7 @@ class _Writer:
 
     chunks = 1
     units = 1
-    banded = False
+    height = 0  # of the bands that are units, if they are
 
     def __init__(
         self, reduction: Reduction, b: KernelBuilder, streams: list[Stream], read: Read
@@ -192,6 +198,16 @@ class _Writer:
     def _cut(self) -> None:
         """Decide how the work is divided."""
         raise NotImplementedError
+
+    def call(
+        self, kernel: Kernel, roots: Sequence[Slot], result: Slot, views: Sequence[View]
+    ) -> KernelCall:
+        """Return the call of the kernel that was written."""
+        bands = None
+        if self.height:
+            rows = [result] if self.chunks == 1 else []
+            bands = bands_of(self.reduction.shape[0], self.height, views, rows)
+        return KernelCall(kernel, tuple(roots), (result,), bands)
 
     def write(self, stored_as: DType) -> None:
         """Write the loops; the results are stored with a data type."""
@@ -254,10 +270,10 @@ class _Rows(_Writer):
     def _make_bands(self) -> None:
         """Let units be bands if every row has results of its own."""
         shape, kept = self.reduction.shape, self.reduction.kept
-        height = band_height(shape[0]) if kept[:1] == (0,) else 0
+        height = band_height(shape[0], math.prod(shape[1:])) if kept[:1] == (0,) else 0
         if height and self.chunks == 1:
             self._per_unit = height * (self.reduction.results // shape[0])
-            self.banded = True
+            self.height = height
 
     def write(self, stored_as: DType) -> None:
         b, results = self.b, self.reduction.results
@@ -354,8 +370,18 @@ class _Columns(_Writer):
             width = min(block, nest.inner)
             rows = max(-(-UNIT // width), -(-self._depth // MOST_CHUNKS))
             self._rows_a_chunk = min(rows, self._depth)
+            self._make_bands()
         self.chunks = max(1, -(-self._depth // max(self._rows_a_chunk, 1)))
         self.units = units * self.chunks
+
+    def _make_bands(self) -> None:
+        """Let chunks be bands of long rows, such as images."""
+        shape, axes = self.reduction.shape, self.reduction.axes
+        length = math.prod(shape[1:])
+        height = band_height(shape[0], length) if length >= LONG else 0
+        if height and axes[0] == 0 and self._outer == self._blocks == 1:
+            self._rows_a_chunk = height * (self._depth // shape[0])
+            self.height = height
 
     def write(self, stored_as: DType) -> None:
         b, nest = self.b, self._columns_nest

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
+from nervure.exec.cpu.bands import LONG, band_height
 from nervure.exec.cpu.expressions import is_floating
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value
@@ -145,6 +146,12 @@ class Geometry:
         g_offset = cotangents.offset if cotangents else 0
         return cls(view.offset, g_offset, tuple(axes), length, run, g_run)
 
+    def band(self, rows: int, length: int) -> int:
+        """Return the height of bands of ``rows`` images, whose x has a length; or 0."""
+        images = self.axes[0]
+        by_image = len(self.axes) > 1 and images.is_plain and images.count == rows
+        return band_height(rows, length) if by_image and length >= LONG else 0
+
     @property
     def elements(self) -> int:
         """The number of elements of a window."""
@@ -171,6 +178,12 @@ class Geometry:
         while lanes > 1 and lanes >= 2 * self.length:
             lanes //= 2
         return lanes
+
+
+def band_of(geometry: Geometry, x: Node) -> tuple[int, int]:
+    """Return the number of images, and the height of their bands or 0."""
+    rows = x.shape[0] if x.shape else 0
+    return rows, geometry.band(rows, x.size // max(rows, 1))
 
 
 @dataclass(frozen=True)
@@ -299,13 +312,17 @@ def for_windows(
     b: KernelBuilder,
     geometry: Geometry,
     body: Callable[[Value, list[Value], list[Value]], None],
+    band: int = 0,
 ) -> int:
     """Write the loop over windows; returns the number of work units.
+
+    If ``band`` is the height of bands along the first axis, they are the units.
 
     ``body(number, index, starts)`` is given a window's running number, its number
     along each axis, and the place of its first element along each axis.
     """
     rows = geometry.rows(geometry.counts, geometry.elements)
+    rows = replace(rows, band=band * math.prod(geometry.counts[1:-1]))
     *outer, along = geometry.axes
 
     def row(number: Value, first: Value, last: Value) -> None:

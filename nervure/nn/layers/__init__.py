@@ -1,6 +1,13 @@
 """Layers, a file for each family."""
 
 from nervure.nn.layer import Layer
+from nervure.nn.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nervure.nn.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
 from nervure.nn.layers.bordering import (
     Cropping1D,
     Cropping2D,
@@ -33,6 +40,7 @@ from nervure.nn.layers.core import Activation, Dense
 from nervure.nn.layers.einsum_dense import EinsumDense
 from nervure.nn.layers.embedding import Embedding
 from nervure.nn.layers.input import Input, InputLayer
+from nervure.nn.layers.masking import Masking
 from nervure.nn.layers.merging import (
     Add,
     Average,
@@ -50,6 +58,14 @@ from nervure.nn.layers.merging import (
     minimum,
     multiply,
     subtract,
+)
+from nervure.nn.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
 )
 from nervure.nn.layers.operation import Operation
 from nervure.nn.layers.pooling import (
@@ -84,7 +100,28 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from nervure.nn.layers.regularization import Dropout
+from nervure.nn.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+    TimeDistributed,
+)
+from nervure.nn.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
 from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from nervure.nn.layers.wrapping import Identity, Lambda, Wrapper
@@ -170,6 +207,17 @@ __all__ = [
     "minimum",
     "multiply",
     "subtract",
+    # recurrent
+    "Bidirectional",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "RNN",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "TimeDistributed",
     # regularization
     "Dropout",
     # reshaping
@@ -186,6 +234,34 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    # regularization
+    "ActivityRegularization",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    # normalization
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "SpectralNormalization",
+    "UnitNormalization",
+    # activation
+    "ELU",
+    "LeakyReLU",
+    "PReLU",
+    "ReLU",
+    "Softmax",
+    # attention
+    "AdditiveAttention",
+    "Attention",
+    "GroupQueryAttention",
+    "MultiHeadAttention",
+    # masking
+    "Masking",
 ]
 
 know_classes(

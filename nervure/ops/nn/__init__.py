@@ -33,6 +33,7 @@ from nervure.ops.nn.activations import (
     softsign,
     swish,
 )
+from nervure.ops.nn.attention import dot_product_attention
 from nervure.ops.nn.convolution import (
     conv,
     conv_transpose,
@@ -45,6 +46,11 @@ from nervure.ops.nn.crossentropy import (
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.normalization import (
+    batch_normalization,
+    layer_normalization,
+    rms_normalization,
+)
 from nervure.ops.nn.pooling import average_pool, max_pool
 from nervure.ops.nn.resampling import (
     adaptive_average_pool,
@@ -60,12 +66,14 @@ __all__ = [
     "adaptive_average_pool",
     "adaptive_max_pool",
     "average_pool",
+    "batch_normalization",
     "binary_crossentropy_with_logits",
     "categorical_crossentropy_with_logits",
     "celu",
     "conv",
     "conv_transpose",
     "depthwise_conv",
+    "dot_product_attention",
     "dropout",
     "elu",
     "exponential",
@@ -75,6 +83,7 @@ __all__ = [
     "hard_silu",
     "hard_swish",
     "hard_tanh",
+    "layer_normalization",
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
@@ -86,6 +95,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu6",
+    "rms_normalization",
     "selu",
     "separable_conv",
     "sigmoid",

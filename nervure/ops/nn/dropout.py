@@ -61,7 +61,7 @@ def dropout(
             )
         )
     array = Array.of_node(as_float(as_node(x)))
-    shape = _mask_shape(array.shape, noise_shape)
+    shape = mask_shape("dropout", array.shape, noise_shape)
     if rate == 0:
         return array
     kept = random.bernoulli(shape, p=1.0 - rate, key=key)
@@ -69,8 +69,27 @@ def dropout(
     return ops.where(kept, scaled, 0.0)
 
 
-def _mask_shape(shape: Shape, wanted: Sequence[int | None] | None) -> Shape:
-    """Return the shape of a dropout mask."""
+def dropped_below(
+    x: Array,
+    limit: Array,
+    factor: Array,
+    key: ArrayLike,
+    noise_shape: Sequence[int | None] | None = None,
+) -> Array:
+    """Return x times ``factor`` where random words are below a limit, and 0 elsewhere.
+
+    ``limit`` is ``uint32[]`` and ``factor`` a scalar of x's type: arrays, so that they
+    may be inputs of a program.
+    """
+    words = random.bits(mask_shape("dropout", x.shape, noise_shape), key=key)
+    return ops.where(words < limit, x * factor, 0.0)
+
+
+def mask_shape(op: str, shape: Shape, wanted: Sequence[int | None] | None) -> Shape:
+    """Return the shape of the mask for x of a shape; None takes sizes of x.
+
+    Raises :class:`~nervure.errors.ShapeError` for one that does not broadcast to x.
+    """
     if wanted is None:
         return shape
     given = tuple(wanted)
@@ -82,7 +101,7 @@ def _mask_shape(shape: Shape, wanted: Sequence[int | None] | None) -> Shape:
         return tuple(extent if one is None else int(one) for one, extent in pairs)
     raise ShapeError(
         explain(
-            f"dropout: a mask of shape {list(given)} does not fit x of shape "
+            f"{op}: a mask of shape {list(given)} does not fit x of shape "
             f"{list(shape)}",
             fix="give one size for each axis of x: 1, its size, or None",
         )

@@ -60,6 +60,22 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     return (powers / total).astype(dtype)
 
 
+def masked_softmax(x: Array, mask: Array | None, axis: Axes = -1) -> Array:
+    """Return the softmax of the elements where ``mask`` is true, and 0 elsewhere.
+
+    ``mask`` broadcasts to x; None allows everything.  Where it allows nothing along
+    the axis the result is 0, and so is the derivative.
+
+    >>> import nervure as nv
+    >>> from nervure.ops.nn.softmax import masked_softmax
+    >>> masked_softmax(nv.ones(3), nv.asarray([True, False, True])).tolist()
+    [0.5, 0.0, 0.5]
+    """
+    if mask is None:
+        return softmax(x, axis)
+    return softmax(ops.where(mask, x, -math.inf), axis)
+
+
 def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """Return log(softmax(x)) along an axis, without underflow.
 

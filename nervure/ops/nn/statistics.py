@@ -14,7 +14,7 @@ from nervure.prims.annotate import stop_gradient
 
 
 def moments(
-    x: ArrayLike, axis: Axes | None = None, *, keepdims: bool = False
+    x: ArrayLike, axes: Axes | None = None, keepdims: bool = False
 ) -> tuple[Array, Array]:
     """Return mean and variance over axes, all by default.
 
@@ -28,12 +28,12 @@ def moments(
     (2.0, 1.0)
     """
     wide, dtype = wide_floats(x)
-    axes = axes_tuple("moments", axis, wide.ndim)
-    mean = ops.mean(wide, axis=axes, keepdims=True)
+    places = axes_tuple("moments", axes, wide.ndim)
+    mean = ops.mean(wide, axis=places, keepdims=True)
     distance = wide - mean
-    variance = ops.mean(distance * distance, axis=axes, keepdims=keepdims)
+    variance = ops.mean(distance * distance, axis=places, keepdims=keepdims)
     if not keepdims:
-        mean = ops.squeeze(mean, axes)
+        mean = ops.squeeze(mean, places)
     return mean.astype(dtype), variance.astype(dtype)
 
 

@@ -34,6 +34,7 @@ def compiling(model: Model) -> dict[str, Any] | None:
         "loss_weights": _plain(getattr(compiled, "given_loss_weights", None)),
         "metrics": _plain(compiled.given_metrics),
         "weighted_metrics": _plain(compiled.given_weighted),
+        "precision": compiled.precision,
     }
 
 
@@ -60,8 +61,9 @@ def compile_again(model: Model, given: Any, custom: CustomObjects) -> None:
             "metrics": _revived_all(given["metrics"], metrics.get),
             "weighted_metrics": _revived_all(given["weighted_metrics"], metrics.get),
         }
-        if given.get("loss_weights") is not None:
-            arguments["loss_weights"] = given["loss_weights"]
+        for name in ("loss_weights", "precision"):
+            if given.get(name) is not None:
+                arguments[name] = given[name]
         model.compile(_revived(given["optimizer"], optimizers.get), **arguments)
 
 

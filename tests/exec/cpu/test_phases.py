@@ -111,6 +111,23 @@ def test_little_work_is_left_to_the_first_thread(
     assert set(owners) == {Owner.FIRST}
 
 
+def test_a_value_is_not_overwritten_while_others_read_it() -> None:
+    # both kernels are small: the first thread would do them in one phase
+    x, w, g = leaf(20, 300), leaf(300, 4), leaf(20, 4)
+    update = sub(w, matmul(transpose(x, (1, 0)), g))
+    back = matmul(g, transpose(w, (1, 0)))
+    busy = tanh(matmul(leaf(400, 400), leaf(400, 400)))
+    inputs = [w, x, g, *Graph([busy]).inputs]
+    plan = Plan(Graph([update, back, busy], inputs), target(), 1, len(inputs) - 1)
+    assert plan.in_place == {w: update}
+    for phase in plan.phases:
+        writers = [call for call in phase if update in call.writes]
+        readers = [call for call in phase if w in call.reads and call not in writers]
+        owners = {plan.phases.owners[call] for call in (*writers, *readers)}
+        if writers and readers:
+            assert owners == {Owner.FIRST}
+
+
 # --- bands ---------------------------------------------------------------------------
 
 

@@ -1,0 +1,171 @@
+"""Normalization by the moments of a batch."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from nervure import dtypes, ops
+from nervure.array import Array
+from nervure.errors import ShapeError, explain
+from nervure.nn import initializers
+from nervure.nn.arguments import non_negative_number, within_unit
+from nervure.nn.input_spec import InputSpec
+from nervure.nn.layer_options import LayerOptions
+from nervure.nn.layers.axes import places
+from nervure.nn.layers.normalization.affine import AffineLayer
+from nervure.nn.variable import Constraint, Regularizer, Variable
+from nervure.ops import nn
+
+
+class BatchNormalization(AffineLayer):
+    """Every feature with mean 0 and variance 1 over the batch, then scaled and shifted.
+
+    ``(inputs - mean) / sqrt(variance + epsilon) * gamma + beta``.  In training the
+    moments are those of the batch, and the layer keeps moving means of them; outside of
+    training it uses these.  A frozen layer (``trainable = False``) does so in training
+    too, and does not change them.  (Ioffe and Szegedy, "Batch normalization:
+    accelerating deep network training by reducing internal covariate shift", 2015.)
+
+    ``float[..., features]`` keeps its shape.  float16 and bfloat16 are computed in
+    float32.
+
+    Parameters
+    ----------
+    axis
+        The axis of the features; moments are taken over all others.
+    momentum
+        The share that the moving moments keep of their value at each step.
+    epsilon
+        Added to the variance.
+    center, scale
+        Whether ``beta`` is added, and whether ``gamma`` multiplies.
+    beta_initializer, gamma_initializer
+        How these weights start; see ``nervure.initializers``.
+    moving_mean_initializer, moving_variance_initializer
+        How the moving moments start.
+    beta_regularizer, gamma_regularizer
+        Names, or functions of the weight whose results are added to the loss.
+    beta_constraint, gamma_constraint
+        Names, or functions that map each updated weight to an allowed one.
+    synchronized
+        Kept for Keras's signature: the moments are always those of the whole batch.
+
+    Other arguments: see :class:`~nervure.layers.Layer`.
+
+    ``call`` takes a ``mask``, truth values ``[...]`` without the last axis: the moments
+    are those of the places where it is true.
+
+    >>> import nervure as nv
+    >>> layer = nv.layers.BatchNormalization(epsilon=0.0, momentum=0.5)
+    >>> layer([[1.0], [5.0]], training=True).tolist()
+    [[-1.0], [1.0]]
+    >>> layer.moving_mean.tolist(), layer.moving_variance.tolist()
+    ([1.5], [2.5])
+    """
+
+    moving_mean: Variable
+    moving_variance: Variable
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Regularizer | str | None = None,
+        gamma_regularizer: Regularizer | str | None = None,
+        beta_constraint: Constraint | str | None = None,
+        gamma_constraint: Constraint | str | None = None,
+        synchronized: bool = False,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise TypeError(f"expected axis to be a whole number, got {axis!r}")
+        self.axis = axis
+        self.momentum = within_unit("momentum", momentum)
+        self.epsilon = non_negative_number("epsilon", epsilon)
+        self._keep_affine(
+            center,
+            scale,
+            (beta_initializer, gamma_initializer),
+            (beta_regularizer, gamma_regularizer),
+            (beta_constraint, gamma_constraint),
+        )
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.synchronized = bool(synchronized)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the four weights ``[features]``."""
+        (place,) = places(self, self.axis, input_shape)
+        features = (input_shape[place],)
+        self._add_affine(features)
+        self.moving_mean = self.add_weight(
+            features, self.moving_mean_initializer, trainable=False, name="moving_mean"
+        )
+        self.moving_variance = self.add_weight(
+            features,
+            self.moving_variance_initializer,
+            trainable=False,
+            name="moving_variance",
+        )
+        self.input_spec = InputSpec(
+            ndim=len(input_shape), axes={self.axis: input_shape[place]}
+        )
+
+    def call(
+        self, inputs: Array, training: bool = False, mask: Array | None = None
+    ) -> Array:
+        """Compute the output."""
+        wide = inputs.astype(dtypes.accumulator(inputs.dtype))
+        learning = training and self.trainable
+        if learning:
+            mean, variance = self._moments(wide, mask)
+        else:
+            mean, variance = self.moving_mean.value, self.moving_variance.value
+        outputs = nn.batch_normalization(
+            wide, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
+        )
+        # Afterwards: outside of a trace this evaluates the moments, which then forget
+        # the graph that the outputs need for their derivatives.
+        if learning:
+            _move(self.moving_mean, mean, self.momentum)
+            _move(self.moving_variance, variance, self.momentum)
+        return outputs.astype(inputs.dtype)
+
+    def _moments(self, inputs: Array, mask: Array | None) -> tuple[Array, Array]:
+        """Return mean and variance ``[features]`` of the batch."""
+        feature_axis = self.axis % inputs.ndim
+        axes = tuple(axis for axis in range(inputs.ndim) if axis != feature_axis)
+        if mask is None:
+            return nn.moments(inputs, axes)
+        if mask.ndim != inputs.ndim - 1:
+            raise ShapeError(
+                explain(
+                    f"the layer {self.name!r} expected a mask with {inputs.ndim - 1} "
+                    f"axes, one less than its input has, got shape {list(mask.shape)}"
+                )
+            )
+        counted = ops.broadcast_to(mask.astype(bool)[..., None], inputs.shape)
+        # At least 1: where nothing is counted both moments are 0.
+        count = ops.maximum(
+            ops.sum(counted.astype(inputs.dtype), axis=axes, keepdims=True), 1.0
+        )
+        total = ops.sum(ops.where(counted, inputs, 0.0), axis=axes, keepdims=True)
+        mean = total / count
+        distance = ops.where(counted, inputs - mean, 0.0)
+        squares = ops.sum(distance * distance, axis=axes, keepdims=True)
+        return ops.squeeze(mean, axes), ops.squeeze(squares / count, axes)
+
+
+def _move(moving: Variable, value: Array, momentum: float) -> None:
+    """Move a variable a part of the way to a value."""
+    old = moving.value.astype(value.dtype)
+    moving.assign(old * momentum + value * (1.0 - momentum))
