@@ -17,7 +17,7 @@ import nervure as nv
 from nervure.callbacks import BackupAndRestore, Callback
 from nervure.errors import ArgumentError, DataError, ShapeError
 from nervure.layers import Concatenate, Dense, Input
-from nervure.models import Model
+from nervure.models import Model, Sequential
 from nervure.train import lazy_rows, streams
 from nervure.utils import PyDataset
 from tests.train.builders import classifier, line, regressor, same, state_of
@@ -409,6 +409,21 @@ def test_threads_make_batches_at_the_same_time():
     fitted(made)
     # The first batch is looked at here; the others are made elsewhere.
     assert len(made.threads - {threading.get_ident()}) > 1
+
+
+def test_sequences_hold_rows():
+    import array
+    from collections import deque
+
+    x = np.arange(12.0).reshape(12, 1)
+    results = []
+    for kind in (x, range(12), deque(range(12)), array.array("d", range(12))):
+        nv.utils.set_random_seed(1)
+        model = Sequential([Dense(1, input_shape=(1,))])
+        model.compile("sgd", "mse")
+        history = model.fit(kind, x / 12, verbose=0).history
+        results.append((history, model.evaluate(kind, x, verbose=0)))
+    assert all(one == results[0] for one in results)
 
 
 def test_a_generator_gives_no_more_than_is_asked_for():
