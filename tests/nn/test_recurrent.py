@@ -11,7 +11,7 @@ import torch
 
 import nervure as nv
 from nervure.errors import ArgumentError, ShapeError
-from nervure.nn.layers.recurrent.base import RecurrentCell
+from nervure.nn.layers.recurrent.base import DropoutMasks, RecurrentCell
 
 EXECUTORS = ("reference", "cpu")
 X = np.random.default_rng(0).normal(size=(3, 6, 5)).astype("float32")
@@ -66,7 +66,6 @@ def test_values_and_gradients_are_those_of_torch(make, module, columns, executor
     other = in_torch(layer, module(5, 4, batch_first=True), columns)
     x = torch.tensor(X, requires_grad=True)
     expected, states = other(x)
-    expected = expected if not isinstance(states, tuple) else expected
     (expected**2).sum().backward()
 
     @nv.compile
@@ -77,9 +76,6 @@ def test_values_and_gradients_are_those_of_torch(make, module, columns, executor
 
     with nv.config.override(executor=executor):
         outputs, *last, slope, kernel_slope = run(nv.asarray(X))
-        # the values, not the graph, are compared below
-        outputs.numpy()
-    last, (slope, kernel_slope) = [*last], (slope, kernel_slope)
     np.testing.assert_allclose(outputs, expected.detach(), rtol=1e-5, atol=1e-6)
     wanted = states if isinstance(states, tuple) else (states,)
     for one, want in zip(last, wanted, strict=True):
@@ -192,18 +188,19 @@ def test_dropout_is_the_same_in_all_steps(make, rates):
 
 def test_separate_masks_do_what_they_say():
     """One mask of ones for each gate is no dropout at all."""
-    for make in (nv.layers.LSTMCell, nv.layers.GRUCell):
-        for options in ({}, {"reset_after": False})[
-            : 2 if "GRU" in make.__name__ else 1
-        ]:
-            cell = make(3, **options)
-            x, h = nv.asarray(X[:, 0]), nv.ones((3, 3))
-            states = [h, h] if make is nv.layers.LSTMCell else [h]
-            expected, _ = cell(x, states)
-            ones = [nv.ones((3, 5))] * cell.gates
-            masks = type(cell.masks(3, False))(ones, [nv.ones((3, 3))] * cell.gates)
-            got, _ = cell.advance(cell.project(x, masks), states, masks)
-            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    cells = [
+        nv.layers.LSTMCell(3),
+        nv.layers.GRUCell(3),
+        nv.layers.GRUCell(3, reset_after=False),
+    ]
+    for cell in cells:
+        x, h = nv.asarray(X[:, 0]), nv.ones((3, 3))
+        states = [h, *cell.get_initial_state(3)[1:]]
+        expected, _ = cell(x, states)
+        ones = [nv.ones((3, 5))] * cell.gates
+        masks = DropoutMasks(ones, [nv.ones((3, 3))] * cell.gates)
+        got, _ = cell.advance(cell.project(x, masks), states, masks)
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 class Minimal(nv.layers.Layer):
@@ -257,8 +254,8 @@ def test_models_with_recurrent_layers_learn():
     )
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     with nv.config.override(executor="cpu"):
-        history = model.fit(x, y, batch_size=32, epochs=25, verbose=0).history
-    assert history["loss"][-1] < 0.6 * history["loss"][0]
+        history = model.fit(x, y, batch_size=32, epochs=20, verbose=0).history
+    assert history["loss"][-1] < 0.75 * history["loss"][0]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +303,7 @@ def test_time_distributed_keeps_what_is_added_to_the_loss():
         (lambda: nv.layers.GRU(2, dropout=1.5), ArgumentError, "from 0 to 1"),
         (lambda: nv.layers.RNN(nv.layers.Dense(2)), ArgumentError, "'state_size'"),
         (lambda: nv.layers.RNN([]), ArgumentError, "at least one cell"),
-        (lambda: nv.layers.LSTM(2)(nv.ones((3, 4))), ShapeError, ""),
+        (lambda: nv.layers.LSTM(2)(nv.ones((3, 4))), ShapeError, "at least 3"),
         (lambda: nv.layers.GRU(2)(nv.ones((3, 0, 4))), ShapeError, "no steps"),
         (
             lambda: nv.layers.Bidirectional(nv.layers.Dense(2)),
