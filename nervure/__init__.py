@@ -78,7 +78,9 @@ _LAZY = {
         "nn",
         "optimizers",
         "regularizers",
+        "sklearn",
         "utils",
+        "wrappers",
     )
 } | {"signal": "nervure.ops.signal"}
 

@@ -6,7 +6,7 @@ functions of :mod:`nervure.ops.nn` and here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nervure import ops
@@ -40,6 +40,7 @@ from nervure.ops.nn import (
 
 __all__ = [
     "celu",
+    "deserialize",
     "elu",
     "exponential",
     "gelu",
@@ -58,6 +59,7 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
+    "serialize",
     "sigmoid",
     "silu",
     "soft_shrink",
@@ -264,3 +266,25 @@ def get(identifier: Any) -> Activation:
     [0.0]
     """
     return linear if identifier is None else _registry.get(identifier)
+
+
+def serialize(activation: Any) -> Any:
+    """Return the name of an activation.
+
+    Raises :class:`TypeError` for a function of your own, which has none.
+
+    >>> import nervure as nv
+    >>> nv.activations.serialize(nv.activations.relu)
+    'relu'
+    """
+    return _registry.serialize(activation)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return the activation for what :func:`serialize` returned.
+
+    >>> import nervure as nv
+    >>> nv.activations.deserialize("relu") is nv.activations.relu
+    True
+    """
+    return _registry.deserialize(config, custom_objects)

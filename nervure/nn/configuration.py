@@ -15,6 +15,7 @@ import numpy as np
 from nervure.array import Array
 from nervure.errors import nearest_names
 from nervure.nn.lookup import function_name
+from nervure.nn.registry import get_registered_name, is_registered
 from nervure.state import Cell
 
 Self = TypeVar("Self", bound="Configurable")
@@ -108,7 +109,9 @@ def as_plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Configurable):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        name = get_registered_name(type(value))
+        own = getattr(value, "serialized_class_name", None) or name
+        return {"class_name": own, "config": value.get_config()}
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, np.generic | np.ndarray | Array):
@@ -120,6 +123,8 @@ def as_plain(value: Any, where: str) -> Any:
     if isinstance(value, list | tuple):
         return [as_plain(one, where) for one in value]
     name = function_name(value) if callable(value) else None
+    if name is None and is_registered(value):
+        name = get_registered_name(value)
     if name is None:
         raise TypeError(f"{where}: plain data cannot hold {value!r}")
     return name

@@ -96,6 +96,8 @@ class InputSpec:
     def _fix(self, layer: Layer, ndim: int) -> str:
         if self.min_ndim is not None and ndim < self.min_ndim:
             return "the first axis is the batch: for one sample x pass x[None]"
+        if self.ndim is not None and ndim == self.ndim - 1:
+            return "for one sample x pass x[None], for data of one channel x[..., None]"
         if layer.weights and isinstance(layer.built_for, tuple):
             shape = (None, *layer.built_for[1:])
             return (

@@ -386,6 +386,16 @@ class Layer(OwnsWeights):
             )
         return config
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a layer from what :meth:`get_config` returned.
+
+        Layers among the arguments are made from their descriptions.
+        """
+        from nervure.nn.serialization import revived
+
+        return cls(**{key: revived(value) for key, value in config.items()})
+
     def _config_names(self) -> list[str]:
         written_if_given = (*SHAPE_OPTIONS, "activity_regularizer")
         return [one for one in super()._config_names() if one not in written_if_given]

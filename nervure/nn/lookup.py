@@ -8,6 +8,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from nervure.errors import UnknownNameError, explain, unknown_name
 from nervure.nn.naming import snake_case
+from nervure.nn.registry import (
+    get_registered_name,
+    get_registered_object,
+    is_registered,
+)
 
 # What a configuration that Keras wrote has besides; it is not needed here.
 _FURTHER_KEYS = {"module", "registered_name", "build_config", "shared_object_id"}
@@ -68,7 +73,9 @@ class Registry(Generic[Kind]):
 
         Raises :class:`~nervure.errors.UnknownNameError` with the nearest names.
         """
-        found = self._entries.get(name, self._entries.get(name.lower()))
+        found = get_registered_object(name)
+        if found is None:
+            found = self._entries.get(name, self._entries.get(name.lower()))
         if found is None:
             raise unknown_name(self.kind, name, self.names)
         return found
@@ -109,6 +116,8 @@ class Registry(Generic[Kind]):
         Raises :class:`TypeError` for a function of the user's own.
         """
         name = _function_names.get(value) if callable(value) else None
+        if name is None and is_registered(value):
+            name = get_registered_name(value)
         if name is not None or value is None:
             return name
         if not hasattr(value, "get_config"):
@@ -116,7 +125,8 @@ class Registry(Generic[Kind]):
                 f"the {self.kind} {value!r} has no configuration; write a class with "
                 "get_config() for it"
             )
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        class_name = get_registered_name(type(value))
+        return {"class_name": class_name, "config": value.get_config()}
 
     def deserialize(
         self, config: Any, custom_objects: Mapping[str, Any] | None = None

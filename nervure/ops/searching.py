@@ -280,12 +280,10 @@ def _picked_along(x: Node, index: Node, axis: int) -> Node:
 
 
 def one_hot(
-    indices: ArrayLike,
+    x: ArrayLike,
     num_classes: int,
-    /,
-    *,
-    dtype: npt.DTypeLike | None = None,
     axis: int = -1,
+    dtype: npt.DTypeLike | None = None,
 ) -> Array:
     """Return rows of zeros with a one at each index; all zeros for one out of range.
 
@@ -296,7 +294,7 @@ def one_hot(
     >>> nv.one_hot(nv.asarray([0, 2]), 3).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    node = as_node(indices)
+    node = as_node(x)
     accepted("one_hot", [node], INTEGERS)
     count = operator.index(num_classes)
     rank = len(node.shape) + 1

@@ -89,7 +89,7 @@ def _by_key(given: dict[Any, Any], keys: Sequence[Any], what: str) -> list[Any]:
 
 def _nested(given: Any, structure: tree.Structure, what: str) -> list[Any]:
     """Return the entries of a structure of more than one level."""
-    leaves = _leaves(given, structure)
+    leaves = entries_like(given, structure)
     if leaves is None:
         raise DataError(
             explain(
@@ -100,7 +100,11 @@ def _nested(given: Any, structure: tree.Structure, what: str) -> list[Any]:
     return leaves
 
 
-def _leaves(given: Any, structure: tree.Structure) -> list[Any] | None:
+def entries_like(given: Any, structure: tree.Structure) -> list[Any] | None:
+    """Return the entries of something arranged like a structure, or None if it is not.
+
+    Unlike ``tree.flatten`` it keeps entries that are None.
+    """
     if structure.kind is None:
         return [given]
     if structure.kind is dict:
@@ -113,7 +117,7 @@ def _leaves(given: Any, structure: tree.Structure) -> list[Any] | None:
         return None
     found: list[Any] = []
     for entry, child in zip(entries, structure.children, strict=True):
-        leaves = _leaves(entry, child)
+        leaves = entries_like(entry, child)
         if leaves is None:
             return None
         found += leaves

@@ -67,6 +67,20 @@ def truth(value: Any, name: str) -> bool:
     raise ArgumentError(explain(f"{name} must be True or False, got {value!r}"))
 
 
+def shuffling(value: Any) -> bool | str:
+    """Return ``shuffle``, which is True, False or "batch"."""
+    if isinstance(value, str) and value == "batch":
+        return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ArgumentError(
+        explain(
+            f"shuffle must be True, False or 'batch', got {value!r}",
+            fix="'batch' keeps the rows of a batch together, which files read faster",
+        )
+    )
+
+
 def fraction(value: Any, name: str) -> float:
     """Return an argument that must be at least 0 and less than 1."""
     valid = isinstance(value, int | float | np.number)
@@ -124,10 +138,15 @@ def data_tuple(value: Any) -> tuple[Any, Any, Any]:
 
 def not_empty(values: NDArray, what: str) -> None:
     """Raise for data without rows or without values in a row."""
-    if values.size == 0:
+    not_empty_shape(values.shape, what)
+
+
+def not_empty_shape(shape: tuple[int, ...], what: str) -> None:
+    """Raise for the shape of data without rows or without values in a row."""
+    if 0 in shape:
         raise DataError(
             explain(
-                f"{what} is empty: its shape is {list(values.shape)}",
+                f"{what} is empty: its shape is {list(shape)}",
                 fix="pass at least one row; was everything filtered out before?",
             )
         )
@@ -147,17 +166,21 @@ def same_length(counts: Sequence[tuple[str, int]]) -> None:
             )
 
 
-def finite(values: NDArray, given: Numbers, what: str) -> None:
+def finite(
+    values: NDArray, given: Numbers, what: str, numbers: NDArray | None = None
+) -> None:
     """Raise for NaN, infinity, or numbers that float32 does not hold.
 
-    ``values`` are what will be computed with, ``given`` is what the user passed.
+    ``values`` are what will be computed with, ``given`` is what the user passed; both
+    are the rows ``numbers`` of it, or all.
     """
     if values.dtype.kind in "biu" or _all_finite(values):
         return
     bad = ~np.isfinite(values)
     place = tuple(int(one) for one in np.argwhere(bad)[0])
     original = given.values
-    where = position(place, given.columns)
+    row = place[0] if numbers is None else int(numbers[place[0]])
+    where = position((row, *place[1:]), given.columns)
     one = np.asarray(original)[place]
     rows = np.unique(np.nonzero(bad)[0]).size
     count = int(bad.sum())
@@ -198,9 +221,16 @@ def _all_finite(values: NDArray) -> bool:
 
 
 def sample_weights(
-    weights: NDArray, given: Numbers, rows: int, what: str = "sample_weight"
+    weights: NDArray,
+    given: Numbers,
+    rows: int,
+    what: str = "sample_weight",
+    may_be_zero: bool = False,
 ) -> None:
-    """Raise unless there is one non-negative weight for each row, not all zero."""
+    """Raise unless there is one non-negative weight for each row, not all zero.
+
+    The rows of one batch ``may_be_zero`` all, those of a data set may not.
+    """
     if weights.shape != (rows,):
         raise DataError(
             explain(
@@ -220,7 +250,7 @@ def sample_weights(
                 fix="weights say how often a row counts, so they are 0 or more",
             )
         )
-    if not weights.any():
+    if not weights.any() and not may_be_zero:
         raise DataError(
             explain(
                 f"{what} is 0 for every row, so there is nothing to learn from",

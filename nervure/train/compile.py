@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, explain, nearest_names
 from nervure.nn import losses, metrics, optimizers
 from nervure.nn.losses import Loss
 from nervure.nn.losses.base import LossFunctionWrapper
-from nervure.nn.metrics import Metric
-from nervure.nn.metrics.resolve import resolved_metric
+from nervure.nn.metrics import Mean, Metric
 from nervure.nn.optimizers import Optimizer
-from nervure.nn.symbolic import PartialShape
 
 
 class Compiled:
@@ -20,69 +18,160 @@ class Compiled:
 
     Parameters
     ----------
-    optimizer, loss, metrics_given, weighted_given
+    optimizer, loss, loss_weights, metrics_given, weighted_given
         The arguments of :meth:`~nervure.models.Model.compile`.
+    names
+        The names of the model's outputs, as far as they are known already.
 
     Raises
     ------
     UnknownNameError
         For an unknown name, or for a class where an object is expected.
     ArgumentError
-        For a missing loss, and for metrics that are not in a list.
+        For losses, weights and metrics that do not correspond to the outputs.
     """
 
     optimizer: Optimizer
-    loss: Loss
+    run_eagerly: bool = False
 
     def __init__(
-        self, optimizer: Any, loss: Any, metrics_given: Any, weighted_given: Any
+        self,
+        optimizer: Any,
+        loss: Any = None,
+        metrics_given: Any = None,
+        weighted_given: Any = None,
+        loss_weights: Any = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.given_loss = loss
+        self.given_loss_weights = loss_weights
+        self.given_metrics = metrics_given
+        self.given_weighted = weighted_given
         self.optimizer = optimizers.get(optimizer)
-        self.loss = _as_loss(loss)
-        self._metrics = _as_list(metrics_given, "metrics")
-        self._weighted = _as_list(weighted_given, "weighted_metrics")
-
-    def resolved_metrics(
-        self, target_shape: PartialShape, output_shape: PartialShape
-    ) -> list[tuple[str, Metric, bool]]:
-        """Return the metrics for targets and an output of certain shapes.
-
-        Each has its unique name, and whether it regards sample weights.  A second
-        metric of a name gets ``_1``, a weighted one ``weighted_`` first, as in Keras.
-        """
-        result: list[tuple[str, Metric, bool]] = []
-        taken: dict[str, int] = {}
-        for given, weighted in (
-            *((one, False) for one in self._metrics),
-            *((one, True) for one in self._weighted),
+        self.loss_tracker = Mean(name="loss")
+        self._loss = _looked_up(loss)
+        _check_weights(loss_weights)
+        for given, what in (
+            (metrics_given, "metrics"),
+            (weighted_given, "weighted_metrics"),
         ):
-            metric = resolved_metric(given, target_shape, output_shape)
-            name = metric.name
-            if name in taken and weighted:
-                name = f"weighted_{name}"
-            count = taken.get(name, 0)
-            taken[name] = count + 1
-            result.append((f"{name}_{count}" if count else name, metric, weighted))
-        return result
+            _check_metrics(given, what)
+        if names:
+            self.losses(names)
+            self.loss_weights(names)
+            self.metrics(names)
+            self.metrics(names, weighted=True)
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether there is a loss at all."""
+        return self.given_loss is not None
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether there are metrics."""
+        return bool(self.given_metrics or self.given_weighted)
+
+    def losses(self, names: Sequence[str]) -> list[Loss | None]:
+        """Return the loss of each output, None where it has none."""
+        given = self._loss
+        if given is None or isinstance(given, Loss):
+            return [given] * len(names)
+        return _for_outputs(given, names, "loss", "mse")
+
+    def loss_names(self, names: Sequence[str]) -> list[str]:
+        """Return how the loss of each output is called, as it was given if by name."""
+        given = self.given_loss
+        if isinstance(given, list | tuple) or (
+            isinstance(given, dict) and not _is_config(given)
+        ):
+            parts = _for_outputs(given, names, "loss", "mse")
+        else:
+            parts = [given] * len(names)
+        found = zip(parts, self.losses(names), strict=True)
+        return [
+            one if isinstance(one, str) else getattr(loss, "name", "loss")
+            for one, loss in found
+        ]
+
+    def loss_weights(self, names: Sequence[str]) -> list[float | None]:
+        """Return the factor of each output's loss, None for 1."""
+        given = self.given_loss_weights
+        if given is None:
+            return [None] * len(names)
+        if not isinstance(given, list | tuple | dict):
+            given = [given] * len(names)
+        return [
+            None if one is None else float(one)
+            for one in _for_outputs(given, names, "loss_weights", 0.5)
+        ]
+
+    def metrics(
+        self, names: Sequence[str], *, weighted: bool = False
+    ) -> list[list[Any]]:
+        """Return the metrics of each output as they were given."""
+        given = self.given_weighted if weighted else self.given_metrics
+        what = "weighted_metrics" if weighted else "metrics"
+        if not given:
+            return [[] for _ in names]
+        if len(names) == 1:
+            parts = list(given.values()) if isinstance(given, dict) else list(given)
+            if isinstance(given, dict):
+                _for_outputs(given, names, what, ["accuracy"])
+            return [_flat(parts)]
+        found = _for_outputs(given, names, what, ["accuracy"])
+        return [_flat([one]) for one in found]
 
 
-def _as_loss(given: Any) -> Loss:
+def _for_outputs(
+    given: Any, names: Sequence[str], what: str, example: Any
+) -> list[Any]:
+    """Return one entry for each output, given a list in order or a dict by name."""
+    if isinstance(given, dict):
+        for key in given:
+            if str(key) not in names:
+                near = nearest_names(str(key), list(names))
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise ArgumentError(
+                    explain(
+                        f"{what} has the key {key!r}, but the model has no such output",
+                        fix=f"{hint}The outputs are {', '.join(names)}",
+                    )
+                )
+        by_name = {str(key): one for key, one in given.items()}
+        return [by_name.get(name) for name in names]
+    if len(given) == len(names):
+        return list(given)
+    if len(names) == 1:
+        thing = "loss" if what == "loss" else f"entry in {what}"
+        raise ArgumentError(
+            explain(
+                f"expected one {thing}, got a {type(given).__name__} of {len(given)}",
+                fix=f"a model with one output has one {thing}, such as "
+                f"{what}={example!r}",
+            )
+        )
+    raise ArgumentError(
+        explain(
+            f"{what} must have an entry for each of the {len(names)} outputs "
+            f"({', '.join(names)}), got {len(given)}",
+            fix=f"write {what}={{{names[0]!r}: {example!r}, ...}}; outputs that are "
+            "left out have none",
+        )
+    )
+
+
+# --- losses -------------------------------------------------------------------------
+
+
+def _looked_up(given: Any) -> Any:
+    """Return losses in the structure in which they were given."""
     if given is None:
-        raise ArgumentError(
-            explain(
-                "compile needs a loss, got None",
-                fix="for classes use loss='sparse_categorical_crossentropy', for "
-                "numbers loss='mean_squared_error'",
-            )
-        )
-    if isinstance(given, list | tuple | dict) and not _is_config(given):
-        raise ArgumentError(
-            explain(
-                f"expected one loss, got a {type(given).__name__} of {len(given)}",
-                fix="a model with one output has one loss, such as loss='mse'",
-            )
-        )
+        return None
+    if isinstance(given, dict) and not _is_config(given):
+        return {key: _looked_up(one) for key, one in given.items()}
+    if isinstance(given, list | tuple):
+        return [_looked_up(one) for one in given]
     found = losses.get(given)
     loss = found if isinstance(found, Loss) else LossFunctionWrapper(found)
     if loss.reduction is None:
@@ -96,31 +185,52 @@ def _as_loss(given: Any) -> Loss:
     return loss
 
 
-def _is_config(given: Any) -> bool:
-    return isinstance(given, dict) and "class_name" in given
+def _is_config(given: dict[Any, Any]) -> bool:
+    return set(given) == {"class_name", "config"}
 
 
-def _as_list(given: Any, name: str) -> list[Any]:
-    """Return metrics as a list; raises for an unknown one."""
+def _check_weights(given: Any) -> None:
+    """Raise for loss weights that are no numbers."""
+    parts = given.values() if isinstance(given, dict) else given
+    for one in parts if isinstance(parts, Iterable) else [parts]:
+        if one is not None and (
+            isinstance(one, bool) or not isinstance(one, int | float)
+        ):
+            raise ArgumentError(
+                explain(
+                    f"loss_weights must be numbers, got {one!r}",
+                    fix="write loss_weights=[1.0, 0.5], one for each output",
+                )
+            )
+
+
+# --- metrics ------------------------------------------------------------------------
+
+
+def _check_metrics(given: Any, what: str) -> None:
+    """Raise for metrics that are in no list or dict, and for unknown ones."""
     if given is None:
-        return []
+        return
     if isinstance(given, str | Metric) or not isinstance(given, Iterable):
         raise ArgumentError(
             explain(
-                f"{name} must be a list, got {given!r}",
-                fix=f"write {name}=[{given!r}]"
+                f"{what} must be a list, got {given!r}",
+                fix=f"write {what}=[{given!r}]"
                 if isinstance(given, str)
-                else f"write {name}=[...]",
+                else f"write {what}=[...]",
             )
         )
-    if isinstance(given, dict):
-        raise ArgumentError(
-            explain(
-                f"{name} must be a list, got a dict",
-                fix=f"a model with one output has one list: {name}=['accuracy']",
-            )
-        )
-    listed = list(given)
-    for one in listed:
+    parts = list(given.values()) if isinstance(given, dict) else list(given)
+    for one in _flat(parts):
         metrics.get(one)  # raises for what is unknown
-    return listed
+
+
+def _flat(parts: Any) -> list[Any]:
+    """Return nested lists as one list, without None."""
+    found: list[Any] = []
+    for one in parts:
+        if isinstance(one, list | tuple):
+            found += _flat(one)
+        elif one is not None:
+            found.append(one)
+    return found

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,35 +34,6 @@ class Numbers(NamedTuple):
 
     values: NDArray
     columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The arrays of a data set; their first axes are equally long.
-
-    ``x`` is ``[rows, *features]``, ``y`` ``[rows, ...]``, and ``weights``
-    ``float32[rows]`` or None.
-    """
-
-    x: NDArray
-    y: NDArray
-    weights: NDArray | None = None
-
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return len(self.x)
-
-    @property
-    def constants(self) -> list[NDArray]:
-        """The arrays in the order in which a step expects them."""
-        weights = [] if self.weights is None else [self.weights]
-        return [self.x, self.y, *weights]
-
-    def between(self, start: int, stop: int) -> Rows:
-        """Return some of the rows, without copying them."""
-        weights = None if self.weights is None else self.weights[start:stop]
-        return Rows(self.x[start:stop], self.y[start:stop], weights)
 
 
 # --- reading ------------------------------------------------------------------------
@@ -250,15 +220,16 @@ def _series_values(series: Any, what: str) -> NDArray:
 # --- converting ---------------------------------------------------------------------
 
 
-def features(numbers: Numbers, dtype: DType = dtypes.float32) -> NDArray:
+def features(numbers: Numbers, dtype: DType | None = dtypes.float32) -> NDArray:
     """Return features in the type in which they wait for the training step.
 
-    That is ``dtype``, except that integers of one byte stay as they are.
+    That is ``dtype``, except that integers of one byte stay as they are.  A model that
+    does not say which type it takes (None) is given numbers as :func:`targets` does.
     """
     values = numbers.values
     if values.dtype.kind in "iu" and values.dtype.itemsize == 1:
         return np.ascontiguousarray(values)
-    return _converted(values, dtype)
+    return targets(numbers) if dtype is None else _converted(values, dtype)
 
 
 def targets(numbers: Numbers) -> NDArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nervure.train.callbacks.base import Callback, Logs
 
 
@@ -37,6 +39,15 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         if self.model is not None:
             self.model.history = self
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what resuming needs."""
+        return {"history": self.history, "epoch": self.epoch}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned."""
+        self.history = state["history"]
+        self.epoch = state["epoch"]
 
     def __repr__(self) -> str:
         columns = ", ".join(self.history) or "nothing"

@@ -6,21 +6,26 @@ is done in Python between the batches unless a callback looks at them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nervure import tree
 from nervure.array import Array
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.callbacks import CallbackList
-from nervure.train.data import Rows
+from nervure.train.feed import Piece
 from nervure.train.history import History
 from nervure.train.pace import Pace, finishing_first
 from nervure.train.plan import EvaluationPlan, FitPlan, PredictionPlan
+from nervure.train.prefetch import closing
 from nervure.train.progress import Display, Silent, display_for
-from nervure.train.steps import Measures
+from nervure.train.report import MetricReport
+from nervure.train.rows import Rows
+from nervure.train.run import TrainingRun
+from nervure.train.steps import EagerStep
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -36,12 +41,12 @@ class _Watch:
         phase: str,
         callbacks: CallbackList,
         display: Display,
-        measures: Measures,
+        report: MetricReport,
     ) -> None:
         self._phase = phase
         self._callbacks = callbacks
         self._display = display
-        self._measures = measures
+        self._report = report
         self._wants_logs = callbacks.wants_logs(phase)
         # Whether somebody looks at every batch.
         self.single = callbacks.watches_batches(phase)
@@ -56,7 +61,7 @@ class _Watch:
         due = self._display.due()
         if not (due or self._wants_logs):
             return
-        logs = self._measures.values()
+        logs = self._report.values()
         if self._wants_logs:
             self._callbacks.call_batch(f"on_{self._phase}_batch_end", done - 1, logs)
         if due:
@@ -64,25 +69,35 @@ class _Watch:
 
 
 def _run(
-    step: Step,
+    step: Step | EagerStep,
     pace: Pace,
-    rows: Rows,
-    blocks: Iterable[NDArray],
+    pieces: Iterator[Piece],
     watch: _Watch,
+    done: int = 0,
+    run: TrainingRun | None = None,
     wants_end: Callable[[], bool] = lambda: False,
-) -> None:
-    """Run the batches of one pass, until somebody wants its end."""
-    done = 0
-    for block in blocks:
-        start = 0
-        while start < len(block) and not wants_end():
-            count = 1 if watch.single else pace.next_count(len(block) - start)
-            watch.before(done)
-            with pace.timed(count, block.shape[1]), finishing_first():
-                step.run(rows.constants, [block[start : start + count]])
-            start += count
-            done += count
-            watch.after(done)
+) -> int:
+    """Run the batches of one pass, until somebody wants its end.
+
+    ``done`` batches of the pass are finished already; returns how many are then.
+    """
+    # Whoever reads ahead in a thread is told to stop, whatever ends the pass.
+    with closing(pieces):
+        for arrays, block in pieces:
+            start = 0
+            while start < len(block) and not wants_end():
+                count = 1 if watch.single else pace.next_count(len(block) - start)
+                watch.before(done)
+                with pace.timed(count, block.shape[1]), finishing_first():
+                    step.run(arrays, [block[start : start + count]])
+                start += count
+                done += count
+                if run is not None:
+                    run.batch = done
+                watch.after(done)
+            if wants_end():
+                break
+    return done
 
 
 # --- fit ----------------------------------------------------------------------------
@@ -97,60 +112,68 @@ def fit(model: Model, plan: FitPlan) -> History:
         "steps": plan.batches,
     }
     callbacks = CallbackList(options.callbacks, model, params, with_history=True)
-    display = display_for(options.verbose)
-    watch = _Watch("train", callbacks, display, plan.steps.measures)
+    display = display_for(1 if callbacks.shows_bar else options.verbose)
+    watch = _Watch("train", callbacks, display, plan.steps.train_report)
+    run = TrainingRun(plan.feed, callbacks.callbacks, options.initial_epoch)
     model.stop_training = False
     model.history = callbacks.history
+    model.training_run = run
     plan.steps.build()
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
-        for epoch in range(options.initial_epoch, options.epochs):
-            logs = _epoch(model, plan, epoch, callbacks, display, watch)
-            if model.stop_training:
-                break
-    except KeyboardInterrupt:
-        # Callbacks may still restore or save something; then the user gets the Ctrl-C.
+        while run.epoch < options.epochs and not model.stop_training:
+            logs = _epoch(model, plan, run, callbacks, display, watch)
+    except BaseException:
+        # Callbacks may still restore or save something; then the user gets the error.
         display.close()
+        run.interrupted = True
         callbacks.call("on_train_end", logs)
         raise
+    else:
+        if model.optimizer is not None and options.epochs > options.initial_epoch:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        callbacks.call("on_train_end", logs)
     finally:
         display.close()
-    callbacks.call("on_train_end", logs)
+        model.training_run = None
     return callbacks.history
 
 
 def _epoch(
     model: Model,
     plan: FitPlan,
-    epoch: int,
+    run: TrainingRun,
     callbacks: CallbackList,
     display: Display,
     watch: _Watch,
 ) -> Logs:
     """Train one epoch, evaluate if wanted, and return the numbers of both."""
-    measures = plan.steps.measures
-    measures.reset()
+    report = plan.steps.train_report
+    epoch = run.epoch
+    if not run.batch:  # otherwise a resumed epoch goes on, with what was measured
+        report.reset()
     callbacks.call("on_epoch_begin", epoch, {})
     width = len(str(plan.options.epochs))
     display.begin(f"Epoch {epoch + 1:>{width}}/{plan.options.epochs}", plan.batches)
-    first = (epoch - plan.options.initial_epoch) * plan.batches
-    blocks = plan.order.steps(first, plan.batches)
-    _run(
+    done = _run(
         plan.steps.train,
         plan.steps.train_pace,
-        plan.rows,
-        blocks,
+        plan.epoch_pieces(epoch, run.batch),
         watch,
+        run.batch,
+        run,
         wants_end=lambda: model.stop_training,
     )
-    logs = measures.values()
+    logs = report.values()
     if plan.validates_after(epoch):
         assert plan.validation is not None
         values = _evaluate(plan.validation, callbacks, Silent())
         logs |= {f"val_{name}": value for name, value in values.items()}
+    # From here on a callback that stores the run stores the start of the next epoch.
+    run.epoch, run.batch = epoch + 1, 0
     callbacks.call("on_epoch_end", epoch, logs)
-    display.end(logs)
+    display.end(logs, done)
     return logs
 
 
@@ -172,32 +195,41 @@ def evaluate(model: Model, plan: EvaluationPlan) -> Logs:
 
 
 def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -> Logs:
-    measures = plan.steps.measures
-    watch = _Watch("test", callbacks, display, measures)
-    measures.reset()
+    report = plan.steps.test_report
+    watch = _Watch("test", callbacks, display, report)
+    report.reset()
     callbacks.call("on_test_begin", {})
-    blocks = plan.order.steps(0, plan.batches)
-    _run(plan.steps.test, plan.steps.test_pace, plan.rows, blocks, watch)
-    logs = measures.values()
+    pieces = plan.feed.pieces(0, plan.batches)
+    _run(plan.steps.test, plan.steps.test_pace, pieces, watch)
+    logs = report.values()
     callbacks.call("on_test_end", logs)
     return logs
+
+
+def one_step(step: Step | EagerStep, report: MetricReport, rows: Rows) -> Logs:
+    """Run one step on all rows together and return its numbers."""
+    report.reset()
+    with finishing_first():
+        step.run(rows.constants, [np.arange(rows.count)[None]])
+    return report.values()
 
 
 # --- predict ------------------------------------------------------------------------
 
 
-def predict(model: Model, plan: PredictionPlan) -> NDArray:
-    """Return the outputs for all rows."""
-    if plan.batches == 1 and not plan.callbacks:
-        return _predicted(model, plan.x, plan.batch_size).copy()
+def predict(model: Model, plan: PredictionPlan) -> Any:
+    """Return the outputs for all rows, arranged as the model does."""
+    if plan.x is not None and plan.batches == 1 and not plan.callbacks:
+        outputs = _predicted(model, plan.x, plan.structure, plan.batch_size)
+        return tree.map_leaves(np.copy, outputs)
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
     display = display_for(plan.verbose, quiet_elsewhere=True)
     try:
         callbacks.call("on_predict_begin", {})
         display.begin("Prediction", plan.batches)
-        result = _predict_batches(model, plan, callbacks, display)
-        display.end({})
+        result, done = _predict_batches(model, plan, callbacks, display)
+        display.end({}, done)
         callbacks.call("on_predict_end", {})
     finally:
         display.close()
@@ -206,29 +238,85 @@ def predict(model: Model, plan: PredictionPlan) -> NDArray:
 
 def _predict_batches(
     model: Model, plan: PredictionPlan, callbacks: CallbackList, display: Display
-) -> NDArray:
-    size = plan.batch_size
-    result: NDArray | None = None
-    for batch in range(plan.batches):
-        callbacks.call_batch("on_predict_batch_begin", batch, {})
-        rows = plan.x[batch * size : (batch + 1) * size]
-        outputs = _predicted(model, rows, size)
-        if result is None:
-            result = np.empty((len(plan.x), *outputs.shape[1:]), outputs.dtype)
-        result[batch * size : batch * size + len(rows)] = outputs
-        logs: dict[str, Any] = {"outputs": outputs}
-        callbacks.call_batch("on_predict_batch_end", batch, logs)
-        if display.due():
-            display.advance(batch + 1, {})
-    assert result is not None
-    return result
+) -> tuple[Any, int]:
+    """Return the outputs, and of how many batches they are."""
+    collected = _Outputs(None if plan.x is None else len(plan.x[0]))
+    with closing(_feature_batches(plan)) as batches:
+        for batch, (rows, structure) in enumerate(batches):
+            callbacks.call_batch("on_predict_batch_begin", batch, {})
+            size = max(plan.batch_size, len(rows[0]))
+            outputs = _predicted(model, rows, structure, size)
+            collected.take(outputs)
+            logs: dict[str, Any] = {"outputs": outputs}
+            callbacks.call_batch("on_predict_batch_end", batch, logs)
+            if display.due():
+                display.advance(batch + 1, {})
+    return collected.whole(), batch + 1
 
 
-def _predicted(model: Model, rows: NDArray, batch_size: int) -> NDArray:
+class _Outputs:
+    """The outputs of one batch after another, put together."""
+
+    def __init__(self, rows: int | None) -> None:
+        self._rows = rows  # of all batches, if known: then there is one place for them
+        self._structure = tree.LEAF
+        self._parts: list[list[NDArray]] = []
+        self._places: list[NDArray] = []
+        self._done = 0
+
+    def take(self, outputs: Any) -> None:
+        """Take in a batch."""
+        leaves, self._structure = tree.flatten(outputs)
+        if self._rows is None:
+            self._parts.append(leaves)
+            return
+        if not self._places:
+            rows = self._rows
+            self._places = [np.empty((rows, *o.shape[1:]), o.dtype) for o in leaves]
+        for place, leaf in zip(self._places, leaves, strict=True):
+            place[self._done : self._done + len(leaf)] = leaf
+        self._done += len(leaves[0])
+
+    def whole(self) -> Any:
+        """Return what was taken in, arranged as the model does."""
+        if self._rows is None:
+            self._places = list(map(np.concatenate, zip(*self._parts, strict=True)))
+        return tree.unflatten(self._structure, self._places)
+
+
+def _feature_batches(
+    plan: PredictionPlan,
+) -> Iterator[tuple[Sequence[NDArray], tree.Structure]]:
+    """Yield the features of each batch, and how they are arranged."""
+    if plan.x is not None:
+        for start in range(0, len(plan.x[0]), plan.batch_size):
+            stop = start + plan.batch_size
+            yield [one[start:stop] for one in plan.x], plan.structure
+        return
+    assert plan.feed is not None
+    pieces = plan.feed.pieces(0, plan.batches)
+    with closing(pieces):
+        for arrays, block in pieces:
+            for rows in block:
+                # The rows of a step follow one another in what was read.
+                part = [one[rows[0] : rows[-1] + 1] for one in arrays]
+                yield part, plan.feed.structure
+
+
+def _predicted(
+    model: Model, rows: Sequence[NDArray], structure: tree.Structure, batch_size: int
+) -> Any:
     """Return the outputs for the rows of one batch, which may not be full."""
-    count = len(rows)
+    count = len(rows[0])
     size = min(1 << (count - 1).bit_length(), batch_size)
-    if size != count:
-        filling = np.broadcast_to(rows[-1:], (size - count, *rows.shape[1:]))
-        rows = np.concatenate([rows, filling])
-    return model.forward(Array.of_value(rows)).numpy()[:count]
+    arrays = [Array.of_value(_filled(one, size)) for one in rows]
+    outputs = model.forward(tree.unflatten(structure, arrays))
+    return tree.map_leaves(lambda one: one.numpy()[:count], outputs)
+
+
+def _filled(rows: NDArray, size: int) -> NDArray:
+    """Return rows with copies of the last one, so that there are ``size`` of them."""
+    if len(rows) == size:
+        return rows
+    filling = np.broadcast_to(rows[-1:], (size - len(rows), *rows.shape[1:]))
+    return np.concatenate([rows, filling])

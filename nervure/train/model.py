@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from nervure import step
-from nervure.array import Array
-from nervure.errors import NotCompiledError, explain
-from nervure.ir.attrs import NDArray
-from nervure.nn.metrics import Metric
-from nervure.nn.optimizers import Optimizer
-from nervure.train import loop, plan
+from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled
 from nervure.train.history import History
-from nervure.train.network import Network
-from nervure.train.prediction import Prediction
-from nervure.train.steps import Steps
-
-# The attributes that hold compiled programs, when there are none.
-_NO_PROGRAMS: Final = {"_steps": None, "_forward": None}
+from nervure.train.saving.methods import Saving
+from nervure.train.trainer import Trainer
 
 
-class Model(Network):
+class Model(Saving, Trainer):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
-    :class:`~nervure.models.Sequential` stacks layers.  A subclass may define ``call``
-    itself, with layers in its attributes.
+    ``Model(inputs, outputs)`` consists of the calls of layers that lead from symbolic
+    inputs to outputs.  :class:`~nervure.models.Sequential` stacks layers.  A subclass
+    may define ``call`` itself, with layers in its attributes.
 
     Parameters
     ----------
+    inputs, outputs
+        Symbolic tensors: one, or several in lists, tuples and dicts.  An input is
+        ``nervure.layers.Input(shape)``, or any tensor where another model shall begin.
     name
         Shown by ``summary`` and in messages; ``sequential``, ``model_1``, ... by
         default.
@@ -47,6 +40,12 @@ class Model(Network):
 
     >>> import numpy as np
     >>> import nervure as nv
+    >>> x = nv.layers.Input((4,))
+    >>> h = nv.layers.Dense(4, activation="relu")(x)
+    >>> model = nv.models.Model(x, nv.layers.Dense(1)(x + h))
+    >>> model.output_shape
+    (None, 1)
+
     >>> class Line(nv.models.Model):
     ...     def __init__(self):
     ...         super().__init__()
@@ -61,31 +60,19 @@ class Model(Network):
     True
     """
 
-    stop_training: bool
-    history: History | None
-    predictions: dict[tuple[int, ...], Prediction]  # by the shape of a sample
-    _compiled: Compiled | None
-    _steps: Steps | None
-    _forward: Callable[[Array], Array] | None
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        """Make a model; its state is there even before ``__init__`` runs."""
-        model = super().__new__(cls, *args, **options)
-        model.stop_training = False
-        model.history = None
-        model._compiled = None
-        model.forget_programs()
-        return model
-
     # --- compile ---------------------------------------------------------------------
 
     def compile(
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        *,
+        loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose how the model learns; required before ``fit`` and ``evaluate``.
 
@@ -95,61 +82,45 @@ class Model(Network):
             A name (``"adam"``) or an optimizer.
         loss
             A name (``"categorical_crossentropy"``), a loss, or a function
-            ``loss(y_true, y_pred)`` that returns one number for each sample.
+            ``loss(y_true, y_pred)`` that returns one number for each sample.  For
+            several outputs one for all of them, a list in their order, or a dict by
+            their names; an output without one is not trained.  None when the model
+            adds its loss with ``add_loss`` or has a ``train_step`` of its own.
+        loss_weights
+            Factors of the losses, in a list or a dict.
         metrics
-            A list of names (``"accuracy"``), metrics, or functions like the loss.  They
-            do not regard sample weights.
+            A list of names (``"accuracy"``), metrics, or functions like the loss; for
+            several outputs a list or a dict of such.  They do not regard sample
+            weights.
         weighted_metrics
             Metrics that do.
+        run_eagerly
+            Run each step as plain Python, slowly: for looking into it.
+        steps_per_execution, jit_compile, auto_scale_loss
+            Accepted for scripts written for Keras; they change nothing.  Every step is
+            compiled, and as many run in one call as nobody needs to look between.
+
+        Layers that become (un)trainable later are regarded from the next ``fit`` on,
+        without another ``compile``; in Keras some backends need one.
 
         Raises
         ------
         UnknownNameError
             For an unknown name, with the nearest ones.  Nothing is changed then.
+        ArgumentError
+            For losses, weights and metrics that do not correspond to the outputs.
         """
-        self._compiled = Compiled(optimizer, loss, metrics, weighted_metrics)
-        self._steps = None
-        self.stop_training = False
-
-    @property
-    def compiled(self) -> bool:
-        """Whether ``compile`` was called."""
-        return self._compiled is not None
-
-    @property
-    def optimizer(self) -> Optimizer | None:
-        """The optimizer, or None before ``compile``."""
-        return None if self._compiled is None else self._compiled.optimizer
-
-    @property
-    def loss(self) -> Any:
-        """The loss as it was given to ``compile``."""
-        return None if self._compiled is None else self._compiled.given_loss
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The mean of the loss, and the metrics once data have told what they are."""
-        return [] if self._steps is None else self._steps.measures.metrics
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of what ``evaluate`` returns, in its order."""
-        return ["loss"] if self._steps is None else self._steps.measures.names
-
-    def require_compiled(self, wanted: str) -> Compiled:
-        """Return what ``compile`` decided.
-
-        Raises :class:`~nervure.errors.NotCompiledError` before ``compile``.
-        """
-        if self._compiled is None:
-            raise NotCompiledError(
-                explain(
-                    f"the model {self.name!r} is not compiled, so {wanted} has no loss "
-                    "to work with",
-                    fix="call model.compile(optimizer='adam', loss=...) first",
-                )
-            )
-        return self._compiled
+        compiled = Compiled(
+            optimizer,
+            loss,
+            metrics,
+            weighted_metrics,
+            loss_weights,
+            self.known_output_names,
+        )
+        checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
+        compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
+        self.take_compiled(compiled)
 
     # --- training --------------------------------------------------------------------
 
@@ -163,8 +134,8 @@ class Model(Network):
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
+        shuffle: bool | str = True,
+        class_weight: dict[Any, Any] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -178,9 +149,10 @@ class Model(Network):
         ----------
         x
             The samples, ``[rows, *features]``: an array of any numeric type, nested
-            lists, a DataFrame or a sparse matrix.  Computed in float32.
+            lists, a DataFrame or a sparse matrix.  Computed in float32.  For several
+            inputs a list in their order, or a dict by their names.
         y
-            The targets, with as many rows.
+            The targets, with as many rows; for several outputs a list or a dict.
         batch_size
             The rows of a training step; 32 by default.  The last batch of a pass has
             the rows that remain.
@@ -198,12 +170,15 @@ class Model(Network):
             ``(x, y)`` or ``(x, y, sample_weight)`` for that; takes precedence.
         shuffle
             Whether each pass has another order.  The same seed
-            (``nervure.utils.set_random_seed``) gives the same orders.
+            (``nervure.utils.set_random_seed``) gives the same orders.  ``"batch"``
+            keeps the rows of a batch together: only batches change places.
         class_weight
-            A dict from label to the weight of its rows; 1 for those left out.
+            A dict from label to the weight of its rows; 1 for those left out.  For
+            several outputs a dict of such dicts by the outputs' names.
         sample_weight
-            A weight for each row, ``[rows]``.  With ``class_weight`` both are
-            multiplied.
+            A weight for each row, ``[rows]``, or for each step of a sequence.  For
+            several outputs one array for all, a list, or a dict.  With
+            ``class_weight`` both are multiplied.
         initial_epoch
             The epochs already trained, for continuing a run.
         steps_per_epoch
@@ -290,10 +265,7 @@ class Model(Network):
             self, x, y, sample_weight, batch_size, verbose, steps, callbacks
         )
         values = loop.evaluate(self, prepared)
-        if return_dict:
-            return values
-        ordered = [values[name] for name in self.metrics_names]
-        return ordered[0] if len(ordered) == 1 else ordered
+        return values if return_dict else self.ordered(values)
 
     def predict(
         self,
@@ -302,7 +274,7 @@ class Model(Network):
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> NDArray:
+    ) -> Any:
         """Return the model's output for data, as a NumPy array.
 
         Parameters
@@ -314,7 +286,8 @@ class Model(Network):
 
         Returns
         -------
-        ``float32[rows, *output]``.  The last batch is filled up to a power of two with
+        ``float32[rows, *output]``; for several outputs arrays in the structure of the
+        outputs.  The last batch is filled up to a power of two with
         copies of its last row, so that few programs are made; the copies are dropped.
 
         Raises
@@ -325,36 +298,39 @@ class Model(Network):
         prepared = plan.plan_prediction(self, x, batch_size, verbose, steps, callbacks)
         return loop.predict(self, prepared)
 
-    # --- the programs ----------------------------------------------------------------
+    # --- one batch -------------------------------------------------------------------
 
-    @property
-    def forward(self) -> Callable[[Array], Array]:
-        """The compiled function from a batch to the output, as in inference."""
-        if self._forward is None:
-            self._forward = step.compile(self._infer)
-        assert self._forward is not None
-        return self._forward
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[Any, Any] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Take one training step on a batch and return the loss and the metrics.
 
-    def _infer(self, x: Array) -> Array:
-        output: Array = self(x.astype(self.input_dtype), training=False)
-        return output
-
-    def steps_for(self, y: NDArray, output: Any) -> Steps:
-        """Return the captured training and test steps for targets and an output.
-
-        They are made again when the trainable variables changed, which need no new
-        ``compile``, and when targets of another kind make ``"accuracy"`` mean another
-        metric.
+        Arguments, results and errors are those of :meth:`fit` and :meth:`evaluate`.
+        The numbers are those of this batch alone.
         """
-        compiled = self.require_compiled("fit")
-        if self._steps is None or not self._steps.suit(y, output):
-            self._steps = Steps(self, compiled, y, output)
-        return self._steps
+        rows, steps = plan.plan_batch(self, x, y, sample_weight, class_weight)
+        steps.build()
+        values = loop.one_step(steps.train, steps.train_report, rows)
+        return values if return_dict else self.ordered(values)
 
-    def forget_programs(self) -> None:
-        """Drop what follows from the layers, because they have changed."""
-        vars(self).update(_NO_PROGRAMS, predictions={})
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss and the metrics on a batch alone, without training."""
+        rows, steps = plan.plan_batch(self, x, y, sample_weight)
+        values = loop.one_step(steps.test, steps.test_report, rows)
+        return values if return_dict else self.ordered(values)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy needs: everything but programs, which it makes itself."""
-        return {**vars(self), **_NO_PROGRAMS, "predictions": {}}
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the model's outputs for a batch, as :meth:`predict` does."""
+        rows = len(plan.read_inputs(self, x)[0][0])
+        return self.predict(x, batch_size=rows, verbose=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -17,11 +17,13 @@ from nervure.errors import (
     unknown_name,
 )
 from nervure.nn.call_graph import CallGraph
+from nervure.nn.graph_config import connected, graph_config
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Operation
 from nervure.nn.masking import mask_leaves, mask_of, with_mask
 from nervure.nn.symbolic import PartialShape, SymbolicTensor
 from nervure.train.arrange import arranged
+from nervure.train.json_form import to_json
 from nervure.train.summary import summary_text
 
 
@@ -194,6 +196,11 @@ class Network(Layer):
         return None if self._graph is None else self._graph.input_structure
 
     @property
+    def output_structure(self) -> tree.Structure | None:
+        """How the outputs are arranged; None where ``call`` defines it."""
+        return None if self._graph is None else self._graph.output_structure
+
+    @property
     def input_dtype(self) -> DType:
         """The data type in which the model takes its input."""
         return self._graph.inputs[0].dtype if self._graph is not None else self.dtype
@@ -240,6 +247,59 @@ class Network(Layer):
                     )
                 )
         return with_mask(ops.astype(array, tensor.dtype), kept)
+
+    # --- plain data ------------------------------------------------------------------
+
+    @property
+    def serialized_class_name(self) -> str | None:
+        """How data call the class: a model with a graph and no class of its own."""
+        return "Functional" if type(self).__name__ == "Model" else None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers and how they are connected, as plain data.
+
+        A subclass with a constructor of its own returns the constructor's arguments.
+        """
+        if self._graph is None or not self._keeps_constructor():
+            return super().get_config()
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype.name,
+            **graph_config(self._graph),
+        }
+
+    def _config_names(self) -> list[str]:
+        names = super()._config_names()
+        if not self._keeps_constructor():
+            return names
+        return [one for one in names if one not in ("inputs", "outputs")]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned."""
+        if "input_layers" not in config:
+            return super().from_config(config)
+        inputs, outputs = connected(config)
+        return cls(
+            inputs,
+            outputs,
+            name=config["name"],
+            trainable=config.get("trainable", True),
+            dtype=config.get("dtype"),
+        )
+
+    def _keeps_constructor(self) -> bool:
+        """Tell whether a class is made with inputs and outputs, as ``Model`` is."""
+        return type(self).__init__ is Network.__init__
+
+    def to_json(self, **options: Any) -> str:
+        """Return the layers and how they are connected as JSON, without weights.
+
+        ``options`` are those of :func:`json.dumps`.  Raises :class:`TypeError` for
+        functions and classes of one's own that were not registered.
+        """
+        return to_json(self, **options)
 
 
 def _fits(shape: tuple[int, ...], wanted: PartialShape) -> bool:

@@ -6,19 +6,22 @@ computed or changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
-from nervure import random
+from nervure import random, tree
 from nervure.ir.attrs import NDArray
-from nervure.train import checks, targets
+from nervure.train import checks
+from nervure.train.batch_sources import is_batches
 from nervure.train.callbacks import Callback, as_callbacks
-from nervure.train.data import Numbers, Rows, announce, as_numbers, features
-from nervure.train.data import targets as as_targets
-from nervure.train.prediction import check_features, prediction_of
-from nervure.train.shuffle import Order
+from nervure.train.examples import fitted_rows, read_raw
+from nervure.train.feed import Feed, Piece
+from nervure.train.inputs import announce_types, read_inputs
+from nervure.train.lazy_rows import is_lazy
+from nervure.train.material import Batching, Given, Loader, feature_batches
+from nervure.train.rows import Rows
 from nervure.train.steps import Steps
+from nervure.train.streams import BatchFeed, LazyFeed
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -45,10 +48,9 @@ class FitOptions(NamedTuple):
 class EvaluationPlan(NamedTuple):
     """What ``evaluate`` does: which batches of which rows."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None
     verbose: int | str = 0
     callbacks: tuple[Callback, ...] = ()
 
@@ -56,12 +58,20 @@ class EvaluationPlan(NamedTuple):
 class FitPlan(NamedTuple):
     """What ``fit`` does."""
 
-    rows: Rows
+    feed: Feed
     steps: Steps
-    order: Order
-    batches: int
+    batches: int | None  # of an epoch; None: those of a pass, which nobody knows yet
     options: FitOptions
     validation: EvaluationPlan | None
+
+    def epoch_pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """Yield the batches of an epoch, of which some are done already."""
+        if self.batches is None:
+            pieces = self.feed.pieces(done, None)
+        else:
+            first = (epoch - self.options.initial_epoch) * self.batches + done
+            pieces = self.feed.pieces(first, self.batches - done)
+        return pieces
 
     def validates_after(self, epoch: int) -> bool:
         """Tell whether the model is evaluated after an epoch, counted from 0."""
@@ -74,11 +84,13 @@ class FitPlan(NamedTuple):
 
 
 class PredictionPlan(NamedTuple):
-    """What ``predict`` does."""
+    """What ``predict`` does: with features in memory, or with those of a feed."""
 
-    x: NDArray
+    x: tuple[NDArray, ...] | None
+    structure: tree.Structure
+    feed: BatchFeed | LazyFeed | None
     batch_size: int
-    batches: int
+    batches: int | None
     verbose: int | str
     callbacks: tuple[Callback, ...]
 
@@ -96,35 +108,40 @@ def plan_fit(
     validation_data: Any,
 ) -> FitPlan:
     """Check the arguments of ``fit`` and prepare the data."""
-    compiled = model.require_compiled("fit")
+    model.require_compiled("fit")
     options = _checked_options(given)
-    raw = read_rows(model, x, y, sample_weight)
+    data = Given(x, y, sample_weight)
+    batching = Batching(
+        options.batch_size, options.shuffle == "batch", options.steps_per_epoch
+    )
+    later = Batching(options.validation_batch_size, steps=options.validation_steps)
+    loader = Loader(model, class_weight)
     held_out = None
-    of = "" if validation_data is None else " of validation_data"
     if validation_data is not None:
-        held_out = read_rows(model, *checks.data_tuple(validation_data), of=of)
+        training = loader.material(data, batching)
+        other = Given.validation(validation_data)
+        held_out = Loader(model).material(other, later)
     elif options.validation_split:
-        kept = checks.split_point(raw.count, options.validation_split)
-        raw, held_out = raw.between(0, kept), raw.between(kept, raw.count)
-
-    output = prediction_of(model, raw.x)
-    rows = targets.fitted(compiled.loss, raw, output)
-    if class_weight is not None:
-        rows = targets.weighted_by_class(rows, output, class_weight)
-    if held_out is not None:
-        held_out = targets.fitted(compiled.loss, held_out, output, of=of)
-
-    announce("x", x, model.input_dtype, options.verbose)
-    steps = model.steps_for(rows.y, output)
-    seed = _draw_seed() if options.shuffle else None
-    order = Order(rows.count, options.batch_size, seed)
+        share = options.validation_split
+        training, held_out = loader.split(data, share, batching, later)
+    else:
+        training = loader.material(data, batching)
+    announce_types(model, x, options.verbose)
+    steps = model.steps_for(training.form)
+    if options.shuffle:
+        training.feed.seed = _draw_seed()
     return FitPlan(
-        rows,
+        training.feed,
         steps,
-        order,
-        options.steps_per_epoch or order.batches,
+        options.steps_per_epoch or training.feed.batches,
         options,
-        None if held_out is None else _validation(held_out, steps, options),
+        None
+        if held_out is None
+        else EvaluationPlan(
+            held_out.feed,
+            model.steps_for(held_out.form),
+            _limited(held_out.feed, later.steps),
+        ),
     )
 
 
@@ -139,19 +156,24 @@ def plan_evaluation(
     callbacks: Any,
 ) -> EvaluationPlan:
     """Check the arguments of ``evaluate`` and prepare the data."""
-    compiled = model.require_compiled("evaluate")
+    model.require_compiled("evaluate")
     size = _batch_size(batch_size)
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    raw = read_rows(model, x, y, sample_weight)
-    output = prediction_of(model, raw.x)
-    rows = targets.fitted(compiled.loss, raw, output)
-    order = Order(rows.count, size)
-    batches = min(limit or order.batches, order.batches)
-    announce("x", x, model.input_dtype, verbose)
-    prepared = model.steps_for(rows.y, output)
-    return EvaluationPlan(rows, prepared, order, batches, verbose, listed)
+    batching = Batching(size, steps=limit)
+    ready = Loader(model).material(Given(x, y, sample_weight), batching)
+    announce_types(model, x, verbose)
+    prepared = model.steps_for(ready.form)
+    batches = _limited(ready.feed, limit)
+    return EvaluationPlan(ready.feed, prepared, batches, verbose, listed)
+
+
+def _limited(feed: Feed, limit: int | None) -> int | None:
+    """Return how many batches of a pass are wanted; None for all, if nobody knows."""
+    if limit is None or feed.batches is None:
+        return limit or feed.batches
+    return min(limit, feed.batches)
 
 
 def plan_prediction(
@@ -162,13 +184,26 @@ def plan_prediction(
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    values = read_features(model, x, "x")
-    announce("x", x, model.input_dtype, verbose)
-    batches = -(-len(values) // size)
+    if is_batches(x) or is_lazy(x):
+        announce_types(model, x, verbose)
+        feed, wanted = feature_batches(model, x, size, limit)
+        return PredictionPlan(None, tree.LEAF, feed, size, wanted, verbose, listed)
+    values, structure = read_inputs(model, x)
+    announce_types(model, x, verbose)
+    batches = -(-len(values[0]) // size)
     if limit is not None and limit < batches:
         batches = limit
-        values = values[: limit * size]
-    return PredictionPlan(values, size, batches, verbose, listed)
+        values = tuple(one[: limit * size] for one in values)
+    return PredictionPlan(values, structure, None, size, batches, verbose, listed)
+
+
+def plan_batch(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
+) -> tuple[Rows, Steps]:
+    """Check one batch for ``train_on_batch`` and ``test_on_batch``."""
+    model.require_compiled("a step on a batch")
+    rows = fitted_rows(model, read_raw(model, x, y, sample_weight), class_weight)
+    return rows, model.steps_for(rows.form)
 
 
 # --- the parts ----------------------------------------------------------------------
@@ -183,7 +218,7 @@ def _checked_options(given: FitOptions) -> FitOptions:
         verbose=checks.verbosity(given.verbose),
         callbacks=tuple(as_callbacks(given.callbacks)),
         validation_split=checks.fraction(given.validation_split, "validation_split"),
-        shuffle=checks.truth(given.shuffle, "shuffle"),
+        shuffle=checks.shuffling(given.shuffle),
         initial_epoch=checks.whole_number(given.initial_epoch, "initial_epoch", 0, 5),
         steps_per_epoch=steps(given.steps_per_epoch, "steps_per_epoch", 1, 100),
         validation_steps=steps(given.validation_steps, "validation_steps", 1, 10),
@@ -201,41 +236,7 @@ def _batch_size(value: Any) -> int:
     return checks.whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
-def _validation(rows: Rows, steps: Steps, options: FitOptions) -> EvaluationPlan:
-    order = Order(rows.count, options.validation_batch_size)
-    batches = min(options.validation_steps or order.batches, order.batches)
-    return EvaluationPlan(rows, steps, order, batches)
-
-
 def _draw_seed() -> int:
     """Return a seed from the process's generator, which ``set_random_seed`` sets."""
     low, high = random.default_generator().next_key().tolist()
     return int(low) | int(high) << 32
-
-
-def read_features(model: Model, x: Any, what: str) -> NDArray:
-    """Return checked features in the type in which a step takes them."""
-    given = as_numbers(x, what)
-    values = features(given, model.input_dtype)
-    _check_values(values, given, what)
-    return check_features(model, values, what)
-
-
-def read_rows(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> Rows:
-    """Return checked features, targets and weights; ``of`` says of which data set."""
-    given_y = as_numbers(y, f"y{of}")
-    y_values = as_targets(given_y)
-    x_values = read_features(model, x, f"x{of}")
-    checks.same_length([(f"x{of}", len(x_values)), (f"y{of}", len(y_values))])
-    _check_values(y_values, given_y, f"y{of}")
-    if sample_weight is None:
-        return Rows(x_values, y_values)
-    given = as_numbers(sample_weight, f"sample_weight{of}")
-    weights = np.asarray(given.values, np.float32)
-    checks.sample_weights(weights, given, len(x_values), f"sample_weight{of}")
-    return Rows(x_values, y_values, np.ascontiguousarray(weights))
-
-
-def _check_values(values: NDArray, given: Numbers, what: str) -> None:
-    checks.not_empty(values, what)
-    checks.finite(values, given, what)

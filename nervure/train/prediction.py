@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from nervure import tree
 from nervure.array import Array
-from nervure.errors import NotBuiltError, ShapeError, explain
+from nervure.dtypes import DType
+from nervure.errors import ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from nervure.nn.losses.logits import logits_of_softmax
 from nervure.nn.symbolic import PartialShape
 from nervure.prims.leaf import input_leaf
 from nervure.state import tracing_cells
+from nervure.train.naming import distinct
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -75,25 +79,91 @@ def _unmoved(node: Node) -> Node:
     return node
 
 
-def prediction_of(model: Model, x: NDArray) -> Prediction:
+class Predictions(NamedTuple):
+    """All outputs of a model for rows of certain features.
+
+    Attributes
+    ----------
+    structure
+        How the outputs are arranged.
+    names
+        A name for each, as logs use it.
+    each
+        What is known about each.
+    adds_loss
+        Whether layers and regularizers add to the loss.
+    """
+
+    structure: tree.Structure
+    names: tuple[str, ...]
+    each: tuple[Prediction, ...]
+    adds_loss: bool
+
+    @property
+    def target_names(self) -> list[str]:
+        """How messages call the targets: ``y``, or ``y['price']``."""
+        if len(self.each) == 1:
+            return ["y"]
+        return [f"y[{name!r}]" for name in self.names]
+
+
+def predictions_of(
+    model: Model, x: Sequence[NDArray], structure: tree.Structure
+) -> Predictions:
     """Return what the model makes of features like those of ``x``.
 
     A model that is not built yet is built for them.
 
     Raises :class:`~nervure.errors.ShapeError` when the layers do not accept them.
     """
-    features = x.shape[1:]
-    found = model.predictions.get(features)
+    key = (structure, *((one.shape[1:], one.dtype) for one in x))
+    found = model.predictions.get(key)
     if found is None:
-        leaf = input_leaf((_ROWS, *features), model.input_dtype, "x")
+        types = input_types(model, len(x))
+        leaves = [
+            input_leaf((_ROWS, *one.shape[1:]), dtype or one.dtype, "x")
+            for one, dtype in zip(x, types, strict=True)
+        ]
+        arrays = [Array.of_node(leaf) for leaf in leaves]
         with tracing_cells():
-            output = model(Array.of_node(leaf), training=False)
-        found = _described(_single_output(output).node)
-        model.predictions[features] = found
+            outputs = model(tree.unflatten(structure, arrays), training=False)
+            adds_loss = bool(model.losses)
+        model.clear_losses()
+        found = _all_described(model, outputs, adds_loss)
+        model.predictions[key] = found
     return found
 
 
-def _single_output(output: Any) -> Array:
+def input_types(model: Model, count: int) -> list[DType | None]:
+    """Return the data type of each input, None where the model takes any."""
+    if model.inputs:
+        return [one.dtype for one in model.inputs]
+    return [None if model.input_structure is None else model.input_dtype] * count
+
+
+def _all_described(model: Model, outputs: Any, adds_loss: bool) -> Predictions:
+    leaves, structure = tree.flatten(outputs)
+    nodes = [_checked_output(leaf).node for leaf in leaves]
+    names = output_names(model, structure)
+    return Predictions(structure, names, tuple(map(_described, nodes)), adds_loss)
+
+
+def output_names(model: Model, structure: tree.Structure) -> tuple[str, ...]:
+    """Return a name for each output: of dicts the keys, else of the last layers."""
+    names = [str(one) for one in model.output_names]
+    if structure.kind is dict and not any(one.kind for one in structure.children):
+        names = [str(key) for key in structure.keys]
+    if len(names) != structure.leaf_count:
+        names = [f"output_{number + 1}" for number in range(structure.leaf_count)]
+    return distinct(names)
+
+
+def has_names(model: Model, structure: tree.Structure) -> bool:
+    """Tell whether the names of the outputs are the user's, not just numbers."""
+    return structure.kind is dict or len(model.output_names) == structure.leaf_count
+
+
+def _checked_output(output: Any) -> Array:
     if isinstance(output, Array) and output.shape[:1] == (_ROWS,):
         return output
     came = (
@@ -113,14 +183,15 @@ def _single_output(output: Any) -> Array:
 # --- the features of the data -------------------------------------------------------
 
 
-def check_features(model: Model, x: NDArray, what: str) -> NDArray:
+def fitted_features(
+    model: Model, x: NDArray, what: str, expected: PartialShape | None
+) -> NDArray:
     """Return ``x`` with the features that a model expects.
 
     A missing or an additional last axis of size 1 is mended, as in Keras.
 
     Raises :class:`~nervure.errors.ShapeError` for other features.
     """
-    expected = _expected_shape(model)
     if expected is None or _fits(x.shape, expected):
         return x
     if _fits((*x.shape, 1), expected):
@@ -135,15 +206,6 @@ def check_features(model: Model, x: NDArray, what: str) -> NDArray:
             fix=_feature_fix(x.shape, expected, what),
         )
     )
-
-
-def _expected_shape(model: Model) -> PartialShape | None:
-    """Return the shape of the input if the model knows it, and has one input."""
-    try:
-        shape = model.input_shape
-    except NotBuiltError:
-        return None
-    return shape if isinstance(shape, tuple) else None
 
 
 def _fits(shape: tuple[int, ...], expected: PartialShape) -> bool:

@@ -28,8 +28,8 @@ _BAR_WIDTH: Final = 24
 class Display(Protocol):
     """What the loop tells about its progress."""
 
-    def begin(self, title: str, steps: int) -> None:
-        """Start a pass over data: ``"Epoch 1/10"`` of so many steps."""
+    def begin(self, title: str, steps: int | None) -> None:
+        """Start a pass over data: ``"Epoch 1/10"`` of so many steps, if known."""
         ...
 
     def due(self) -> bool:
@@ -40,8 +40,8 @@ class Display(Protocol):
         """Show that ``done`` steps are finished, and the means so far."""
         ...
 
-    def end(self, logs: Numbers) -> None:
-        """Show the numbers of a finished pass."""
+    def end(self, logs: Numbers, done: int | None = None) -> None:
+        """Show the numbers of a finished pass, of ``done`` steps if that is new."""
         ...
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Display(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def begin(self, title: str, steps: int) -> None:
+    def begin(self, title: str, steps: int | None) -> None:
         """Show nothing."""
 
     def due(self) -> bool:
@@ -62,7 +62,7 @@ class Silent:
     def advance(self, done: int, logs: Numbers) -> None:
         """Show nothing."""
 
-    def end(self, logs: Numbers) -> None:
+    def end(self, logs: Numbers, done: int | None = None) -> None:
         """Show nothing."""
 
     def close(self) -> None:
@@ -76,17 +76,24 @@ class _Timed:
         self._clock = clock
         self._title = ""
         self._steps = 0
+        self._known = True
         self._began = self._shown = clock()
 
-    def begin(self, title: str, steps: int) -> None:
+    def begin(self, title: str, steps: int | None) -> None:
         """Start a pass over data."""
         self._title = title
-        self._steps = steps
+        self._known = steps is not None
+        self._steps = steps or 0
         self._began = self._shown = self._clock()
 
     def due(self) -> bool:
         """Tell whether the last update is long enough ago."""
         return self._clock() - self._shown >= UPDATE_INTERVAL
+
+    def _count(self, done: int | None) -> None:
+        """Take the steps so far for all steps, while nobody knows how many come."""
+        if not self._known and done is not None:
+            self._steps = done
 
     def _timing(self, done: int) -> str:
         """Return the time since the start, and for each step."""
@@ -109,8 +116,9 @@ class PlainLines(_Timed):
     def advance(self, done: int, logs: Numbers) -> None:
         """Show nothing."""
 
-    def end(self, logs: Numbers) -> None:
+    def end(self, logs: Numbers, done: int | None = None) -> None:
         """Write the line."""
+        self._count(done)
         steps = f"{self._steps} step" + ("s" if self._steps != 1 else "")
         parts = [self._title, steps, self._timing(self._steps), *named_numbers(logs)]
         print(" - ".join(parts), flush=True)
@@ -144,6 +152,7 @@ class TerminalBar(_Timed):
         """Move the bar."""
         from rich.live import Live
 
+        self._count(done)
         self._shown = self._clock()
         if self._live is None:
             self._live = Live(
@@ -154,8 +163,9 @@ class TerminalBar(_Timed):
             self._live.start()
         self._live.update(self._row(done, logs), refresh=True)
 
-    def end(self, logs: Numbers) -> None:
+    def end(self, logs: Numbers, done: int | None = None) -> None:
         """Leave the finished line behind."""
+        self._count(done)
         row = self._row(self._steps, logs)
         if self._live is not None:
             self._live.update(row, refresh=True)
@@ -224,11 +234,13 @@ class NotebookTable(_Timed):
 
     def advance(self, done: int, logs: Numbers) -> None:
         """Move the bar."""
+        self._count(done)
         self._shown = self._clock()
         self._draw((self._title, self._timing(done), logs), done)
 
-    def end(self, logs: Numbers) -> None:
+    def end(self, logs: Numbers, done: int | None = None) -> None:
         """Add a row to the table."""
+        self._count(done)
         self._rows.append((self._title, self._timing(self._steps), dict(logs)))
         self._draw(None, self._steps)
 

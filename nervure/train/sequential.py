@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from nervure.ir.node import scope
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Input, InputLayer
 from nervure.nn.masking import with_mask
+from nervure.nn.serialization import deserialize, know_classes, serialize
 from nervure.nn.symbolic import PartialShape, SymbolicTensor, as_partial_shape
 from nervure.train.model import Model
 
@@ -211,6 +212,13 @@ class Sequential(Model):
         return tree.LEAF
 
     @property
+    def output_structure(self) -> tree.Structure | None:
+        """A single tensor, unless the topmost layer gives several."""
+        if self._tensors and not isinstance(self._tensors[-1], SymbolicTensor):
+            return tree.flatten(self._tensors[-1])[1]
+        return tree.LEAF
+
+    @property
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic input in a list; empty as long as its shape is unknown."""
         return self._tensors[:1]
@@ -257,6 +265,42 @@ class Sequential(Model):
             )
         return self._tensors[place]
 
+    # --- plain data ------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers as plain data, and the shape of the input if it is known.
+
+        A subclass with a constructor of its own returns the constructor's arguments.
+        """
+        if type(self).__init__ is not Sequential.__init__:
+            return super().get_config()
+        stack = [serialize(one) for one in self._stack]
+        if self._tensors:
+            tensor = self._tensors[0]
+            entry = InputLayer(
+                batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name
+            )
+            stack.insert(0, serialize(entry))
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype.name,
+            "layers": stack,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned."""
+        if cls.__init__ is not Sequential.__init__:
+            return super().from_config(config)
+        layers = [deserialize(one) for one in config["layers"]]
+        return cls(
+            layers,
+            name=config["name"],
+            trainable=config.get("trainable", True),
+            dtype=config.get("dtype"),
+        )
+
 
 def _as_list(layers: Any) -> list[Any]:
     if layers is None:
@@ -284,3 +328,6 @@ def _known_input(layer: Layer) -> SymbolicTensor | None:
     if shape is None and isinstance(layer.built_for, tuple):
         shape = (None, *layer.built_for[1:])
     return None if shape is None else Input(batch_shape=shape, dtype=layer.dtype)
+
+
+know_classes({"Sequential": Sequential, "Functional": Model, "Model": Model})

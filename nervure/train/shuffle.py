@@ -18,15 +18,24 @@ class Order:
         How many rows there are, and how many a batch has.
     seed
         What decides the order, or None to take the rows as they come.
+    whole_batches
+        Keep rows that follow one another together: only the batches change places.
 
     The order of a pass depends on the seed and the number of the pass alone, so a run
     can be continued at any pass.
     """
 
-    def __init__(self, rows: int, batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        rows: int,
+        batch_size: int,
+        seed: int | None = None,
+        whole_batches: bool = False,
+    ) -> None:
         self.rows = rows
         self.batch_size = batch_size
-        self._seed = seed
+        self.seed = seed
+        self.whole_batches = whole_batches
 
     @property
     def batches(self) -> int:
@@ -35,10 +44,18 @@ class Order:
 
     def permutation(self, pass_number: int) -> NDArray:
         """Return the rows in the order of a pass, ``int64[rows]``."""
-        if self._seed is None:
-            return np.arange(self.rows)
-        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, pass_number])
-        return np.random.Generator(bits).permutation(self.rows)
+        rows = np.arange(self.rows)
+        if self.seed is None:
+            return rows
+        bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, pass_number])
+        generator = np.random.Generator(bits)
+        if not self.whole_batches:
+            return generator.permutation(self.rows)
+        whole = self.rows // self.batch_size
+        parts = rows[: whole * self.batch_size].reshape(whole, self.batch_size)
+        # The rows that fill no batch stay at the end.
+        rest = rows[whole * self.batch_size :]
+        return np.concatenate([parts[generator.permutation(whole)].reshape(-1), rest])
 
     def blocks(self, pass_number: int) -> Iterator[NDArray]:
         """Yield batches of one size each as ``int64[batches, size]``."""

@@ -2,124 +2,136 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nervure import ops
-from nervure.array import Array
+from nervure.array import Array, parameter
+from nervure.dtypes import DType
 from nervure.ir.attrs import NDArray
-from nervure.nn.metrics import Mean, Metric
 from nervure.step import Step
-from nervure.step import compile as compile_function
-from nervure.train.compile import Compiled
 from nervure.train.pace import Pace
-from nervure.train.prediction import Prediction
-from nervure.transforms import gradients
+from nervure.train.report import LogReport, MetricReport
+from nervure.train.rows import Form, pack_x_y_sample_weight
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
 
 
-class Measures:
-    """The running mean of the loss, and the metrics, over one pass."""
-
-    def __init__(self, named: list[tuple[str, Metric, bool]]) -> None:
-        self._loss = Mean(name="loss")
-        self._named = named
-        self._results = compile_function(
-            lambda: [metric.result() for metric in self.metrics]
-        )
-
-    @property
-    def names(self) -> list[str]:
-        """The names: the loss first, then the metrics as they were given."""
-        return ["loss", *(name for name, _, _ in self._named)]
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The metrics, in the order of :attr:`names`."""
-        return [self._loss, *(metric for _, metric, _ in self._named)]
-
-    def update(self, loss: Array, y: Array, output: Array, weights: Any) -> None:
-        """Take in a batch; a batch counts by its rows in the mean of the loss."""
-        self._loss.update_state(loss, sample_weight=float(y.shape[0]))
-        for _, metric, weighted in self._named:
-            metric.update_state(y, output, sample_weight=weights if weighted else None)
-
-    def reset(self) -> None:
-        """Start a new pass."""
-        for metric in self.metrics:
-            metric.reset_state()
-
-    def values(self) -> dict[str, float]:
-        """Return the values so far by name, in Keras' order: that of the alphabet."""
-        results = [float(one) for one in self._results()]
-        return dict(sorted(zip(self.names, results, strict=True)))
-
-
 class Steps:
-    """The training step and the test step of a compiled model.
+    """The training step and the test step of a compiled model, for data of one form.
 
-    Each takes the whole data as constants (``x``, ``y`` and perhaps weights), and the
-    numbers of the batch's rows, ``int64[batch]``, as what varies.
+    Each takes the whole data as constants (inputs, targets and perhaps weights), and
+    the numbers of the batch's rows, ``int64[batch]``, as what varies.
 
     Parameters
     ----------
-    model, compiled
-        The model, and what its ``compile`` was given.
-    y, output
-        Targets, and what is known about the model's output.
+    model
+        A compiled model.  What a step does is defined by its ``train_step`` and
+        ``test_step``.
+    form
+        How the data are arranged.
+    dtypes
+        The type of each input, None for those that are taken as they are.
     """
 
     def __init__(
-        self, model: Model, compiled: Compiled, y: NDArray, output: Prediction
+        self, model: Model, form: Form, dtypes: Sequence[DType | None]
     ) -> None:
         self._model = model
-        self._compiled = compiled
-        self._variables = model.trainable_variables
-        self._shapes = (y.shape[1:], output.shape)
-        self.measures = Measures(
-            compiled.resolved_metrics((None, *y.shape[1:]), output.shape)
-        )
-        self.train = Step(self._train, f"the training step of {model.name!r}")
-        self.test = Step(self._test, f"the test step of {model.name!r}")
+        self._form = form
+        self._dtypes = list(dtypes)
+        self._trained = _trained(model)
+        self.train: Step | EagerStep
+        self.test: Step | EagerStep
+        if model.run_eagerly:
+            self.train = EagerStep(self._train, lambda: model.trainable_variables)
+            self.test = EagerStep(self._test)
+        else:
+            self.train = Step(self._train, f"the training step of {model.name!r}")
+            self.test = Step(self._test, f"the test step of {model.name!r}")
         self.train_pace = Pace()
         self.test_pace = Pace()
+        self.train_report = _report(model, "train_step")
+        self.test_report = _report(model, "test_step")
 
-    def suit(self, y: NDArray, output: Prediction) -> bool:
-        """Tell whether these steps serve for other targets, and for the model now."""
-        current = self._model.trainable_variables
+    @property
+    def form(self) -> Form:
+        """How the data are arranged."""
+        return self._form
+
+    def suit(self, form: Form, dtypes: Sequence[DType | None]) -> bool:
+        """Tell whether these steps serve for other data, and for the model now."""
         return (
-            self._shapes == (y.shape[1:], output.shape)
-            and len(current) == len(self._variables)
-            and all(map(lambda one, other: one is other, current, self._variables))
+            self._form == form
+            and self._dtypes == list(dtypes)
+            and self._trained == _trained(self._model)
         )
 
     def build(self) -> None:
         """Create the optimizer's slots, unless they exist."""
-        self._compiled.optimizer.build(self._variables)
+        if not self._model.has_own("train_step"):
+            self._model.require_optimizer().build(self._model.trainable_variables)
 
     def _train(self, data: list[Array], batch: list[Array]) -> None:
-        """Trace a training step: output, loss, gradients, update, metrics."""
-        before = [variable.value for variable in self._variables]
-        y, output, weights, loss = self._forward(data, batch, training=True)
-        found = gradients(loss, before)
-        self._compiled.optimizer.apply(found, self._variables)
-        self.measures.update(loss, y, output, weights)
+        """Trace a training step."""
+        logs = self._model.train_step(self._batch(data, batch))
+        if isinstance(self.train_report, LogReport):
+            self.train_report.keep(logs)
+        self._model.clear_losses()
 
     def _test(self, data: list[Array], batch: list[Array]) -> None:
-        """Trace a test step: output, loss, metrics."""
-        y, output, weights, loss = self._forward(data, batch, training=False)
-        self.measures.update(loss, y, output, weights)
+        """Trace a test step."""
+        logs = self._model.test_step(self._batch(data, batch))
+        if isinstance(self.test_report, LogReport):
+            self.test_report.keep(logs)
+        self._model.clear_losses()
 
-    def _forward(
-        self, data: list[Array], batch: list[Array], *, training: bool
-    ) -> tuple[Array, Array, Array | None, Array]:
-        """Return targets, output, weights and the whole loss of a batch."""
+    def _batch(self, data: list[Array], batch: list[Array]) -> Any:
+        """Return the rows of a batch as ``train_step`` is given them."""
         (rows,) = batch
-        x, y, *weights = (ops.take(one, rows, axis=0) for one in data)
-        output = self._model(x.astype(self._model.input_dtype), training=training)
-        weight = weights[0] if weights else None
-        loss = self._compiled.loss(y, output, sample_weight=weight)
-        for addition in self._model.losses:
-            loss = loss + addition
-        return y, output, weight, loss
+        arrays = [ops.take(one, rows, axis=0) for one in data]
+        for place, dtype in enumerate(self._dtypes):
+            if dtype is not None:
+                arrays[place] = arrays[place].astype(dtype)
+        return pack_x_y_sample_weight(*self._form.arranged(arrays))
+
+
+def _report(model: Model, step: str) -> MetricReport:
+    has_own_logs = model.has_own(step) or model.has_own("compute_metrics")
+    return LogReport(model) if has_own_logs else MetricReport(model)
+
+
+def _trained(model: Model) -> tuple[Any, ...]:
+    """Return what decides which variables change, and how layers behave meanwhile."""
+    return (
+        tuple(map(id, model.trainable_variables)),
+        tuple(layer.trainable for layer in model.flattened()),
+    )
+
+
+class EagerStep:
+    """A step that runs as plain Python, batch by batch: for looking into it.
+
+    It takes what :class:`~nervure.step.Step` takes.  Values can be printed inside of
+    it, and Python's ``if`` may depend on them.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[list[Array], list[Array]], None],
+        variables: Callable[[], Sequence[Any]] = tuple,
+    ) -> None:
+        self._function = function
+        self._variables = variables
+
+    def run(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> None:
+        """Run one step for each entry along the first axis of ``varying``."""
+        fixed = [ops.asarray(one) for one in constants]
+        for rows in zip(*varying, strict=True):
+            for variable in self._variables():
+                # So that gradients can be taken after somebody looked at a value.
+                variable.store(parameter(np.array(variable.stored.numpy())))
+            self._function(fixed, [ops.asarray(one) for one in rows])

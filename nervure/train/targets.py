@@ -5,7 +5,6 @@ The loss says what targets mean, the model's graph what the output is.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from nervure.ir.attrs import NDArray
 from nervure.nn import losses
 from nervure.nn.losses import Loss
 from nervure.nn.losses.base import LossFunctionWrapper
-from nervure.train.data import Rows, position
+from nervure.train.data import position
 from nervure.train.labels import balance, check_range, whole_labels
 from nervure.train.prediction import Prediction
 
@@ -52,17 +51,17 @@ def kind_of(loss: Loss) -> Kind:
     return _KINDS.get(key, Kind.ANYTHING)
 
 
-def fitted(loss: Loss, rows: Rows, output: Prediction, of: str = "") -> Rows:
-    """Return the rows with targets in the form in which the loss takes them.
+def fitted(loss: Loss, y: NDArray, output: Prediction, what: str = "y") -> NDArray:
+    """Return targets in the form in which the loss takes them.
 
     Parameters
     ----------
     loss, output
         What ``compile`` was given, and what the model returns.
-    rows
-        Checked by themselves already.
-    of
-        Which data set it is, for messages.
+    y
+        Targets that are checked by themselves already.
+    what
+        How messages call them: ``y of validation_data``.
 
     Raises
     ------
@@ -77,9 +76,7 @@ def fitted(loss: Loss, rows: Rows, output: Prediction, of: str = "") -> Rows:
         Kind.BINARY: _zeros_and_ones,
         Kind.NUMBERS: _numbers,
     }.get(kind)
-    if fit is None:
-        return rows
-    return replace(rows, y=fit(rows.y, output, f"y{of}", loss))
+    return y if fit is None else fit(y, output, what, loss)
 
 
 def _check_output(loss: Loss, kind: Kind, output: Prediction) -> None:
@@ -254,17 +251,14 @@ def _name(what: str) -> str:
 # --- class weights ------------------------------------------------------------------
 
 
-def weighted_by_class(rows: Rows, output: Prediction, class_weight: Any) -> Rows:
-    """Return the rows with their weights times those of their classes.
+def class_weights(y: NDArray, output: Prediction, class_weight: Any) -> NDArray:
+    """Return the weight of each row: that of its class, ``float32[rows]``.
 
     Raises :class:`~nervure.errors.ArgumentError` for weights that do not fit, or
     when the targets are no classes.
     """
-    labels, classes = _row_labels(rows.y, output)
-    weights = balance(class_weight, labels, classes)
-    if rows.weights is not None:
-        weights = weights * rows.weights
-    return replace(rows, weights=weights)
+    labels, classes = _row_labels(y, output)
+    return balance(class_weight, labels, classes)
 
 
 def _row_labels(y: NDArray, output: Prediction) -> tuple[NDArray, int]:

@@ -7,7 +7,7 @@ import pytest
 import nervure as nv
 from nervure import initializers
 from nervure.errors import ShapeError, UnknownNameError
-from nervure.nn.initializers import fans
+from nervure.nn.initializers.drawn import fans
 from nervure.nn.seed import SeedGenerator
 
 RANDOM = {

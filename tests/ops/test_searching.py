@@ -138,6 +138,7 @@ def test_one_hot() -> None:
     assert_equal(nv.one_hot(x, 3), want)
     assert_equal(nv.one_hot(x, 3, axis=0), np.moveaxis(want, -1, 0))
     assert_equal(nv.one_hot(1, 2, dtype=bool), np.array([False, True]))
+    assert_equal(nv.one_hot(x=x, num_classes=3), want)  # as in Keras
     with pytest.raises(DTypeError, match="^one_hot: expected integers, got float32"):
         nv.one_hot(nv.zeros(2), 3)
 

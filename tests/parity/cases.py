@@ -72,7 +72,8 @@ def array(case: Case, place: str, description: dict[str, Any]) -> npt.NDArray[An
     ``values`` lists it.  Otherwise it is drawn, with the ``shape``: standard normal,
     uniform from ``low`` to ``high`` (whole numbers below ``high`` for a dtype of them),
     with ``"of": "probabilities"`` rows that add up to 1, with ``"of": "classes"``
-    one-hot rows, with ``"of": "signs"`` -1 and 1.  ``dtype`` is float32 if not said.
+    one-hot rows, with ``"of": "unit"`` rows of length 1, with ``"of": "signs"`` -1 and
+    1.  ``dtype`` is float32 if not said.
     """
     dtype = np.dtype(description.get("dtype", "float32"))
     if "values" in description:
@@ -86,6 +87,9 @@ def array(case: Case, place: str, description: dict[str, Any]) -> npt.NDArray[An
         drawn /= drawn.sum(axis=-1, keepdims=True)
     elif of == "classes":
         drawn = np.eye(shape[-1])[random.integers(0, shape[-1], shape[:-1])]
+    elif of == "unit":
+        drawn = random.standard_normal(shape)
+        drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
     elif of == "signs":
         drawn = random.choice([-1.0, 1.0], shape)
     elif dtype.kind == "b":

@@ -46,7 +46,7 @@ class Framework:
     def value_and_gradients(
         self, function: Callable[..., Any], arguments: Sequence[NDArray]
     ) -> tuple[NDArray, list[NDArray]]:
-        """Return the value and, with ones of its shape, its gradients."""
+        """Return the value and, for :func:`cotangent` of its shape, its gradients."""
         raise NotImplementedError
 
     def metric_results(
@@ -70,6 +70,12 @@ class Framework:
     ) -> Arrays:
         """Return what a layer computes; see :func:`_of_layer`."""
         raise NotImplementedError
+
+
+def cotangent(shape: Sequence[int]) -> NDArray:
+    """Return the fixed numbers by which the elements of a value count in gradients."""
+    count = int(np.prod(shape))
+    return np.linspace(0.5, 1.5, count, dtype="float32").reshape(tuple(shape))
 
 
 class LayerTrial:
@@ -132,8 +138,9 @@ def compute(framework: Framework, case: Case, given: Arrays | None = None) -> Ar
 def make(framework: Framework, kind: str, description: Case) -> Any:
     """Return the object that a case, or an argument in it, describes."""
     class_ = getattr(framework.module(KINDS[kind]), description[kind])
+    # Not the dictionary as a whole: {"activation": "relu"} would be taken for one.
     config = description.get("config", {})
-    return class_(**{key: _made(framework, one) for key, one in config.items()})
+    return class_(**{name: _made(framework, one) for name, one in config.items()})
 
 
 def _made(framework: Framework, value: Any) -> Any:
@@ -218,6 +225,8 @@ def _of_optimizer(framework: Framework, case: Case, optimizer: Any) -> Arrays:
         ]
         for step in range(case.get("steps", STEPS))
     ]
+    for step in case.get("infinite", ()):
+        gradients[step][0].flat[0] = np.inf
     values = framework.optimized(optimizer, starts, gradients, case)
     return {f"variable {place}": one for place, one in enumerate(values)}
 

@@ -31,6 +31,7 @@ from tests.parity.computing import (
     LayerTrial,
     NDArray,
     compute,
+    cotangent,
 )
 
 
@@ -53,9 +54,10 @@ class Keras(Framework):
     def value_and_gradients(
         self, function: Callable[..., Any], arguments: Sequence[NDArray]
     ) -> tuple[NDArray, list[NDArray]]:
-        """Return the value and, with ones of its shape, its gradients."""
+        """Return the value and, for `cotangent` of its shape, its gradients."""
         value, pull = jax.vjp(function, *map(jnp.asarray, arguments))
-        return np.asarray(value), [*map(np.asarray, pull(jnp.ones_like(value)))]
+        gradients = pull(jnp.asarray(cotangent(value.shape)))
+        return np.asarray(value), [*map(np.asarray, gradients)]
 
     def metric_results(
         self, metric: Any, updates: Sequence[tuple[list[NDArray], dict[str, NDArray]]]

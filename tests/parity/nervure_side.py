@@ -13,7 +13,7 @@ from nervure import tree
 from nervure.nn.variable import Variable
 from nervure.step import Step
 from tests.parity.cases import Arrays, Case
-from tests.parity.computing import STEPS, Framework, LayerTrial, NDArray
+from tests.parity.computing import STEPS, Framework, LayerTrial, NDArray, cotangent
 
 
 class Nervure(Framework):
@@ -35,9 +35,9 @@ class Nervure(Framework):
     def value_and_gradients(
         self, function: Callable[..., Any], arguments: Sequence[NDArray]
     ) -> tuple[NDArray, list[NDArray]]:
-        """Return the value and, with ones of its shape, its gradients."""
+        """Return the value and, for `cotangent` of its shape, its gradients."""
         value, pull = nv.vjp(function, *map(nv.asarray, arguments))
-        gradients = pull(nv.ones_like(value))
+        gradients = pull(nv.asarray(cotangent(value.shape)))
         return value.numpy(), [np.asarray(one) for one in gradients]
 
     def metric_results(

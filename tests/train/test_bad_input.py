@@ -146,12 +146,12 @@ CALLS: dict[str, Callable[[], Any]] = {
     "unknown optimizer": lambda: classifier(optimizer="adamm"),
     "unknown metric": lambda: classifier(metrics=["acuracy"]),
     "unknown activation": lambda: classifier(activation="reluu"),
-    "no loss": lambda: Sequential().compile("adam"),
+    "no loss": lambda: classifier(loss=None).fit(X, Y),
     "an optimizer class": lambda: classifier(optimizer=nv.optimizers.Adam),
     "a loss class": lambda: classifier(loss=nv.losses.MeanSquaredError),
     "a metric class": lambda: classifier(metrics=[nv.metrics.Mean]),
     "metrics not in a list": lambda: classifier(metrics="accuracy"),
-    "metrics in a dict": lambda: classifier(metrics={"top": "accuracy"}),
+    "metrics of an unknown output": lambda: classifier(metrics={"tip": "accuracy"}),
     "several losses": lambda: classifier(loss=["mse", "mae"]),
     "a loss without reduction": lambda: classifier(
         loss=nv.losses.MeanSquaredError(reduction=None)
@@ -175,7 +175,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "no steps": lambda: classifier().fit(X, Y, steps_per_epoch=0),
     "verbose three": lambda: classifier().fit(X, Y, verbose=3),
     "verbose text": lambda: classifier().fit(X, Y, verbose="yes"),
-    "shuffle text": lambda: classifier().fit(X, Y, shuffle="batch"),
+    "shuffle text": lambda: classifier().fit(X, Y, shuffle="rows"),
     "split one": lambda: classifier().fit(X, Y, validation_split=1.0),
     "split negative": lambda: classifier().fit(X, Y, validation_split=-0.1),
     "split leaves nothing": lambda: classifier().fit(X, Y, validation_split=0.9),

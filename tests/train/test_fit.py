@@ -184,7 +184,7 @@ def test_the_ragged_last_batch_is_a_second_program_and_no_more():
     model = classifier()
     model.fit(x, y, batch_size=8, epochs=3, verbose=0)
     model.fit(x, y, batch_size=8, epochs=3, verbose=0)
-    assert model._steps.train.recompiles.causes == [
+    assert model._steps[0].train.recompiles.causes == [
         "the training step of 'net' compiled again: the batch changed from int64[8] to "
         "int64[6]"
     ]
@@ -299,7 +299,7 @@ def test_the_learning_rate_changes_without_a_new_program():
     weights = model.get_weights()
     model.fit(x, y, verbose=0)
     assert same(weights, model.get_weights())
-    assert model._steps.train.recompiles.causes == []
+    assert model._steps[0].train.recompiles.causes == []
 
 
 def test_frozen_layers_do_not_change_and_need_no_new_compile():

@@ -230,7 +230,7 @@ def _planned(
     order: Order = FORWARDS,
 ) -> _Body:
     """Lay out a body that reads ``operands`` and writes ``results``."""
-    layout = Layout(plan)
+    layout = Layout(plan, threads_apart=False)  # how many there are is not known
     outside: dict[Slot, Slot] = dict(zip(plan.graph.inputs, operands, strict=True))
     outside.update(zip(plan.outputs, results, strict=True))
     outside.update((constant, constant) for constant in layout.constants)

@@ -51,7 +51,8 @@ class ObjectCache:
                 status = os.fstat(file.fileno())
                 if not (stat.S_ISREG(status.st_mode) and _is_ours(status)):
                     return None
-                content = file.read(self._limit)
+                # Not read(limit): Python would first make room for all of it.
+                content = file.read(min(status.st_size, self._limit))
         except OSError:
             return None
         body = content[_HEAD:]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.memory import Lifetime, place, rounded
@@ -36,10 +37,15 @@ class Layout:
     results
         The slots that become new arrays.
     nbytes
-        The size of the whole context.
+        The size of the context without what every thread has for itself.
+    private
+        The values of which every thread has only the bands at work, and where; none if
+        ``threads_apart`` is not set.
+    thread_nbytes
+        The bytes that every thread has for them.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
         self.plan = plan
         births, deaths = _lives(plan)
         inputs = plan.graph.inputs
@@ -57,13 +63,33 @@ class Layout:
         self.arrays: dict[Slot, int] = {
             slot: place for place, slot in enumerate(listed)
         }
+        self.private: dict[Slot, int] = {}
+        self.thread_nbytes = 0
+        if threads_apart:
+            self._find_private_values()
         self._place_in_arena(births, deaths)
+
+    def total_nbytes(self, threads: int) -> int:
+        """Return the size of the whole context for a number of threads."""
+        return self.nbytes + threads * self.thread_nbytes
+
+    def _find_private_values(self) -> None:
+        plan = self.plan
+        visible: set[Slot] = {*self.arrays, *plan.state, *plan.state.values()}
+        for phase in plan.phases:
+            for chain in chains_of(phase, plan.phases.owners):
+                end = 0
+                values = private_values(chain, plan.calls, visible)
+                for slot, nbytes in values.items():
+                    self.private[slot] = end
+                    end += rounded(nbytes)
+                self.thread_nbytes = max(self.thread_nbytes, end)
 
     def _place_in_arena(self, births: dict[Slot, int], deaths: dict[Slot, int]) -> None:
         lifetimes = {
             slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
             for slot in births
-            if slot not in self.arrays
+            if slot not in self.arrays and slot not in self.private
         }
         placement = place(dict(lifetimes.items()))
         begin = rounded(8 * (HEAD + len(self.arrays)))

@@ -95,6 +95,9 @@ class Plan:
         position = {node: place for place, node in enumerate(graph.nodes)}
         results = {memory_root(output) for output in graph.outputs}
         over = {new: old for old, new in self.in_place.items()}
+        notes: dict[Node, Scratch] = {}
+        for gradient, maximum in tasks.noted_maxima(graph).items():
+            notes[gradient] = notes.setdefault(maximum, Scratch(maximum.size))
         for task in tasks.order:
             nodes = sorted(task.nodes, key=position.__getitem__)
             if task.elementwise:
@@ -102,12 +105,12 @@ class Plan:
                 self.calls += lower_group(nodes, outputs, target, over)
             elif task.epilogue:
                 self.calls += lower_contraction(
-                    nodes, graph.users, results, target, self._materialise, over
+                    nodes, graph.users, results, target, self._materialise, over, notes
                 )
             elif nodes[-1].op.control is not None:
                 self.calls += self._lower_control(nodes[-1])
             else:
-                self.calls += lower_operation(nodes, target, self._materialise)
+                self.calls += lower_operation(nodes, target, self._materialise, notes)
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""

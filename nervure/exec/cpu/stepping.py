@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from nervure.exec.cpu.chains import Chain, chains_of
 from nervure.exec.cpu.kernel import Block, KernelCall, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.phases import Owner
-
-# Bytes that stay in a core's second-level cache while kernels follow each other.
-CACHE: Final = 2**19
+from nervure.ir.node import Node
 
 
 class Order(NamedTuple):
@@ -66,6 +65,7 @@ class _StepWriter:
         self._lines = lines
         self._entry = entry  # the place of this step's slices
         self._count = 0
+        self._first_row = ""  # of the bands at work
         self._state: dict[Slot, Slot] = dict(plan.state.items())
         self._in_place: dict[Slot, Slot] = dict(plan.in_place.items())
         self._varying: set[Slot] = {*plan.varying, *plan.stacked}
@@ -80,8 +80,8 @@ class _StepWriter:
         for call in calls:
             if owners[call] is Owner.EVERY:
                 self._call(call, "0", str(call.kernel.units))
-        for run in _banded_runs(call for call in calls if owners[call] is Owner.BANDS):
-            self._bands(run)
+        for chain in chains_of(calls, owners):
+            self._chain(chain)
         for call in calls:
             if owners[call] is Owner.UNITS and isinstance(call.kernel, Block):
                 self._write(call, "i64 %thread, i64 %threads, ptr %control")
@@ -110,12 +110,11 @@ class _StepWriter:
         ]
         return f"{name}.b", f"{name}.d"
 
-    def _bands(self, run: Sequence[KernelCall]) -> None:
-        """Write kernels of the same bands: a few bands at a time if they are large."""
-        begin, end = self._share(run[0].kernel.units)
-        together = _bands_together(run)
-        if len(run) == 1 or together >= run[0].kernel.units:
-            for call in run:
+    def _chain(self, chain: Chain) -> None:
+        """Write kernels of the same bands."""
+        begin, end = self._share(chain.units)
+        if not chain.together:
+            for call in chain.calls:
                 self._call(call, begin, end)
             return
         self._count += 1
@@ -128,11 +127,13 @@ class _StepWriter:
             f"  %{name}.more = icmp ult i64 %{name}, {end}",
             f"  br i1 %{name}.more, label %{name}.body, label %{name}.done",
             f"{name}.body:",
-            f"  %{name}.sum = add i64 %{name}, {together}",
+            f"  %{name}.sum = add i64 %{name}, {chain.together}",
             f"  %{name}.last = icmp ugt i64 %{name}.sum, {end}",
             f"  %{name}.next = select i1 %{name}.last, i64 {end}, i64 %{name}.sum",
+            f"  %{name}.row = mul i64 %{name}, {chain.height}",
         ]
-        for call in run:
+        self._first_row = f"%{name}.row"
+        for call in chain.calls:
             self._call(call, f"%{name}", f"%{name}.next")
         self._lines += [f"  br label %{name}.head", f"{name}.done:"]
 
@@ -177,16 +178,28 @@ class _StepWriter:
             base = self._array(slot)
             skip = self._emit(f"mul i64 {self._entry}, {slot.nbytes}")
             return self._emit(f"getelementptr i8, ptr {base}, i64 {skip}")
+        if slot in self._layout.private and isinstance(slot, Node):
+            return self._private(slot)
         if slot in self._layout.arrays:
             return self._array(slot)
         return self._at(self._layout.offsets[slot])
+
+    def _private(self, slot: Node) -> str:
+        """Return where row 0 would be if the bands at work were in their place."""
+        layout = self._layout
+        mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")
+        mine = self._emit(f"add i64 {mine}, {layout.nbytes + layout.private[slot]}")
+        before = self._emit(
+            f"mul i64 {self._first_row}, {slot.nbytes // slot.shape[0]}"
+        )
+        return self._at(self._emit(f"sub i64 {mine}, {before}"))
 
     def _array(self, slot: Slot) -> str:
         word = HEAD + self._layout.arrays[slot]
         where = self._emit(f"getelementptr ptr, ptr %context, i64 {word}")
         return self._emit(f"load ptr, ptr {where}, align 8")
 
-    def _at(self, offset: int) -> str:
+    def _at(self, offset: int | str) -> str:
         return self._emit(f"getelementptr i8, ptr %context, i64 {offset}")
 
     def _choose(self, condition: str, x: str, y: str) -> str:
@@ -196,22 +209,3 @@ class _StepWriter:
         self._count += 1
         self._lines.append(f"  %s{self._count} = {text}")
         return f"%s{self._count}"
-
-
-def _banded_runs(calls: Iterable[KernelCall]) -> list[list[KernelCall]]:
-    """Return the calls that have the same bands together."""
-    runs: dict[tuple[int, int], list[KernelCall]] = {}
-    for call in calls:
-        assert call.bands is not None
-        runs.setdefault((call.bands.rows, call.bands.height), []).append(call)
-    return list(runs.values())
-
-
-def _bands_together(run: Sequence[KernelCall]) -> int:
-    """Return how many bands at a time let what they touch stay in the cache."""
-    slots = {
-        slot for call in run if call.bands is not None
-        for slot in (*call.reads, *call.writes) if slot in call.bands.slots
-    }  # fmt: skip
-    a_band = sum(slot.nbytes for slot in slots) // run[0].kernel.units
-    return max(1, CACHE // max(a_band, 1))

@@ -125,6 +125,7 @@ from nervure.nn.layers.regularization import (
 from nervure.nn.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from nervure.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from nervure.nn.layers.wrapping import Identity, Lambda, Wrapper
+from nervure.nn.serialization import know_classes
 
 __all__ = [
     # core
@@ -262,3 +263,7 @@ __all__ = [
     # masking
     "Masking",
 ]
+
+know_classes(
+    {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)}
+)

@@ -103,9 +103,8 @@ class EinsumDense(Layer):
         unknown = [letter for letter in self._terms.kernel if sizes[letter] is None]
         if unknown:
             raise self._refusal(f"the size of {unknown[0]!r} is not known", input_shape)
-        kernel = tuple(sizes[letter] for letter in self._terms.kernel)
         self.kernel = self.add_weight(
-            kernel,
+            [sizes[letter] or 0 for letter in self._terms.kernel],
             self._first_values,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,

@@ -77,6 +77,10 @@ class Loss(Configurable):
         """Return a value for each sample, before weights and reduction."""
         raise NotImplementedError(f"{type(self).__name__} does not define call()")
 
+    def counted(self, y_true: Array, values: Array) -> Array | None:
+        """Return which values count, as truth values of their shape; None for all."""
+        return None
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
         """Return the loss.
 
@@ -99,13 +103,14 @@ class Loss(Configurable):
         true = ops.asarray(y_true)
         if not dtypes.is_integer(true.dtype):
             true = ops.astype(true, self.dtype)
+        values = self.call(true, pred)
         weights = masked_weights(
             sample_weight,
-            mask_of(y_pred),
+            _both(mask_of(y_pred), self.counted(true, values)),
             self.dtype,
             of_mean=self.reduction in ("sum_over_batch_size", "mean"),
         )
-        return reduced(self.call(true, pred), weights, self.reduction, self.dtype)
+        return reduced(values, weights, self.reduction, self.dtype)
 
 
 def _signature(cls: type[Loss]) -> inspect.Signature:
@@ -169,6 +174,12 @@ def reduced(
         safe = ops.where(count == 0, ops.ones_like(count), count)
         return ops.where(count == 0, ops.zeros_like(total), total / safe)
     return total / max(1, values.size)
+
+
+def _both(mask: Array | None, other: Array | None) -> Array | None:
+    if mask is None or other is None:
+        return other if mask is None else mask
+    return ops.logical_and(*same_rank(mask, other))
 
 
 def _repeatable(weights: Shape, values: Shape) -> bool:

@@ -81,24 +81,14 @@ def categorical_crossentropy(
     >>> nv.losses.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).tolist()
     [0.6931471824645996]
     """
-    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
-    if true.shape != pred.shape:
-        raise ShapeError(
-            explain(
-                f"one-hot targets of shape {list(true.shape)} do not fit predictions "
-                f"of shape {list(pred.shape)}",
-                fix="for class numbers use sparse_categorical_crossentropy, or convert "
-                "them with nervure.utils.to_categorical",
-            )
-        )
-    true, pred = paired(true, pred)
+    true, pred = one_hot_pair(y_true, y_pred)
     if label_smoothing:
         share = label_smoothing / pred.shape[axis]
         true = true * (1.0 - label_smoothing) + share
     logits = pred if from_logits else logits_of_softmax(pred, axis)
     if logits is not None:
         return nn.categorical_crossentropy_with_logits(true, logits, axis=axis)
-    return -ops.sum(true * ops.log(_proper(pred, axis)), axis=axis)
+    return -ops.sum(true * ops.log(proper(pred, axis)), axis=axis)
 
 
 def sparse_categorical_crossentropy(
@@ -153,19 +143,38 @@ def sparse_categorical_crossentropy(
     else:
         count = pred.shape[place]
         hot = ops.one_hot(labels, count, dtype=pred.dtype, axis=place)
-        values = -ops.sum(hot * ops.log(_proper(pred, axis)), axis=place)
+        values = -ops.sum(hot * ops.log(proper(pred, axis)), axis=place)
         # A label that is no class must not pass for a perfect prediction.
         values = ops.where((labels >= 0) & (labels < count), values, math.nan)
     return values if valid is None else ops.where(valid, values, 0.0)
 
 
-def _proper(probabilities: Array, axis: int) -> Array:
+def one_hot_pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    """Return one-hot targets and predictions as arrays of one type.
+
+    Raises :class:`~nervure.errors.ShapeError` where their shapes differ.
+    """
+    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    if true.shape != pred.shape:
+        raise ShapeError(
+            explain(
+                f"one-hot targets of shape {list(true.shape)} do not fit predictions "
+                f"of shape {list(pred.shape)}",
+                fix="for class numbers use sparse_categorical_crossentropy, or convert "
+                "them with nervure.utils.to_categorical",
+            )
+        )
+    return paired(true, pred)
+
+
+def proper(probabilities: Array, axis: int) -> Array:
     """Return probabilities that add up to 1 and are neither 0 nor 1."""
     total = ops.sum(probabilities, axis=axis, keepdims=True)
     return ops.clip(probabilities / total, EPSILON, 1.0 - EPSILON)
 
 
-def _checked_smoothing(value: float) -> float:
+def checked_smoothing(value: float) -> float:
+    """Return a share from 0 to 1; raises :class:`ValueError` for others."""
     if not 0 <= value <= 1:
         raise ValueError(f"expected label_smoothing to be from 0 to 1, got {value!r}")
     return value
@@ -199,7 +208,7 @@ class BinaryCrossentropy(Loss):
     ) -> None:
         super().__init__(**options)
         self.from_logits = from_logits
-        self.label_smoothing = _checked_smoothing(label_smoothing)
+        self.label_smoothing = checked_smoothing(label_smoothing)
         self.axis = axis
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -237,7 +246,7 @@ class CategoricalCrossentropy(Loss):
     ) -> None:
         super().__init__(**options)
         self.from_logits = from_logits
-        self.label_smoothing = _checked_smoothing(label_smoothing)
+        self.label_smoothing = checked_smoothing(label_smoothing)
         self.axis = axis
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -255,7 +264,7 @@ class SparseCategoricalCrossentropy(Loss):
     from_logits
         The predictions are logits: the last layer has no softmax.
     ignore_class
-        Targets of this class have the loss 0.
+        Targets of this class have the loss 0, and do not count in the mean.
     axis
         The axis of the classes.
 
@@ -283,3 +292,9 @@ class SparseCategoricalCrossentropy(Loss):
         return sparse_categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.ignore_class, self.axis
         )
+
+    def counted(self, y_true: Array, values: Array) -> Array | None:
+        """Return which targets count: those that are not of the ignored class."""
+        if self.ignore_class is None:
+            return None
+        return ops.reshape(y_true, values.shape) != self.ignore_class

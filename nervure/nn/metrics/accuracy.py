@@ -14,28 +14,20 @@ from nervure.nn.metrics.reduction import FunctionMetric
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Array:
-    """Return how many predictions equal the targets, as a share of the last axis."""
+    """Return where predictions equal the targets, as 0 or 1."""
     true, pred = paired(y_true, y_pred)
-    return _share(true == pred, pred)
+    return ops.astype(true == pred, pred.dtype)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
-    """Return how many predictions are on the targets' side of a threshold.
-
-    As a share of the last axis, which disappears.
+    """Return where predictions are on the targets' side of a threshold, as 0 or 1.
 
     >>> import nervure as nv
     >>> nv.metrics.binary_accuracy([[1], [0]], [[0.7], [0.6]]).tolist()
-    [1.0, 0.0]
+    [[1.0], [0.0]]
     """
     true, pred = paired(y_true, y_pred)
-    return _share(true == ops.astype(pred > threshold, true.dtype), pred)
-
-
-def _share(hits: Array, pred: Array) -> Array:
-    """Return the mean of truth values over the last axis, if there is one."""
-    numbers = ops.astype(hits, pred.dtype)
-    return ops.mean(numbers, axis=-1) if numbers.ndim else numbers
+    return ops.astype(true == ops.astype(pred > threshold, true.dtype), pred.dtype)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -88,7 +80,6 @@ class Accuracy(FunctionMetric):
     """
 
     function = staticmethod(accuracy)
-    over_last_axis = True
 
     def __init__(
         self, name: str = "accuracy", dtype: npt.DTypeLike | None = None
@@ -107,7 +98,6 @@ class BinaryAccuracy(FunctionMetric):
     """
 
     function = staticmethod(binary_accuracy)
-    over_last_axis = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Adam: a step of its own size for every number."""
+"""Adam and its variants: a step of its own size for every number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, within_unit
+from nervure.nn.arguments import finite_number, within_unit
+from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
 
 
@@ -41,7 +42,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -62,22 +63,208 @@ class Adam(Optimizer):
         """Change one variable."""
         mean = self.slot(variable, "momentum")
         square = self.slot(variable, "velocity")
-        mean.assign_add((gradient - mean.value) * (1 - self.beta_1))
-        square.assign_add((gradient * gradient - square.value) * (1 - self.beta_2))
+        move(mean, gradient, self.beta_1)
+        move(square, gradient * gradient, self.beta_2)
         scale = square.value
         if self.amsgrad:
             largest = self.slot(variable, "velocity_hat")
             largest.assign(ops.maximum(largest.value, scale))
             scale = largest.value
-        step = ops.astype(self.iterations.value + 1, variable.dtype)
-        size = (
-            rate * ops.sqrt(_reached(self.beta_2, step)) / _reached(self.beta_1, step)
-        )
+        step = self.step_number(variable.dtype)
+        size = rate * ops.sqrt(reached(self.beta_2, step)) / reached(self.beta_1, step)
         variable.assign_sub(mean.value * size / (ops.sqrt(scale) + self.epsilon))
 
 
-def _reached(beta: float, step: Array) -> Array:
-    """Return 1 - beta^step.
+class AdamW(Adam):
+    """Adam with weight decay (Loshchilov and Hutter, "Decoupled weight decay", 2017).
+
+    Parameters
+    ----------
+    weight_decay
+        Each step also takes ``learning_rate * weight_decay`` of every weight away.
+
+    Other arguments: see :class:`Adam`.
+
+    >>> import nervure as nv
+    >>> nv.optimizers.AdamW().weight_decay
+    0.004
+    """
+
+    usual_name: ClassVar = "adamw"
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Unpack[OptimizerOptions],
+    ) -> None:
+        options["weight_decay"] = finite_number("weight_decay", weight_decay)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, **options)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient instead of the root mean square.
+
+    Kingma and Ba 2014, section 7.1: ``u = max(beta_2 u, |g|)`` and
+    ``w -= rate / (1 - beta_1^t) * m / (u + epsilon)``.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        See :class:`Adam`.
+
+    Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
+
+    >>> import nervure as nv
+    >>> nv.optimizers.Adamax().active_slots()
+    ('momentum', 'norm')
+    """
+
+    slot_names: ClassVar = ("momentum", "norm")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[OptimizerOptions],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
+        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
+        self.epsilon = float(epsilon)
+
+    def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
+        """Change one variable."""
+        mean = self.slot(variable, "momentum")
+        largest = self.slot(variable, "norm")
+        move(mean, gradient, self.beta_1)
+        largest.assign(ops.maximum(largest.value * self.beta_2, ops.abs(gradient)))
+        size = rate / reached(self.beta_1, self.step_number(variable.dtype))
+        variable.assign_sub(mean.value * size / (largest.value + self.epsilon))
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look ahead (Dozat 2015).
+
+    The momentum of the step t is ``beta_1 (1 - 0.96^t / 2)``; the bias of the mean is
+    corrected by the product of these.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        See :class:`Adam`.
+
+    Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
+
+    >>> import nervure as nv
+    >>> nv.optimizers.Nadam(0.01).beta_1
+    0.9
+    """
+
+    slot_names: ClassVar = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[OptimizerOptions],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
+        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
+        self.epsilon = float(epsilon)
+        self._product = Variable(1.0, name="momentum_product", trainable=False)
+
+    def _further_state(self) -> list[Variable]:
+        return [self._product]
+
+    def before_updates(self) -> None:
+        """Multiply the momentums of all steps."""
+        step = self.step_number(self._product.dtype)
+        self._product.assign(self._product.value * self._momentum_of(step))
+
+    def _momentum_of(self, step: Array) -> Array:
+        return self.beta_1 * (1.0 - 0.5 * ops.exp(step * math.log(0.96)))
+
+    def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
+        """Change one variable."""
+        mean = self.slot(variable, "momentum")
+        square = self.slot(variable, "velocity")
+        move(mean, gradient, self.beta_1)
+        move(square, gradient * gradient, self.beta_2)
+        step = self.step_number(variable.dtype)
+        now, ahead = self._momentum_of(step), self._momentum_of(step + 1)
+        product = ops.astype(self._product.value, variable.dtype)
+        expected = mean.value * (ahead / (1.0 - product * ahead)) + gradient * (
+            (1.0 - now) / (1.0 - product)
+        )
+        scale = ops.sqrt(square.value / reached(self.beta_2, step)) + self.epsilon
+        variable.assign_sub(expected * rate / scale)
+
+
+class Lamb(Optimizer):
+    """Adam with steps in proportion to each variable's norm, for large batches.
+
+    You et al., "Large batch optimization for deep learning", 2019.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        See :class:`Adam`.
+
+    Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
+
+    >>> import nervure as nv
+    >>> nv.optimizers.Lamb().active_slots()
+    ('momentum', 'velocity')
+    """
+
+    slot_names: ClassVar = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[OptimizerOptions],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
+        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
+        self.epsilon = float(epsilon)
+
+    def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
+        """Change one variable."""
+        mean = self.slot(variable, "momentum")
+        square = self.slot(variable, "velocity")
+        move(mean, gradient, self.beta_1)
+        move(square, gradient * gradient, self.beta_2)
+        step = self.step_number(variable.dtype)
+        scale = ops.sqrt(square.value / reached(self.beta_2, step)) + self.epsilon
+        update = mean.value / reached(self.beta_1, step) / scale
+        weight = variable.value
+        norms = [ops.sqrt(ops.sum(one * one)) for one in (weight, update)]
+        usable = (norms[0] > 0) & (norms[1] > 0)
+        ratio = ops.where(usable, norms[0] / ops.where(usable, norms[1], 1.0), 1.0)
+        variable.assign_sub(update * (ratio * rate))
+
+
+def move(mean: Variable, value: Array, beta: float) -> None:
+    """Move a running mean towards a value by the share ``1 - beta``."""
+    mean.assign_add((value - mean.value) * (1 - beta))
+
+
+def reached(beta: float, step: Array) -> Array:
+    """Return 1 - beta^step: how much of its value a running mean has by now.
 
     Through expm1, because 1 - 0.999 in float32 has only five correct digits.
     """

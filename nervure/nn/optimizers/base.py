@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, TypedDict, Unpack
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Self, TypedDict, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.nn.arguments import (
+    finite_number,
+    positive_number,
+    whole_number,
+    within_unit,
+)
 from nervure.nn.configuration import (
     Configurable,
+    as_plain,
     check_option_names,
     full_signature,
 )
+from nervure.nn.optimizers import schedules
+from nervure.nn.optimizers.clipping import clipped
+from nervure.nn.optimizers.conditional import only_where
+from nervure.nn.optimizers.schedules import LearningRateSchedule
 from nervure.nn.variable import Variable
+from nervure.ops.operands import as_node
+
+Rate = float | LearningRateSchedule | Callable[..., Any]
 
 
 class OptimizerOptions(TypedDict, total=False):
@@ -25,10 +39,16 @@ class OptimizerOptions(TypedDict, total=False):
     clipnorm: float | None  # the largest norm of each weight's gradient
     clipvalue: float | None  # the largest absolute value in a gradient
     global_clipnorm: float | None  # the largest norm of all gradients together
+    use_ema: bool  # keep a running mean of each weight
+    ema_momentum: float  # how slowly it moves
+    ema_overwrite_frequency: int | None  # steps after which weights become their means
+    loss_scale_factor: float | None  # the loss times this has the gradients
+    gradient_accumulation_steps: int | None  # steps whose gradients make one update
     name: str | None
 
 
 _CLIPPING: Final = ("clipnorm", "clipvalue", "global_clipnorm")
+_DEFAULTS: Final = {"use_ema": False, "ema_momentum": 0.99}
 
 
 class Optimizer(Configurable):
@@ -40,12 +60,23 @@ class Optimizer(Configurable):
     Parameters
     ----------
     learning_rate
-        A number.  It is kept in a variable, so changing it recompiles nothing.
+        A number, which is kept in a variable, so changing it recompiles nothing; a
+        schedule of ``nervure.optimizers.schedules``; or a function of the number of
+        steps taken (an array), which is traced into the step.
     weight_decay
         Each step also takes ``learning_rate * weight_decay`` of every weight away.
     clipnorm, clipvalue, global_clipnorm
         Limits, of which only one may be given: of the norm of each gradient, of each
         element, of the norm of all gradients together.
+    use_ema, ema_momentum, ema_overwrite_frequency
+        Whether a running mean of each weight is kept,
+        ``mean = momentum * mean + (1 - momentum) * weight``, and after how many steps
+        weights become their means (None: only at the end of ``fit``).
+    loss_scale_factor
+        The loss is multiplied by this before it is differentiated, and the gradients
+        divided by it, so that small ones survive in float16.
+    gradient_accumulation_steps
+        A number of steps, at least 2, whose mean gradient makes one update.
 
     >>> import nervure as nv
     >>> from nervure.nn.variable import Variable
@@ -58,33 +89,57 @@ class Optimizer(Configurable):
     slot_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, learning_rate: float = 0.001, **options: Unpack[OptimizerOptions]
+        self, learning_rate: Rate = 0.001, **options: Unpack[OptimizerOptions]
     ) -> None:
         check_option_names(type(self), options, OptimizerOptions.__annotations__)
-        given = [name for name in _CLIPPING if options.get(name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"give only one of {' and '.join(given)}")
-        self.weight_decay = options.get("weight_decay")
-        if self.weight_decay is not None:
-            self.weight_decay = _finite("weight_decay", self.weight_decay)
-        self.clipnorm = _limit("clipnorm", options.get("clipnorm"))
-        self.clipvalue = _limit("clipvalue", options.get("clipvalue"))
-        self.global_clipnorm = _limit("global_clipnorm", options.get("global_clipnorm"))
+        self._set_limits(options)
+        self._set_schedule_of_means(options)
+        factor = options.get("loss_scale_factor")
+        self.loss_scale_factor = (
+            None if factor is None else positive_number("loss_scale_factor", factor)
+        )
+        count = options.get("gradient_accumulation_steps")
+        self.gradient_accumulation_steps = (
+            None
+            if count is None
+            else whole_number("gradient_accumulation_steps", count, least=2)
+        )
         self.name = options.get("name") or type(self).__name__.lower()
-        self.iterations = Variable(
+        self._iterations = Variable(
             0, name="iterations", trainable=False, dtype=dtypes.int64
         )
-        self._learning_rate = Variable(
-            _finite("learning_rate", learning_rate),
-            name="learning_rate",
-            trainable=False,
-            dtype=dtypes.DEFAULT_FLOAT,
-        )
+        self._learning_rate = _as_rate(learning_rate)
         self._slots: dict[Variable, dict[str, Variable]] = {}
+        self._undecayed: frozenset[Variable] = frozenset()
+        self._undecayed_names: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.__signature__ = _signature(cls)  # type: ignore[attr-defined]
+
+    def _set_limits(self, options: OptimizerOptions) -> None:
+        given = [name for name in _CLIPPING if options.get(name) is not None]
+        if len(given) > 1:
+            raise ArgumentError(f"give only one of {' and '.join(given)}")
+        decay = options.get("weight_decay")
+        self.weight_decay = (
+            None if decay is None else finite_number("weight_decay", decay)
+        )
+        self.clipnorm = _limit("clipnorm", options.get("clipnorm"))
+        self.clipvalue = _limit("clipvalue", options.get("clipvalue"))
+        self.global_clipnorm = _limit("global_clipnorm", options.get("global_clipnorm"))
+
+    def _set_schedule_of_means(self, options: OptimizerOptions) -> None:
+        self.use_ema = bool(options.get("use_ema", False))
+        self.ema_momentum = within_unit(
+            "ema_momentum", options.get("ema_momentum", 0.99)
+        )
+        every = options.get("ema_overwrite_frequency")
+        self.ema_overwrite_frequency = (
+            None
+            if every is None
+            else whole_number("ema_overwrite_frequency", every, least=1)
+        )
 
     # --- what a subclass defines -----------------------------------------------------
 
@@ -96,24 +151,73 @@ class Optimizer(Configurable):
         """Return the slots that these settings need."""
         return self.slot_names
 
+    def first_values(self, variable: Variable) -> dict[str, Array]:
+        """Return what a variable's slots start with: zeros of its shape."""
+        return {
+            name: ops.zeros(variable.shape, dtype=variable.dtype)
+            for name in self.active_slots()
+        }
+
+    def before_updates(self) -> None:
+        """Do what is done once a step, before the variables are changed."""
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """Return the weight decay of a variable, None for none."""
+        return self.weight_decay
+
     # --- the rate --------------------------------------------------------------------
 
     @property
-    def learning_rate(self) -> Variable:
-        """The learning rate, a variable ``float32[]``; a number can be assigned."""
-        return self._learning_rate
+    def learning_rate(self) -> Any:
+        """The learning rate: a variable ``float32[]``; a number can be assigned.
+
+        With a schedule, its value for the next step, an array ``float32[]``.
+        """
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            return rate
+        return ops.asarray(rate(self._iterations.value))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self._learning_rate.assign(_finite("learning_rate", value))
+        rate = self._learning_rate
+        if callable(value) and not isinstance(value, Variable):
+            self._learning_rate = _as_rate(value)
+        elif isinstance(rate, Variable):
+            rate.assign(finite_number("learning_rate", value))
+        else:
+            raise TypeError(
+                "the learning rate of this optimizer follows a schedule, so no number "
+                "can be set; make the optimizer with a number to be able to"
+            )
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates made: a variable ``int64[]``.
+
+        With gradient accumulation an array: the number of steps taken, divided.
+        """
+        if self.gradient_accumulation_steps is None:
+            return self._iterations
+        return self._iterations.value // self.gradient_accumulation_steps
+
+    def step_number(self, dtype: dtypes.DType) -> Array:
+        """Return the number of the update that is being made, from 1 on."""
+        return ops.astype(self.iterations + 1, dtype)
 
     # --- state -----------------------------------------------------------------------
 
     @property
     def variables(self) -> list[Variable]:
         """The state: the steps taken, the rate, and all slots."""
+        rate = self._learning_rate
+        own = [self._iterations, *([rate] if isinstance(rate, Variable) else [])]
         slots = [one for slots in self._slots.values() for one in slots.values()]
-        return [self.iterations, self._learning_rate, *slots]
+        return [*own, *self._further_state(), *slots]
+
+    def _further_state(self) -> list[Variable]:
+        """Return the state that belongs to no single variable."""
+        return []
 
     @property
     def built(self) -> bool:
@@ -121,18 +225,77 @@ class Optimizer(Configurable):
         return bool(self._slots)
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Create the slots, filled with zeros; variables that have theirs keep them."""
+        """Create the slots; variables that have theirs keep them."""
         for variable in variables:
             if variable not in self._slots:
+                zeros = ops.zeros(variable.shape, dtype=variable.dtype)
+                first: dict[str, Array] = {}
+                if self.use_ema:
+                    first["average"] = zeros
+                if self.gradient_accumulation_steps is not None:
+                    first["gradient_accumulator"] = zeros
+                first |= self.first_values(variable)
                 self._slots[variable] = {
-                    name: _slot(variable, name) for name in self.active_slots()
+                    name: _slot(variable, name, value) for name, value in first.items()
                 }
 
     def slot(self, variable: Variable, name: str) -> Variable:
         """Return what is kept for a variable under a name."""
         return self._slots[variable][name]
 
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set the whole state, in the order of :attr:`variables`.
+
+        Raises :class:`~nervure.errors.ShapeError` for other numbers of arrays or other
+        shapes; nothing is changed then.
+        """
+        variables = self.variables
+        arrays = [ops.asarray(one) for one in weights]
+        shapes = [one.shape for one in arrays]
+        if shapes != [one.shape for one in variables]:
+            raise ShapeError(
+                explain(
+                    f"the state of the optimizer {self.name!r} has other shapes than "
+                    f"the {len(arrays)} arrays that were given",
+                    fix=None if self.built else "build it first, with the variables",
+                )
+            )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Keep variables from weight decay; before the optimizer is built.
+
+        Parameters
+        ----------
+        var_list
+            Variables.
+        var_names
+            Regular expressions; a variable is meant if one is found in its name.
+        """
+        if self.built:
+            raise ArgumentError(
+                "exclude_from_weight_decay() comes before the optimizer is built; call "
+                "it right after making the optimizer"
+            )
+        self._undecayed = frozenset(var_list or ())
+        self._undecayed_names = tuple(var_names or ())
+
+    def _is_decayed(self, variable: Variable) -> bool:
+        return variable not in self._undecayed and not any(
+            re.search(pattern, variable.name) for pattern in self._undecayed_names
+        )
+
     # --- a step ----------------------------------------------------------------------
+
+    def scale_loss(self, loss: Array) -> Array:
+        """Return the loss to be differentiated: multiplied by the scale, if any."""
+        factor = self.loss_scale_factor
+        return loss if factor is None else loss * factor
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Any, Variable]]
@@ -143,7 +306,7 @@ class Optimizer(Configurable):
         """
         pairs = list(grads_and_vars)
         self.apply([gradient for gradient, _ in pairs], [one for _, one in pairs])
-        return self.iterations
+        return self._iterations
 
     def apply(
         self,
@@ -168,66 +331,143 @@ class Optimizer(Configurable):
         variables = list(self._slots) if chosen is None else list(chosen)
         _check_pairs(grads, variables)
         self.build(variables)
-        updated = [
+        pairs = [
             (ops.astype(ops.asarray(gradient), variable.dtype), variable)
             for gradient, variable in zip(grads, variables, strict=True)
             if gradient is not None
         ]
-        clipped = self._clipped([gradient for gradient, _ in updated])
-        for gradient, (_, variable) in zip(clipped, updated, strict=True):
-            rate = ops.astype(self._learning_rate.value, variable.dtype)
-            if self.weight_decay:
-                variable.assign_sub(variable.value * (rate * self.weight_decay))
-            self.update_step(gradient, variable, rate)
+        if self.loss_scale_factor is not None:
+            pairs = [
+                (one / self.loss_scale_factor, variable) for one, variable in pairs
+            ]
+        if self.gradient_accumulation_steps is None:
+            self._update(pairs)
+        else:
+            self._accumulate(pairs, self.gradient_accumulation_steps)
+        if self.use_ema:
+            self._move_means()
+        for _, variable in pairs:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))
-        self.iterations.assign_add(1)
+        self._iterations.assign_add(1)
 
-    def _clipped(self, gradients: list[Array]) -> list[Array]:
-        """Return the gradients within the limit that was given."""
-        if self.clipvalue is not None:
-            limit = self.clipvalue
-            return [ops.clip(gradient, -limit, limit) for gradient in gradients]
-        if self.clipnorm is not None:
-            return [
-                gradient * _shrinking(self.clipnorm, [gradient])
-                for gradient in gradients
-            ]
-        if self.global_clipnorm is not None and gradients:
-            factor = _shrinking(self.global_clipnorm, gradients)
-            return [gradient * factor for gradient in gradients]
-        return gradients
+    def _update(self, pairs: Sequence[tuple[Array, Variable]]) -> None:
+        """Change the variables by clipped gradients."""
+        gradients = clipped(
+            [gradient for gradient, _ in pairs],
+            self.clipnorm,
+            self.clipvalue,
+            self.global_clipnorm,
+        )
+        current = self.learning_rate
+        current = current.value if isinstance(current, Variable) else current
+        self.before_updates()
+        for gradient, (_, variable) in zip(gradients, pairs, strict=True):
+            rate = ops.astype(current, variable.dtype)
+            decay = self.decay_of(variable)
+            if decay and self._is_decayed(variable):
+                variable.assign_sub(variable.value * (rate * decay))
+            self.update_step(gradient, variable, rate)
+
+    def _accumulate(self, pairs: Sequence[tuple[Array, Variable]], count: int) -> None:
+        """Add gradients up, and update by their mean in every ``count``-th step."""
+        due = (self._iterations.value + 1) % count == 0
+        means = []
+        for gradient, variable in pairs:
+            kept = self.slot(variable, "gradient_accumulator")
+            total = kept.value + gradient
+            kept.assign(ops.where(due, ops.zeros_like(total), total))
+            means.append((total / count, variable))
+        kept_back = {
+            id(slots["gradient_accumulator"]) for slots in self._slots.values()
+        }
+        state = [one for one in self.variables if id(one) not in kept_back]
+        with only_where(due, [*state, *(variable for _, variable in pairs)]):
+            self._update(means)
+
+    def _move_means(self) -> None:
+        """Move the running mean of each weight, and put it in its place when due."""
+        done = Array.of_node(as_node(self.iterations))
+        for variable, slots in self._slots.items():
+            mean = slots["average"]
+            momentum = ops.where(done == 0, 0.0, self.ema_momentum)
+            momentum = ops.astype(momentum, variable.dtype)
+            mean.assign(mean.value * momentum + variable.value * (1.0 - momentum))
+            if self.ema_overwrite_frequency is not None:
+                due = (done + 1) % self.ema_overwrite_frequency == 0
+                variable.assign(ops.where(due, mean.value, variable.value))
+
+    def finalize_variable_values(
+        self, var_list: Iterable[Variable] | None = None
+    ) -> None:
+        """Put the running mean of each weight in its place, if means are kept.
+
+        ``fit`` does it at its end.
+        """
+        if self.use_ema:
+            for variable in self._slots if var_list is None else var_list:
+                if variable in self._slots:
+                    variable.assign(self.slot(variable, "average").value)
+
+    # --- configuration ---------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an optimizer like this, as plain data."""
-        config = super().get_config()
-        # The shortest number that is the same in float32: 0.001, not 0.00100000005.
-        config["learning_rate"] = float(str(self._learning_rate.numpy()))
-        return config
+        names = [one for one in self._config_names() if one != "learning_rate"]
+        where = type(self).__name__
+        config = {name: as_plain(getattr(self, name), where) for name in names}
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            # The shortest number that is the same in float32: 0.001, not 0.00100000005.
+            return {"learning_rate": float(str(rate.numpy())), **config}
+        return {"learning_rate": schedules.serialize(rate), **config}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make an optimizer from what :meth:`get_config` returned."""
+        arguments = dict(config)
+        if isinstance(arguments.get("learning_rate"), Mapping):
+            arguments["learning_rate"] = schedules.deserialize(
+                arguments["learning_rate"], custom_objects
+            )
+        return cls(**arguments)
 
 
 def _signature(cls: type[Optimizer]) -> inspect.Signature:
-    return full_signature(cls.__init__, OptimizerOptions)
+    return full_signature(cls.__init__, OptimizerOptions, _DEFAULTS)
 
 
 Optimizer.__signature__ = _signature(Optimizer)  # type: ignore[attr-defined]
 
 
-def _slot(variable: Variable, name: str) -> Variable:
-    slot = Variable(
-        ops.zeros(variable.shape, dtype=variable.dtype), name=name, trainable=False
+def _as_rate(value: Any) -> Variable | Callable[[Any], Any]:
+    if callable(value) and not isinstance(value, Variable):
+        if inspect.isclass(value):
+            raise ArgumentError(
+                f"expected a schedule as learning_rate, got the class {value.__name__}"
+            )
+        if (
+            isinstance(value, LearningRateSchedule)
+            or inspect.signature(value).parameters
+        ):
+            return value
+        return lambda _step: value()
+    return Variable(
+        finite_number("learning_rate", value),
+        name="learning_rate",
+        trainable=False,
+        dtype=dtypes.DEFAULT_FLOAT,
     )
+
+
+def _slot(variable: Variable, name: str, value: Array) -> Variable:
+    slot = Variable(value, name=name, trainable=False)
     slot.path = f"{variable.path}/{name}"
     return slot
-
-
-def _shrinking(limit: float, gradients: Sequence[Array]) -> Array:
-    """Return the factor that brings gradients together within a norm."""
-    squares = [ops.sum(gradient * gradient) for gradient in gradients]
-    total = squares[0]
-    for square in squares[1:]:
-        total = total + square
-    return limit / ops.maximum(ops.sqrt(total), limit)
 
 
 def _check_pairs(gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
@@ -246,30 +486,5 @@ def _check_pairs(gradients: Sequence[Any], variables: Sequence[Variable]) -> Non
             )
 
 
-def _finite(name: str, value: Any) -> float:
-    """Return a number that a user gave; raises for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"expected {name} to be a finite number, got {value!r}")
-    return number
-
-
 def _limit(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    number = _finite(name, value)
-    if number <= 0:
-        raise ValueError(f"expected {name} to be above 0, got {value!r}")
-    return number
-
-
-def within_unit(name: str, value: Any, *, open_above: bool = False) -> float:
-    """Return a number from 0 to 1; raises :class:`ValueError` for others."""
-    number = _finite(name, value)
-    if not 0 <= number <= 1 or (open_above and number == 1):
-        limit = "below 1" if open_above else "to 1"
-        raise ValueError(f"expected {name} to be from 0 {limit}, got {value!r}")
-    return number
+    return None if value is None else positive_number(name, value)

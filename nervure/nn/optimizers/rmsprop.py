@@ -6,7 +6,8 @@ from typing import ClassVar, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, within_unit
+from nervure.nn.arguments import within_unit
+from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
 
 
@@ -42,7 +43,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Unpack
 
 from nervure.array import Array
-from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, within_unit
+from nervure.nn.arguments import within_unit
+from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
 
 
@@ -36,7 +37,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: Rate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         **options: Unpack[OptimizerOptions],

@@ -6,7 +6,6 @@ depend on sizes alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -251,7 +250,7 @@ def upsample(
     dtype = as_float(x).dtype
     wide = cast(x, dtypes.accumulator(dtype))
     for axis, factor in enumerate(factors, first):
-        if factor > 1 and math.prod(wide.shape):
+        if factor > 1 and wide.size:
             wide = _mapped(
                 wide, axis, _weights(wide.shape[axis], factor, _KERNELS[name])
             )

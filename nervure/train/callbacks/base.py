@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nervure.errors import ArgumentError, explain
+
 if TYPE_CHECKING:
     from nervure.train.model import Model
 
@@ -39,6 +41,8 @@ class Callback:
 
     params: dict[str, Any] | None = None
     model: Model | None = None
+    # Whether it is called after all others, wherever it stands in the list.
+    comes_last: bool = False
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Take the number of epochs and steps; called before training."""
@@ -48,11 +52,33 @@ class Callback:
         """Take the model; called before training."""
         self.model = model
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what a resumed training needs: plain data and lists of NumPy arrays.
+
+        :class:`~nervure.callbacks.BackupAndRestore` stores it.  A callback that
+        remembers nothing from epoch to epoch returns an empty dict, as here.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned."""
+
+    def require_model(self) -> Model:
+        """Return the model in training; raises outside of one."""
+        if self.model is None:
+            raise ArgumentError(
+                explain(
+                    f"{type(self).__name__} has no model: it is not in a training",
+                    fix="pass it to fit in the list of callbacks",
+                )
+            )
+        return self.model
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called at the start of ``fit``."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Called at the end of ``fit``, also when Ctrl-C ends it."""
+        """Called at the end of ``fit``, also when Ctrl-C or an error ends it."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before each epoch; ``epoch`` counts from 0."""
@@ -117,6 +143,15 @@ class LambdaCallback(Callback):
         on_train_end: Callable[[Logs], Any] | None = None,
         on_train_batch_begin: Callable[[int, Logs], Any] | None = None,
         on_train_batch_end: Callable[[int, Logs], Any] | None = None,
+        *,
+        on_test_begin: Callable[[Logs], Any] | None = None,
+        on_test_end: Callable[[Logs], Any] | None = None,
+        on_test_batch_begin: Callable[[int, Logs], Any] | None = None,
+        on_test_batch_end: Callable[[int, Logs], Any] | None = None,
+        on_predict_begin: Callable[[Logs], Any] | None = None,
+        on_predict_end: Callable[[Logs], Any] | None = None,
+        on_predict_batch_begin: Callable[[int, Logs], Any] | None = None,
+        on_predict_batch_end: Callable[[int, Logs], Any] | None = None,
     ) -> None:
         given = {
             "on_epoch_begin": on_epoch_begin,
@@ -125,7 +160,20 @@ class LambdaCallback(Callback):
             "on_train_end": on_train_end,
             "on_train_batch_begin": on_train_batch_begin,
             "on_train_batch_end": on_train_batch_end,
+            "on_test_begin": on_test_begin,
+            "on_test_end": on_test_end,
+            "on_test_batch_begin": on_test_batch_begin,
+            "on_test_batch_end": on_test_batch_end,
+            "on_predict_begin": on_predict_begin,
+            "on_predict_end": on_predict_end,
+            "on_predict_batch_begin": on_predict_batch_begin,
+            "on_predict_batch_end": on_predict_batch_end,
         }
         for name, function in given.items():
-            if function is not None:
-                setattr(self, name, function)
+            if function is None:
+                continue
+            if not callable(function):
+                raise ArgumentError(
+                    explain(f"{name} must be a function, got {function!r}")
+                )
+            setattr(self, name, function)

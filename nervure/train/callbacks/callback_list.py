@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nervure.errors import ArgumentError, explain
 from nervure.train.callbacks.base import Callback, Logs
+from nervure.train.callbacks.records import ProgbarLogger
 from nervure.train.history import History
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class CallbackList:
         self.callbacks = list(callbacks)
         if with_history and not any(isinstance(one, History) for one in self.callbacks):
             self.callbacks.append(History())
+        self.callbacks.sort(key=lambda one: one.comes_last)
         self._watchers = {
             name: [one for one in self.callbacks if _overrides(one, names)]
             for name, names in _BATCH_METHODS.items()
@@ -55,6 +57,11 @@ class CallbackList:
         for one in self.callbacks:
             one.set_params(params)
             one.set_model(model)
+
+    @property
+    def shows_bar(self) -> bool:
+        """Whether a :class:`ProgbarLogger` asks for the bar."""
+        return any(isinstance(one, ProgbarLogger) for one in self.callbacks)
 
     @property
     def history(self) -> History:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -23,7 +23,9 @@ from nervure.exec.cpu.executor import CpuExecutor
 from nervure.ir import Graph
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.growth import deep_graph
+from tests.exec.cpu.guarded import guarded
 from tests.exec.cpu.stability import judge
 from tests.exec.cpu.test_primitives_cpu import levels
 from tests.strategies import random_graphs
@@ -53,12 +55,12 @@ def values_for(node: Node, random: np.random.Generator) -> NDArray:
 def run_everywhere(graph: Graph, inputs: list[NDArray]) -> list[NDArray]:
     """Run with several numbers of threads, once in an arena full of NaN's bits.
 
-    All runs must agree in every bit.
+    All runs must agree in every bit, and none may write beside its memory.
     """
     program = CpuExecutor().compile(graph)
     first: list[NDArray] | None = None
     for threads in THREADS:
-        with config.override(num_threads=threads):
+        with config.override(num_threads=threads), guarded():
             memory.poison = threads == 2
             try:
                 results = program(inputs)
@@ -97,12 +99,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 BATCH = 50  # graphs in one program
 
 
-def examples(count: int) -> settings:
-    """Return the settings of a test with so many programs."""
-    checks = list(HealthCheck)
-    return settings(max_examples=count, deadline=None, suppress_health_check=checks)
-
-
 def seeded(
     seed: int, allowed: Sequence[DType], sizes: Sequence[int], count: int = BATCH
 ) -> list[Graph]:
@@ -119,14 +115,14 @@ def seeded(
 
 @pytest.mark.parametrize("allowed", TYPES)
 @given(seed=SEEDS)
-@examples(8)
+@examples(8, 8)
 def test_graphs(allowed: Sequence[DType], seed: int) -> None:
     check(seeded(seed, allowed, (4, 6, 8, 12)), seed)
 
 
 @pytest.mark.parametrize("allowed", TYPES)
 @given(data=st.data(), seed=SEEDS)
-@examples(8)
+@examples(8, 8)
 def test_graphs_of_every_attribute(
     allowed: Sequence[DType], data: st.DataObject, seed: int
 ) -> None:
@@ -134,7 +130,7 @@ def test_graphs_of_every_attribute(
 
 
 @given(seed=SEEDS, steps=st.integers(5, 25))
-@examples(10)
+@examples(10, 10)
 def test_graphs_that_threads_share(seed: int, steps: int) -> None:
     types = (dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32)
     check([deep_graph(seed, types, steps, large=True)], seed)
@@ -149,7 +145,7 @@ def test_graphs_that_threads_share(seed: int, steps: int) -> None:
 def test_a_hundred_thousand_graphs(allowed: Sequence[DType], part: int) -> None:
     @seed(part)
     @given(seed=SEEDS)
-    @examples(50)
+    @examples(50, 50)
     def look(seed: int) -> None:
         check(seeded(seed, allowed, (4, 6, 8, 12)), seed)
 
@@ -159,7 +155,7 @@ def test_a_hundred_thousand_graphs(allowed: Sequence[DType], part: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("allowed", TYPES)
 @given(data=st.data(), seed=SEEDS)
-@examples(300)
+@examples(300, 300)
 def test_many_graphs_of_every_attribute(
     allowed: Sequence[DType], data: st.DataObject, seed: int
 ) -> None:
@@ -169,14 +165,14 @@ def test_many_graphs_of_every_attribute(
 @pytest.mark.slow
 @pytest.mark.parametrize("allowed", TYPES)
 @given(seed=SEEDS)
-@examples(30)
+@examples(30, 30)
 def test_deep_graphs(allowed: Sequence[DType], seed: int) -> None:
     check(seeded(seed, allowed, (25, 50), count=10), seed)
 
 
 @pytest.mark.slow
 @given(seed=SEEDS, steps=st.integers(5, 25))
-@examples(100)
+@examples(100, 100)
 def test_more_graphs_that_threads_share(seed: int, steps: int) -> None:
     types = (dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32)
     check([deep_graph(seed, types, steps, large=True)], seed)
@@ -186,7 +182,7 @@ def test_more_graphs_that_threads_share(seed: int, steps: int) -> None:
 @pytest.mark.parametrize("level", ["avx2", "baseline"])
 @pytest.mark.parametrize("allowed", TYPES)
 @given(seed=SEEDS)
-@examples(20)
+@examples(20, 20)
 def test_graphs_on_lesser_machines(
     level: str, allowed: Sequence[DType], seed: int
 ) -> None:

@@ -1,143 +1,21 @@
-"""The first values of weights.
-
-An initializer is called as ``initializer(shape, dtype)`` and returns an array.  Random
-ones draw from the process's generator, so that ``nervure.utils.set_random_seed`` makes
-a model repeatable, or, with a ``seed``, return the same values at every call.
-"""
+"""First values that are drawn at random."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes, ops, random
 from nervure.array import Array
-from nervure.dtypes import DType
 from nervure.errors import ShapeError, explain, unknown_name
-from nervure.nn.configuration import Configurable
-from nervure.nn.lookup import Registry
+from nervure.nn.initializers.base import Initializer, as_type
 from nervure.nn.seed import SeedGenerator, first_key
 
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Identity",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "Orthogonal",
-    "RandomInitializer",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "get",
-]
-
 Seed = int | SeedGenerator | None
-
-
-class Initializer(Configurable):
-    """The base class: ``__call__(shape, dtype)`` returns the values.
-
-    A class of your own stores its arguments in attributes of the same names and
-    defines ``__call__``.
-
-    >>> import nervure as nv
-    >>> class Counting(nv.initializers.Initializer):
-    ...     def __call__(self, shape, dtype=None):
-    ...         return nv.arange(shape[-1], dtype=dtype) + nv.zeros(shape, dtype=dtype)
-    >>> nv.layers.Dense(2, kernel_initializer=Counting())([[1.0, 1.0]]).tolist()
-    [[0.0, 2.0]]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: npt.DTypeLike | None = None) -> Any:
-        """Return an array of a shape and type (float32 by default)."""
-        raise NotImplementedError(f"{type(self).__name__} does not define __call__()")
-
-
-def _type(dtype: npt.DTypeLike | None) -> DType:
-    return dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
-
-
-class Zeros(Initializer):
-    """Zeros.
-
-    >>> import nervure as nv
-    >>> nv.initializers.Zeros()((2,)).tolist()
-    [0.0, 0.0]
-    """
-
-    def __call__(
-        self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
-    ) -> Array:
-        """Return zeros."""
-        return ops.zeros(tuple(shape), dtype=_type(dtype))
-
-
-class Ones(Initializer):
-    """Ones.
-
-    >>> import nervure as nv
-    >>> nv.initializers.Ones()((2,)).tolist()
-    [1.0, 1.0]
-    """
-
-    def __call__(
-        self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
-    ) -> Array:
-        """Return ones."""
-        return ops.ones(tuple(shape), dtype=_type(dtype))
-
-
-class Constant(Initializer):
-    """One value everywhere, or an array that broadcasts to the shape.
-
-    >>> import nervure as nv
-    >>> nv.initializers.Constant(0.5)((2,)).tolist()
-    [0.5, 0.5]
-    """
-
-    def __init__(self, value: Any = 0.0) -> None:
-        self.value = value
-
-    def __call__(
-        self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
-    ) -> Array:
-        """Return the value, repeated to the shape."""
-        value = ops.astype(ops.asarray(self.value), _type(dtype))
-        return ops.broadcast_to(value, tuple(shape))
-
-
-class Identity(Initializer):
-    """The identity matrix times a number; for weights with two axes only.
-
-    >>> import nervure as nv
-    >>> nv.initializers.Identity()((2, 2)).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
-
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
-
-    def __call__(
-        self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
-    ) -> Array:
-        """Return the matrix; raises :class:`ShapeError` for other ranks."""
-        if len(shape) != 2:
-            raise ShapeError(
-                f"identity initializes weights with 2 axes, got shape {list(shape)}"
-            )
-        return ops.eye(shape[0], shape[1], dtype=_type(dtype)) * self.gain
 
 
 class RandomInitializer(Initializer):
@@ -188,7 +66,7 @@ class RandomUniform(RandomInitializer):
     ) -> Array:
         """Return new numbers."""
         return random.uniform(
-            tuple(shape), self.minval, self.maxval, dtype=_type(dtype), key=self.key()
+            tuple(shape), self.minval, self.maxval, dtype=as_type(dtype), key=self.key()
         )
 
 
@@ -211,7 +89,7 @@ class RandomNormal(RandomInitializer):
         self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
     ) -> Array:
         """Return new numbers."""
-        standard = random.normal(tuple(shape), dtype=_type(dtype), key=self.key())
+        standard = random.normal(tuple(shape), dtype=as_type(dtype), key=self.key())
         return standard * self.stddev + self.mean
 
 
@@ -235,7 +113,7 @@ class TruncatedNormal(RandomInitializer):
     ) -> Array:
         """Return new numbers."""
         standard = random.truncated_normal(
-            tuple(shape), dtype=_type(dtype), key=self.key()
+            tuple(shape), dtype=as_type(dtype), key=self.key()
         )
         return standard * self.stddev + self.mean
 
@@ -303,7 +181,7 @@ class VarianceScaling(RandomInitializer):
         """Return new numbers."""
         fan = max(1.0, _MODES[self.mode](*fans(shape)))
         deviation = math.sqrt(self.scale / fan)
-        sizes, type_, key = tuple(shape), _type(dtype), self.key()
+        sizes, type_, key = tuple(shape), as_type(dtype), self.key()
         if self.distribution == "uniform":
             limit = math.sqrt(3) * deviation
             return random.uniform(sizes, -limit, limit, dtype=type_, key=key)
@@ -430,7 +308,7 @@ class Orthogonal(RandomInitializer):
         q, r = np.linalg.qr(drawn)
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # makes the result uniform
         matrix = q if rows >= columns else q.T
-        values = (self.gain * matrix).reshape(tuple(shape)).astype(_type(dtype))
+        values = (self.gain * matrix).reshape(tuple(shape)).astype(as_type(dtype))
         return ops.asarray(values)
 
 
@@ -449,51 +327,3 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
         return shape[0], shape[0]
     window = math.prod(shape[:-2])
     return shape[-2] * window, shape[-1] * window
-
-
-_registry: Registry[Callable[..., Any]] = Registry("initializer")
-_registry.add_classes(
-    [
-        Zeros,
-        Ones,
-        Constant,
-        Identity,
-        RandomUniform,
-        RandomNormal,
-        TruncatedNormal,
-        VarianceScaling,
-        GlorotUniform,
-        GlorotNormal,
-        HeUniform,
-        HeNormal,
-        LecunUniform,
-        LecunNormal,
-        Orthogonal,
-    ],
-    {
-        "uniform": RandomUniform,
-        "normal": RandomNormal,
-        "zero": Zeros,
-        "one": Ones,
-        "eye": Identity,
-        "IdentityInitializer": Identity,
-        "OrthogonalInitializer": Orthogonal,
-    },
-)
-
-
-def get(identifier: Any) -> Any:
-    """Return the initializer for a name, a configuration or a function; None for None.
-
-    An array stands for itself.  Raises
-    :class:`~nervure.errors.UnknownNameError` with the nearest names.
-
-    >>> import nervure as nv
-    >>> nv.initializers.get("he_normal").scale
-    2.0
-    """
-    if identifier is None:
-        return None
-    if hasattr(identifier, "__array__"):
-        return Constant(identifier)
-    return _registry.get(identifier)
