@@ -343,3 +343,41 @@ def test_wrong_use_is_explained(use, error, message):
 def test_cells_are_layers():
     for name in ("SimpleRNNCell", "LSTMCell", "GRUCell"):
         assert issubclass(getattr(nv.layers, name), RecurrentCell)
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_convolutions_over_time_can_be_used_in_every_way(channels_first):
+    shape = (2, 4, 3, 6, 5) if channels_first else (2, 4, 6, 5, 3)
+    x = np.random.default_rng(2).normal(size=shape).astype("float32")
+    layer = nv.layers.ConvLSTM2D(
+        2,
+        3,
+        padding="same",
+        data_format="channels_first" if channels_first else "channels_last",
+        return_sequences=True,
+        dropout=0.5,
+        recurrent_dropout=0.5,
+    )
+    outputs = layer(x)
+    assert outputs.shape == ((2, 4, 2, 6, 5) if channels_first else (2, 4, 6, 5, 2))
+    assert not np.allclose(layer(x, training=True), outputs)
+    cut = layer(x, mask=np.array([[1, 1, 0, 0], [1, 1, 1, 1]], bool))
+    np.testing.assert_allclose(cut[0, 3], outputs[0, 1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(cut[1], outputs[1], rtol=1e-5, atol=1e-6)
+    if channels_first:
+        last = nv.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True)
+        turned = np.moveaxis(x, 2, -1)
+        last(turned)
+        last.set_weights(layer.get_weights())
+        np.testing.assert_allclose(
+            np.moveaxis(np.asarray(last(turned)), -1, 2), outputs, rtol=1e-4, atol=1e-5
+        )
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
+def test_wrong_convolutions_over_time_are_explained():
+    with pytest.raises(ArgumentError, match="cannot both be above 1"):
+        nv.layers.ConvLSTM1D(2, 3, strides=2, dilation_rate=2)
+    with pytest.raises(ShapeError, match="must be known"):
+        nv.layers.ConvLSTM1D(2, 3)(nv.layers.Input((4, None, 3)))
