@@ -381,3 +381,24 @@ def test_wrong_convolutions_over_time_are_explained():
         nv.layers.ConvLSTM1D(2, 3, strides=2, dilation_rate=2)
     with pytest.raises(ShapeError, match="must be known"):
         nv.layers.ConvLSTM1D(2, 3)(nv.layers.Input((4, None, 3)))
+
+
+def test_stateful_models_are_fitted_in_batches_of_their_size():
+    random = np.random.default_rng(4)
+    x = random.normal(size=(16, 5, 3)).astype("float32")
+    model = nv.models.Sequential(
+        [
+            nv.layers.GRU(4, stateful=True, batch_input_shape=(8, 5, 3)),
+            nv.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    model.fit(x, x.sum((1, 2))[:, None], batch_size=8, shuffle=False, verbose=0)
+    gru = model.layers[0]
+    assert float(nv.sum(nv.abs(gru.states[0].value))) > 0
+    gru.reset_state()
+    first = model.predict(x, batch_size=8, verbose=0)
+    gru.reset_state()
+    np.testing.assert_allclose(
+        first, nv.concat([model(x[:8]), model(x[8:])]), rtol=1e-5, atol=1e-6
+    )
