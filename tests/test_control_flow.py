@@ -124,13 +124,13 @@ def test_looking_at_one_result_computes_the_others(monkeypatch):
 
 
 def test_closures_are_computed_outside_of_the_loop():
-    w = nv.parameter(np.full((2, 2), 0.5), name="w")
+    w = nv.parameter(np.full((2, 2), 0.25), name="w")
     last, _ = nv.scan(
         lambda h, _: (h @ (w @ w), None), nv.ones((1, 2), dtype="float64"), length=3
     )
     (scan,) = [node for node in Graph([last.node]) if node.op.name == "scan"]
     assert [node.op.name for node in scan.attrs["body"].nodes].count("dot") == 1
-    assert last.tolist() == [[0.125, 0.125]]
+    assert last.tolist() == [[0.25**3, 0.25**3]]
 
 
 def test_cells_that_a_body_writes_are_carried():
@@ -329,15 +329,11 @@ def test_what_is_no_body_is_refused():
 
 
 def test_bodies_nest_only_so_deep():
-    leaf = input_leaf((), np.dtype("float32"))
-
-    def nest() -> None:
-        node = leaf
-        for _ in range(DEEPEST_BODY + 2):
-            node = part(call(closed([node], [leaf]), [leaf]), 0)
-
+    leaf = node = input_leaf((), np.dtype("float32"))
+    for _ in range(DEEPEST_BODY):
+        node = part(call(closed([node], [leaf]), [leaf]), 0)
     with pytest.raises(GraphError, match="nested deeper"):
-        nest()
+        closed([node], [leaf])
 
 
 def test_deep_texts_are_refused_quickly():

@@ -10,13 +10,15 @@ The gradient of a scan is a scan in the other direction.  Its carry holds the co
 of the carry and the running sums of those of the constants.  What the backward body
 needs of the forward one, and cannot read from constants and slices, is *saved*: the
 scan is written once more with these values as further stacks, and a pass merges the two
-(``nervure.passes.control``), so nothing runs twice.
+(``nervure.passes.control``), so nothing runs twice.  The gradient of a weight that is
+multiplied in every step is one product after the loop, of the stacked factors.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +43,7 @@ from nervure.ir.primitive import (
 )
 from nervure.ir.record import ResultType, record_type, result_types
 from nervure.prims.binary import add, mul
+from nervure.prims.contract import dot, dot_axes
 from nervure.prims.control import (
     CONTROL_TYPES,
     body_gradient,
@@ -174,76 +177,177 @@ def scan_gradient(
     changes = dict(zip([*moving, *fixed], found, strict=True))
     consts = [p for p in fixed if p < one.slices and changes[p] is not None]
     slices = [p for p in fixed if p >= one.slices and changes[p] is not None]
-    sums = fresh_like([one.body.inputs[place] for place in consts], "sum")
-    outputs = [or_zero(changes[place], one.body.inputs[place]) for place in moving]
-    outputs += [
-        add(total, present(changes[place]))
-        for total, place in zip(sums, consts, strict=True)
-    ]
-    outputs += [present(changes[place]) for place in slices]
+    back = _Backward(node, set(leaves))
+    for place, leaf in zip(moving, leaves, strict=False):
+        change = or_zero(changes[place], one.body.inputs[place])
+        back.carry(leaf, or_zero(cotangents[place], node.inputs[place]), change)
+    for place, leaf in zip(stacked, leaves[len(moving) :], strict=True):
+        back.entries[leaf] = present(cotangents[place])
+    totals = [back.total(present(changes[place])) for place in consts]
+    back.stacks += [present(changes[place]) for place in slices]
     shares: list[Node | None] = [None] * len(node.inputs)
-    if not outputs:
-        return shares
-    state = [*leaves[: len(moving)], *sums]
-    values = [or_zero(cotangents[p], node.inputs[p]) for p in moving]
-    values += [full_like(node.inputs[place], 0) for place in consts]
-    entries = dict(
-        zip(
-            leaves[len(moving) :],
-            (present(cotangents[p]) for p in stacked),
-            strict=True,
-        )
-    )
-    backward = _backward(node, outputs, dict(zip(state, values, strict=True)), entries)
-    for place, share in zip(
-        [*moving, *consts, *slices], parts_of(backward), strict=True
-    ):
+    results = back.results()
+    for place in (*moving, *slices):
+        kept = moving.index(place) if place < one.carry else back.place(
+            present(changes[place])
+        )  # fmt: skip
         if wanted[place]:
-            shares[place] = share
+            shares[place] = results[kept]
+    for place, total in zip(consts, totals, strict=True):
+        shares[place] = total(results)
     return shares
 
 
-def _backward(
-    node: Node,
-    outputs: Sequence[Node],
-    state: dict[Node, Node],
-    entries: dict[Node, Node],
-) -> Node:
-    """Return the scan that goes back over the steps of ``node``.
+class _Backward:
+    """The scan that goes back over the steps of another, being put together.
 
-    ``outputs`` are those of its body, in terms of the forward body's nodes, of the
-    leaves of its carry and of those of its slices; ``state`` and ``entries`` say which
-    values belong to these leaves.
+    Everything is in terms of the forward body's nodes and of ``leaves``, which stand
+    for cotangents.
+
+    Attributes
+    ----------
+    entries
+        For what a step reads slice by slice: the array.
+    stacks
+        What a step returns to be stacked.
     """
-    one = scan_of(node.attrs)
-    needed = _needed(one, outputs, {*state, *entries})
-    saved = [value for value in needed if value not in one.body.inputs[one.carry :]]
-    if saved:
-        body = Graph([*one.body.outputs, *saved], one.body.inputs)
-        again = scan(body, node.inputs, one.carry, one.consts, one.length, one.reverse)
-        first = len(one.body.outputs)
-        for place, value in enumerate(saved):
-            entries[value] = part(again, first + place)
-    consts: dict[Node, Node] = {}
-    for place, leaf in enumerate(one.body.inputs):
-        if one.carry <= place < one.slices:
-            consts[leaf] = node.inputs[place]
-        elif place >= one.slices and leaf in needed:
-            entries[leaf] = node.inputs[place]
-    used = set(topological(outputs, stop={*state, *entries}))
-    consts = {leaf: value for leaf, value in consts.items() if leaf in used}
-    return scan(
-        closed(outputs, [*state, *consts, *entries]),
-        [*state.values(), *consts.values(), *entries.values()],
-        len(state),
-        len(consts),
-        one.length,
-        not one.reverse,
-    )
+
+    def __init__(self, node: Node, leaves: set[Node]) -> None:
+        self._node = node
+        self._one = scan_of(node.attrs)
+        self._leaves = leaves
+        self._state: list[tuple[Node, Node, Node]] = []  # leaf, first value, new value
+        self._read: list[Node] = []  # forward values that are needed as stacks
+        self.entries: dict[Node, Node] = {}
+        self.stacks: list[Node] = []
+
+    def carry(self, leaf: Node, first: Node, new: Node) -> None:
+        """Let a value go from step to step."""
+        self._state.append((leaf, first, new))
+
+    def place(self, stack: Node) -> int:
+        """Return the place of a stack among the results."""
+        return len(self._state) + self.stacks.index(stack)
+
+    def total(self, change: Node) -> Callable[[Sequence[Node]], Node]:
+        """Add a value up over all steps; returns how to read it from the results.
+
+        A product of matrices that is larger than its factors is not added up in every
+        step: the factors are stacked, and multiplied once for all steps.
+        """
+        products = [term for term in _terms(change) if self._is_large_product(term)]
+        others = [term for term in _terms(change) if term not in products]
+        summed = -1
+        if others:
+            (leaf,) = fresh_like([change], "sum")
+            self._leaves.add(leaf)
+            new = functools.reduce(add, others, leaf)
+            summed = len(self._state)
+            self.carry(leaf, full_like(change, 0), new)
+        for product in products:
+            for factor in product.inputs:
+                late = self._differs(factor) == "late"
+                (self.stacks if late else self._read).append(factor)
+
+        def read(results: Sequence[Node]) -> Node:
+            parts = [self._product(product, results) for product in products]
+            return functools.reduce(add, [results[summed]] * bool(others) + parts)
+
+        return read
+
+    def _differs(self, value: Node) -> str:
+        """Say whether a value needs cotangents, or else differs from step to step."""
+        below = set(topological([value]))
+        if below & self._leaves:
+            return "late"
+        inputs = self._one.body.inputs
+        moving = {*inputs[: self._one.carry], *inputs[self._one.slices :]}
+        return "early" if below & moving else "never"
+
+    def _is_large_product(self, term: Node) -> bool:
+        if term.op.name != "dot" or dot_axes(term.attrs)[0] != ((), ()):
+            return False
+        x, y = term.inputs
+        return 2 * term.size >= x.size + y.size and not any(
+            self._differs(factor) == "never" or _is_cheap(factor) for factor in (x, y)
+        )
+
+    def _product(self, term: Node, results: Sequence[Node]) -> Node:
+        """Return the sum of a product over all steps, from its stacked factors."""
+        stacks = [
+            self.entries[factor]
+            if factor in self._read
+            else results[self.place(factor)]
+            for factor in term.inputs
+        ]
+        _, contract = dot_axes(term.attrs)
+        axes = [(0, *(axis + 1 for axis in own)) for own in contract]
+        return dot(stacks[0], stacks[1], contract=(axes[0], axes[1]))
+
+    def results(self) -> list[Node]:
+        """Write the scan and return its results: the carry, then the stacks."""
+        one, node = self._one, self._node
+        self.stacks = list(dict.fromkeys(self.stacks))
+        outputs = [*(new for _, _, new in self._state), *self.stacks]
+        if not outputs:
+            return []
+        state = {leaf: first for leaf, first, _ in self._state}
+        late = {*state, *self.entries}
+        needed = list(dict.fromkeys([*_needed(one, outputs, late), *self._read]))
+        self._save(
+            [one_ for one_ in needed if one_ not in one.body.inputs[one.carry :]]
+        )
+        consts: dict[Node, Node] = {}
+        for place, leaf in enumerate(one.body.inputs):
+            if one.carry <= place < one.slices:
+                consts[leaf] = node.inputs[place]
+            elif place >= one.slices and leaf in needed:
+                self.entries[leaf] = node.inputs[place]
+        used = set(topological(outputs, stop={*state, *self.entries}))
+        consts = {leaf: value for leaf, value in consts.items() if leaf in used}
+        read = {leaf: stack for leaf, stack in self.entries.items() if leaf in used}
+        backward = scan(
+            closed(outputs, [*state, *consts, *read]),
+            [*state.values(), *consts.values(), *read.values()],
+            len(state),
+            len(consts),
+            one.length,
+            not one.reverse,
+        )
+        return parts_of(backward)
+
+    def _save(self, values: Sequence[Node]) -> None:
+        """Write the forward scan once more, with values of its steps as stacks."""
+        if not values:
+            return
+        one = self._one
+        body = Graph([*one.body.outputs, *values], one.body.inputs)
+        again = scan(
+            body, self._node.inputs, one.carry, one.consts, one.length, one.reverse
+        )
+        for place, value in enumerate(values):
+            self.entries[value] = part(again, len(one.body.outputs) + place)
+
+
+def _terms(value: Node) -> list[Node]:
+    """Return the terms of a sum, each in its place."""
+    terms: list[Node] = []
+    pending = [value]
+    while pending:
+        term = pending.pop()
+        if term.op.name == "add":
+            pending.extend(reversed(term.inputs))
+        else:
+            terms.append(term)
+    return terms
 
 
 # What is cheaper to do again than to store for every step.
 _CHEAP = frozenset({"broadcast", "reshape", "transpose"})
+
+
+def _is_cheap(value: Node) -> bool:
+    return value.op.name in _CHEAP and value.size >= value.inputs[0].size
 
 
 def _needed(one: Scan, outputs: Sequence[Node], late: Collection[Node]) -> list[Node]:
@@ -271,7 +375,7 @@ def _needed(one: Scan, outputs: Sequence[Node], late: Collection[Node]) -> list[
     met += [output for output in outputs if output in forward]
     needed: dict[Node, None] = {}
     for value in met:
-        while value.op.name in _CHEAP and value.size >= value.inputs[0].size:
+        while _is_cheap(value):
             (value,) = value.inputs
         if result_types(value.dtype):
             for user in order:  # a record cannot be saved, its parts can

@@ -120,8 +120,9 @@ def predictions_of(
     found = model.predictions.get(key)
     if found is None:
         types = input_types(model, len(x))
+        rows = _row_count(model)
         leaves = [
-            input_leaf((_ROWS, *one.shape[1:]), dtype or one.dtype, "x")
+            input_leaf((rows, *one.shape[1:]), dtype or one.dtype, "x")
             for one, dtype in zip(x, types, strict=True)
         ]
         arrays = [Array.of_node(leaf) for leaf in leaves]
@@ -129,7 +130,7 @@ def predictions_of(
             outputs = model(tree.unflatten(structure, arrays), training=False)
             adds_loss = bool(model.losses)
         model.clear_losses()
-        found = _all_described(model, outputs, adds_loss)
+        found = _all_described(model, outputs, adds_loss, rows)
         model.predictions[key] = found
     return found
 
@@ -141,9 +142,20 @@ def input_types(model: Model, count: int) -> list[DType | None]:
     return [None if model.input_structure is None else model.input_dtype] * count
 
 
-def _all_described(model: Model, outputs: Any, adds_loss: bool) -> Predictions:
+def _row_count(model: Model) -> int:
+    """Return how many rows to try: those of a batch if the model says, else a few.
+
+    A stateful layer takes batches of one size only.
+    """
+    sizes = {one.shape[0] for one in model.inputs or ()} - {None}
+    return sizes.pop() or _ROWS if len(sizes) == 1 else _ROWS
+
+
+def _all_described(
+    model: Model, outputs: Any, adds_loss: bool, rows: int
+) -> Predictions:
     leaves, structure = tree.flatten(outputs)
-    nodes = [_checked_output(leaf).node for leaf in leaves]
+    nodes = [_checked_output(leaf, rows).node for leaf in leaves]
     names = output_names(model, structure)
     return Predictions(structure, names, tuple(map(_described, nodes)), adds_loss)
 
@@ -163,8 +175,8 @@ def has_names(model: Model, structure: tree.Structure) -> bool:
     return structure.kind is dict or len(model.output_names) == structure.leaf_count
 
 
-def _checked_output(output: Any) -> Array:
-    if isinstance(output, Array) and output.shape[:1] == (_ROWS,):
+def _checked_output(output: Any, rows: int) -> Array:
+    if isinstance(output, Array) and output.shape[:1] == (rows,):
         return output
     came = (
         f"an array of shape {list(output.shape)}"
@@ -173,7 +185,7 @@ def _checked_output(output: Any) -> Array:
     )
     raise ShapeError(
         explain(
-            f"expected the model to return one array with a row for each of {_ROWS} "
+            f"expected the model to return one array with a row for each of {rows} "
             f"rows of x, got {came}",
             fix="let call() keep the first axis, which is the batch",
         )

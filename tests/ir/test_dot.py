@@ -34,7 +34,10 @@ def check_syntax(text: str) -> None:
     for line in bare.splitlines():
         stripped = line.strip()
         if stripped.endswith("{"):
-            assert re.fullmatch(r"digraph nervure \{|subgraph cluster_\d+ \{", stripped)
+            # a frame is of a layer (a number) or of a body (where it is)
+            assert re.fullmatch(
+                r"digraph nervure \{|subgraph cluster_(\d+|(b\d+_\d+_)+) \{", stripped
+            )
             depth += 1
         elif stripped == "}":
             depth -= 1

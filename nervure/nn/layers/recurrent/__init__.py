@@ -2,6 +2,11 @@
 
 from nervure.nn.layers.recurrent.bidirectional import Bidirectional
 from nervure.nn.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
+from nervure.nn.layers.recurrent.conv_lstm_layers import (
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
+)
 from nervure.nn.layers.recurrent.families import GRU, LSTM, SimpleRNN
 from nervure.nn.layers.recurrent.rnn import RNN
 from nervure.nn.layers.recurrent.stacked import StackedRNNCells
@@ -12,6 +17,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

@@ -34,7 +34,34 @@ class DropoutMasks(NamedTuple):
 NO_MASKS = DropoutMasks()
 
 
-class RecurrentCell(Layer):
+class SplitCell(Layer):
+    """A cell whose step is cut in two; see the top of this file."""
+
+    def masks(self, batch: int, training: bool) -> DropoutMasks:
+        """Draw the masks of dropout for one batch of sequences."""
+        raise NotImplementedError
+
+    def project(self, inputs: Array, masks: DropoutMasks) -> Array:
+        """Return what inputs ``[..., batch, features]`` give to every gate."""
+        raise NotImplementedError
+
+    def advance(
+        self, projected: Array, states: Sequence[Array], masks: DropoutMasks
+    ) -> tuple[Array, list[Array]]:
+        """Return the output and the new states."""
+        raise NotImplementedError
+
+    def call(
+        self, inputs: Array, states: Any, training: bool = False
+    ) -> tuple[Array, Any]:
+        """Compute the output and the new states of one step."""
+        given = list(states) if isinstance(states, list | tuple) else [states]
+        masks = self.masks(inputs.shape[0], training)
+        output, new = self.advance(self.project(inputs, masks), given, masks)
+        return output, new if isinstance(states, list | tuple) else new[0]
+
+
+class RecurrentCell(SplitCell):
     """The base of ``SimpleRNNCell``, ``LSTMCell`` and ``GRUCell``.
 
     ``gates`` is how many blocks of ``units`` columns the kernels have.
@@ -68,8 +95,8 @@ class RecurrentCell(Layer):
             setattr(self, f"{name}_regularizer", regularizers.get(one))
         for name, one in zip(names, constraints_, strict=True):
             setattr(self, f"{name}_constraint", constraints.get(one))
-        self.dropout = _rate("dropout", rates[0])
-        self.recurrent_dropout = _rate("recurrent_dropout", rates[1])
+        self.dropout = checked_rate("dropout", rates[0])
+        self.recurrent_dropout = checked_rate("recurrent_dropout", rates[1])
         if implementation not in (1, 2):
             raise ArgumentError(f"expected implementation 1 or 2, got {implementation}")
         self.implementation = implementation
@@ -149,21 +176,6 @@ class RecurrentCell(Layer):
     def _input_bias(self) -> Any:
         return self.bias
 
-    def advance(
-        self, projected: Array, states: Sequence[Array], masks: DropoutMasks
-    ) -> tuple[Array, list[Array]]:
-        """Return the output and the new states."""
-        raise NotImplementedError
-
-    def call(
-        self, inputs: Array, states: Any, training: bool = False
-    ) -> tuple[Array, Any]:
-        """Compute the output and the new states of one step."""
-        given = list(states) if isinstance(states, list | tuple) else [states]
-        masks = self.masks(inputs.shape[0], training)
-        output, new = self.advance(self.project(inputs, masks), given, masks)
-        return output, new if isinstance(states, list | tuple) else new[0]
-
     def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
         """Return zeros for every state, ``float[batch_size, units]``."""
         sizes = self.state_size
@@ -193,7 +205,8 @@ def gates_of(x: Array, count: int) -> list[Array]:
     return [x[..., place * width : (place + 1) * width] for place in range(count)]
 
 
-def _rate(name: str, value: float) -> float:
+def checked_rate(name: str, value: float) -> float:
+    """Return a share from 0 to 1; raises :class:`ArgumentError` for others."""
     if isinstance(value, bool) or not 0 <= value <= 1:
         raise ArgumentError(f"expected {name} to be from 0 to 1, got {value!r}")
     return value

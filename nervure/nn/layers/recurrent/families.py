@@ -10,7 +10,7 @@ from nervure.nn.layers.recurrent.rnn import RNN
 from nervure.nn.variable import Constraint, Regularizer
 
 
-class _OfOneCell(RNN):
+class OfOneCell(RNN):
     """An RNN whose cell's arguments are its own."""
 
     def __getattr__(self, name: str) -> Any:
@@ -21,7 +21,7 @@ class _OfOneCell(RNN):
         return getattr(cell, name)
 
 
-class SimpleRNN(_OfOneCell):
+class SimpleRNN(OfOneCell):
     """A fully connected recurrent layer, whose output is fed back to its input.
 
     ``float32[batch, steps, features]`` becomes ``float32[batch, units]``, or
@@ -101,7 +101,7 @@ class SimpleRNN(_OfOneCell):
         )
 
 
-class LSTM(_OfOneCell):
+class LSTM(OfOneCell):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997).
 
     ``float32[batch, steps, features]`` becomes ``float32[batch, units]``, or
@@ -189,7 +189,7 @@ class LSTM(_OfOneCell):
         self.use_cudnn = use_cudnn
 
 
-class GRU(_OfOneCell):
+class GRU(OfOneCell):
     """Gated recurrent units (Cho et al., 2014).
 
     ``float32[batch, steps, features]`` becomes ``float32[batch, units]``, or

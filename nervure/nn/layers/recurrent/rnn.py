@@ -11,7 +11,7 @@ from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
-from nervure.nn.layers.recurrent.base import RecurrentCell, StepFunction
+from nervure.nn.layers.recurrent.base import SplitCell, StepFunction
 from nervure.nn.layers.recurrent.inside import made_from
 from nervure.nn.layers.recurrent.stacked import (
     StackedRNNCells,
@@ -268,7 +268,7 @@ class RNN(Layer):
         state is done here, for all steps at once.
         """
         cell, batch = self.cell, steps.shape[1]
-        if isinstance(cell, RecurrentCell):
+        if isinstance(cell, SplitCell):
             masks = cell.masks(batch, training)
             return (
                 cell.project(steps, masks),

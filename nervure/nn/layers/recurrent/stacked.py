@@ -10,7 +10,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
-from nervure.nn.layers.recurrent.base import NO_MASKS, DropoutMasks, RecurrentCell
+from nervure.nn.layers.recurrent.base import NO_MASKS, DropoutMasks, SplitCell
 from nervure.nn.layers.recurrent.inside import made_from
 
 
@@ -67,7 +67,7 @@ class StackedRNNCells(Layer):
     def masks(self, batch: int, training: bool) -> list[DropoutMasks]:
         """Draw the masks of dropout of every cell for one batch of sequences."""
         return [
-            cell.masks(batch, training) if isinstance(cell, RecurrentCell) else NO_MASKS
+            cell.masks(batch, training) if isinstance(cell, SplitCell) else NO_MASKS
             for cell in self.cells
         ]
 
@@ -90,7 +90,7 @@ class StackedRNNCells(Layer):
         for cell, own, drawn in zip(self.cells, states, masks, strict=True):
             several = isinstance(own, list | tuple)
             given = list(own) if several else [own]
-            if isinstance(cell, RecurrentCell):
+            if isinstance(cell, SplitCell):
                 inputs, new = cell.advance(cell.project(inputs, drawn), given, drawn)
             else:
                 inputs, new = step_of(cell, inputs, given, training)

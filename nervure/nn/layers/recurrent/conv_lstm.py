@@ -1,0 +1,240 @@
+"""Long short-term memory over images: convolutions in the place of products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from nervure import dtypes, ops
+from nervure.array import Array
+from nervure.errors import ArgumentError, ShapeError
+from nervure.nn import activations, constraints, initializers, regularizers
+from nervure.nn.layer_options import LayerOptions
+from nervure.nn.layers.core import positive_count
+from nervure.nn.layers.recurrent.base import (
+    NO_MASKS,
+    DropoutMasks,
+    SplitCell,
+    checked_rate,
+)
+from nervure.nn.seed import SeedGenerator
+from nervure.nn.variable import Constraint, Regularizer, Variable
+from nervure.ops import nn
+from nervure.ops.nn.sliding import (
+    PADDINGS,
+    data_format_name,
+    one_per_axis,
+    padding_name,
+)
+
+
+class ConvLSTMCell(SplitCell):
+    """A step of a long short-term memory whose products are convolutions.
+
+    Made by ``ConvLSTM1D``, ``ConvLSTM2D`` and ``ConvLSTM3D``, which describe the
+    arguments.
+    """
+
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Variable | None
+
+    def __init__(
+        self,
+        rank: int,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int],
+        padding: str,
+        data_format: str | None,
+        dilation_rate: int | Sequence[int],
+        activation: Any,
+        recurrent_activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        unit_forget_bias: bool,
+        kernel_regularizer: Regularizer | str | None,
+        recurrent_regularizer: Regularizer | str | None,
+        bias_regularizer: Regularizer | str | None,
+        kernel_constraint: Constraint | str | None,
+        recurrent_constraint: Constraint | str | None,
+        bias_constraint: Constraint | str | None,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.rank = rank
+        self.filters = positive_count("filters", filters)
+        self.kernel_size = one_per_axis("kernel_size", kernel_size, rank)
+        self.strides = one_per_axis("strides", strides, rank)
+        self.padding = padding_name(padding, PADDINGS)
+        self.data_format = data_format_name(data_format)
+        self.dilation_rate = one_per_axis("dilation_rate", dilation_rate, rank)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ArgumentError(
+                f"strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
+                "both be above 1"
+            )
+        self.activation = activations.get(activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.use_bias = bool(use_bias)
+        self.unit_forget_bias = bool(unit_forget_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.recurrent_constraint = constraints.get(recurrent_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.dropout = checked_rate("dropout", dropout)
+        self.recurrent_dropout = checked_rate("recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        drops = self.dropout > 0 or self.recurrent_dropout > 0
+        self.seed_generator = SeedGenerator(seed) if drops else None
+        self.state_size = [self.filters, self.filters]
+        self.output_size = self.filters
+        self._image: tuple[int, ...] = ()  # of a step's input, without the batch
+
+    def build(self, input_shape: Any) -> None:
+        """Create the kernels and the bias."""
+        if None in input_shape[1:]:
+            raise ShapeError(
+                f"the layer {self.name!r} cannot be built: all sizes of its images "
+                f"must be known, got {input_shape}"
+            )
+        self._image = tuple(input_shape[1:])
+        first = self.data_format == "channels_first"
+        channels = self._image[0] if first else self._image[-1]
+        for name, kind, inputs in (
+            ("kernel", "kernel", channels),
+            ("recurrent_kernel", "recurrent", self.filters),
+        ):
+            weight = self.add_weight(
+                (*self.kernel_size, inputs, 4 * self.filters),
+                getattr(self, f"{kind}_initializer"),
+                regularizer=getattr(self, f"{kind}_regularizer"),
+                constraint=getattr(self, f"{kind}_constraint"),
+                name=name,
+            )
+            setattr(self, name, weight)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (4 * self.filters,),
+                self._forgetting_bias
+                if self.unit_forget_bias
+                else self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+
+    def _forgetting_bias(self, shape: Any, dtype: Any = dtypes.float32) -> Array:
+        """Return a bias that is 1 for the forget gate."""
+        one, filters = initializers.get("ones"), self.filters
+        parts = [
+            self.bias_initializer((filters,), dtype=dtype),
+            one((filters,), dtype=dtype),
+            self.bias_initializer((2 * filters,), dtype=dtype),
+        ]
+        return ops.concat([ops.asarray(part) for part in parts])
+
+    # --- one step ----------------------------------------------------------------
+
+    def masks(self, batch: int, training: bool) -> DropoutMasks:
+        """Draw the masks of dropout for one batch: one for each of the four gates."""
+        if not training or self.seed_generator is None:
+            return NO_MASKS
+
+        def drawn(rate: float, shape: tuple[int, ...]) -> list[Array] | None:
+            if rate == 0:
+                return None
+            assert self.seed_generator is not None
+            ones = ops.ones(shape, dtype=self.dtype)
+            keys = [self.seed_generator.next() for _ in range(4)]
+            return [nn.dropout(ones, rate, key) for key in keys]
+
+        state = tuple(self.get_initial_state(batch)[0].shape)
+        return DropoutMasks(
+            drawn(self.dropout, (batch, *self._image)),
+            drawn(self.recurrent_dropout, state),
+        )
+
+    def project(self, inputs: Array, masks: DropoutMasks) -> Array:
+        """Return what images ``[..., batch, *image]`` give to every gate.
+
+        Those of all steps are one large batch of a convolution.
+        """
+        outer = inputs.shape[: inputs.ndim - len(self._image)]
+        parts = _gate_inputs(inputs, masks.inputs)
+        flat = [ops.reshape(part, (-1, *self._image)) for part in parts]
+        sums = self._convolved(flat, self.kernel, self.strides, self.padding)
+        if self.bias is not None:
+            bias: Any = self.bias
+            if self.data_format == "channels_first":
+                bias = ops.reshape(bias.value, (-1, *(1,) * self.rank))
+            sums = sums + bias
+        return ops.reshape(sums, (*outer, *sums.shape[1:]))
+
+    def _convolved(
+        self,
+        parts: Sequence[Array],
+        kernel: Any,
+        strides: tuple[int, ...],
+        padding: str,
+    ) -> Array:
+        """Convolve one input with the whole kernel, or one for each gate with its."""
+        dilation = self.dilation_rate if kernel is self.kernel else 1
+        options = (strides, padding, self.data_format, dilation)
+        if len(parts) == 1:
+            return nn.conv(parts[0], kernel, *options)
+        width = self.filters
+        sums = [
+            nn.conv(part, kernel[..., place * width : (place + 1) * width], *options)
+            for place, part in enumerate(parts)
+        ]
+        return ops.concat(sums, axis=self._channel_axis)
+
+    @property
+    def _channel_axis(self) -> int:
+        return 1 if self.data_format == "channels_first" else -1
+
+    def advance(
+        self, projected: Array, states: Sequence[Array], masks: DropoutMasks
+    ) -> tuple[Array, list[Array]]:
+        """Return the output and the new states."""
+        h, c = states
+        recurrent = self._convolved(
+            _gate_inputs(h, masks.states),
+            self.recurrent_kernel,
+            (1,) * self.rank,
+            "same",
+        )
+        sums, width = projected + recurrent, self.filters
+        before = (slice(None),) if self._channel_axis == 1 else (...,)
+        i, f, g, o = (
+            sums[(*before, slice(place * width, (place + 1) * width))]
+            for place in range(4)
+        )
+        kept = self.recurrent_activation(f) * c
+        c = kept + self.recurrent_activation(i) * self.activation(g)
+        h = self.recurrent_activation(o) * self.activation(c)
+        return h, [h, c]
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        """Return zeros for both states, in the shape of the output."""
+        image = ops.zeros((1, *self._image), dtype=self.dtype)
+        shape = self._convolved([image], self.kernel, self.strides, self.padding).shape
+        sizes = list(shape[1:])
+        sizes[self._channel_axis if self._channel_axis < 0 else 0] = self.filters
+        return [ops.zeros((batch_size, *sizes), dtype=self.dtype) for _ in range(2)]
+
+
+def _gate_inputs(x: Array, masks: Sequence[Array] | None) -> list[Array]:
+    return [x] if masks is None else [x * mask for mask in masks]
