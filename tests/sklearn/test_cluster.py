@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -41,14 +42,20 @@ def network(n_classes_, units=8, marker=None, threads_file=None):
 @pytest.fixture(autouse=True)
 def importable_workers(monkeypatch):
     """Let worker processes find this package, and take this module by value."""
-    import cloudpickle
+    from joblib.externals import cloudpickle
 
+    # Dask and Ray have a copy of their own; then it is installed.
+    copies = [cloudpickle]
+    if importlib.util.find_spec("cloudpickle"):
+        copies.append(importlib.import_module("cloudpickle"))
     module = sys.modules[__name__]
-    cloudpickle.register_pickle_by_value(module)
+    for copy in copies:
+        copy.register_pickle_by_value(module)
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
     monkeypatch.setenv("PYTHONPATH", ":".join(paths))
     yield
-    cloudpickle.unregister_pickle_by_value(module)
+    for copy in copies:
+        copy.unregister_pickle_by_value(module)
 
 
 def search(n_jobs=None, **parameters) -> GridSearchCV:

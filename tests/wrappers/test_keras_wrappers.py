@@ -176,6 +176,7 @@ def test_partial_fit_goes_on() -> None:
     assert growing.score(X, LABELS) > 0.85
 
 
+@pytest.mark.slow
 def test_a_search_over_arguments_of_both_kinds() -> None:
     grid = GridSearchCV(
         classifier(),
@@ -191,6 +192,7 @@ def test_a_search_over_arguments_of_both_kinds() -> None:
     assert scores.min() > 0.7
 
 
+@pytest.mark.slow
 def test_class_weights_move_the_decision() -> None:
     rare = LABELS == 2
     plain = classifier(epochs=15).fit(X, NAMES)
