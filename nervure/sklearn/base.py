@@ -199,7 +199,8 @@ class NetworkEstimator(ParameterNames):
         if by_class is not None:
             weights = by_class if weights is None else weights * by_class
         data = TrainingRows(x, y, encoded, weights)
-        if len(x) <= limit:
+        # A split by place takes the last rows as they were given.
+        if len(x) <= limit and not arguments.get("validation_split"):
             data = data.chosen(rows.canonical_order(x, encoded))
         self._fit_network(data, {**arguments, "batch_size": min(limit, len(x))})
 

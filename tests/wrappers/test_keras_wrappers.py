@@ -216,6 +216,17 @@ def test_regressor(outputs) -> None:
     assert fitted.score(features, y) > 0.95
 
 
+def test_validation_split_takes_the_last_rows() -> None:
+    """Also of few rows, whose order does not matter otherwise."""
+    few, y = X[:20], LABELS[:20]
+    split = classifier(batch_size=64, validation_split=0.25, epochs=2).fit(few, y)
+    whole = classifier(batch_size=64, epochs=2).fit(few[:15], y[:15])
+    np.testing.assert_allclose(
+        split.history_["loss"], whole.history_["loss"], rtol=1e-4
+    )
+    assert len(split.history_["val_loss"]) == 2
+
+
 def test_weights_count_rows_wherever_a_batch_holds_them() -> None:
     counts = np.arange(40) % 3
     few, y = X[:40].astype(np.float32), LABELS[:40]
