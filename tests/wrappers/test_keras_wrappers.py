@@ -166,6 +166,13 @@ def test_pickles_hold_arrays_and_train_on() -> None:
     np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
 
 
+def test_a_prediction_does_not_depend_on_the_rows_beside_it() -> None:
+    fitted = classifier(epochs=1).fit(X, LABELS)
+    together = fitted.predict_proba(X[:30])
+    alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in range(30)])
+    np.testing.assert_array_equal(alone, together)
+
+
 def test_partial_fit_goes_on() -> None:
     growing = classifier()
     growing.partial_fit(X[:50], LABELS[:50], classes=[0, 1, 2])
