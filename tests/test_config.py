@@ -184,6 +184,20 @@ def test_the_number_of_threads(config: Config) -> None:
         assert thread_count() == 7
 
 
+@pytest.mark.parametrize("text", ["1", " 1 ", "1,4", "100000", "0", "many", "", "-1"])
+def test_the_number_of_threads_that_others_leave_us(
+    config: Config, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """joblib, Dask, Ray and Slurm tell their processes in OMP_NUM_THREADS."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = thread_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert thread_count() == (1 if text.strip().startswith("1") and "0" not in text
+                              else cores)  # fmt: skip
+    with config.override(num_threads=7):
+        assert thread_count() == 7
+
+
 def test_the_cache_folder(
     config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -114,3 +114,32 @@ def test_threads_draw_different_keys() -> None:
     assert len(set(keys)) == 400
     alone = nv.random.Generator(0)
     assert set(keys) == {tuple(alone.next_key().tolist()) for _ in range(400)}
+
+
+def test_a_seeded_block_draws_by_itself() -> None:
+    """Its numbers follow from its seed, and the process's generator stays."""
+    nv.random.seed(5)
+    expected = nv.random.normal((3,)).tolist()
+    nv.random.seed(5)
+    with nv.random.seeded(1):
+        first = nv.random.normal((3,)).tolist()
+        with nv.random.seeded(1):
+            assert nv.random.normal((3,)).tolist() == first
+        second = nv.random.normal((3,)).tolist()
+    assert nv.random.normal((3,)).tolist() == expected
+    with nv.random.seeded(1):
+        assert [nv.random.normal((3,)).tolist() for _ in range(2)] == [first, second]
+
+
+def test_a_seeded_block_is_seen_by_its_thread_only() -> None:
+    nv.random.seed(5)
+    expected = nv.random.normal((3,)).tolist()
+    nv.random.seed(5)
+    found: list[list[float]] = []
+    with nv.random.seeded(1):
+        thread = threading.Thread(
+            target=lambda: found.append(nv.random.normal((3,)).tolist())
+        )
+        thread.start()
+        thread.join()
+    assert found == [expected]

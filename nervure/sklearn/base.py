@@ -25,6 +25,9 @@ from nervure.train.targets import Kind, kind_of
 
 # Rows that are predicted in one call, unless a batch is larger.
 PREDICTED_ROWS: Final = 1024
+# So many rows are predicted at least, the missing ones being copies: with programs of
+# one size, a row's prediction does not depend on how many others are asked for.
+LEAST_ROWS: Final = 32
 _SEEDS: Final = 2**31 - 1
 
 
@@ -199,7 +202,8 @@ class NetworkEstimator(ParameterNames):
         if by_class is not None:
             weights = by_class if weights is None else weights * by_class
         data = TrainingRows(x, y, encoded, weights)
-        if len(x) <= limit:
+        # A split by place takes the last rows as they were given.
+        if len(x) <= limit and not arguments.get("validation_split"):
             data = data.chosen(rows.canonical_order(x, encoded))
         self._fit_network(data, {**arguments, "batch_size": min(limit, len(x))})
 
@@ -243,7 +247,8 @@ class NetworkEstimator(ParameterNames):
     def _predicted(self, x: NDArray) -> NDArray:
         """Return the network's output for checked features."""
         size = max(self._batch_limit(), PREDICTED_ROWS)
-        return self.model_.predict(x, batch_size=size, verbose=0)
+        output = self.model_.predict(rows.filled(x, LEAST_ROWS), size, verbose=0)
+        return output[: len(x)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from difflib import SequenceMatcher
+from typing import Any, Final
 
 from sklearn.base import BaseEstimator
 
 from nervure.errors import explain, nearest_names
+
+# A name that is so much like another is meant to be it.
+_SURE: Final = 0.8
 
 
 class ParameterNames(BaseEstimator):
@@ -95,6 +99,8 @@ def unknown_parameter(owner: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a parameter that an estimator does not have."""
     names = sorted(known)
     near = nearest_names(name, names)
+    if near and SequenceMatcher(None, name, near[0]).ratio() > _SURE:
+        near = near[:1]  # the others only begin like it
     fix = (
         "did you mean " + " or ".join(repr(one) for one in near) + "?"
         if near

@@ -106,6 +106,12 @@ def canonical_order(x: NDArray, y: NDArray) -> NDArray:
     return np.lexsort(np.concatenate(columns, axis=1).T)
 
 
+def filled(x: NDArray, count: int) -> NDArray:
+    """Return at least so many rows: those of x, and copies of the last one."""
+    missing = count - len(x)
+    return x if missing <= 0 else np.concatenate([x, np.repeat(x[-1:], missing, 0)])
+
+
 def with_mean_one(weights: NDArray) -> NDArray:
     """Return weights scaled so that they change the loss's balance, not its size."""
     return (weights / weights.mean()).astype(np.float32)

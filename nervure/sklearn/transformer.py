@@ -15,7 +15,7 @@ from nervure.errors import ArgumentError, explain
 from nervure.ir.attrs import NDArray
 from nervure.layers import Dense, Flatten, Layer, Reshape
 from nervure.sklearn import rows
-from nervure.sklearn.base import PREDICTED_ROWS, Facts
+from nervure.sklearn.base import LEAST_ROWS, PREDICTED_ROWS, Facts
 from nervure.sklearn.neural import HIDDEN_UNITS, LOSSES, NeuralEstimator
 from nervure.sklearn.targets import ClassTargets, NumberTargets
 from nervure.train.targets import kind_of
@@ -186,11 +186,14 @@ class NeuralTransformer(
         check_is_fitted(self)
         x = rows.read_features(self, X, self._input_dtype(), reset=False)
         program = self._state.program(("layer", self.layer), self._features_program)
-        parts_ = [
-            program(Array.of_value(x[start : start + PREDICTED_ROWS])).numpy()
-            for start in range(0, len(x), PREDICTED_ROWS)
-        ]
-        return np.concatenate(parts_)
+        found = []
+        for start in range(0, len(x), PREDICTED_ROWS):
+            part = x[start : start + PREDICTED_ROWS]
+            # Powers of two, so that few programs are made.
+            size = max(LEAST_ROWS, 1 << (len(part) - 1).bit_length())
+            features = program(Array.of_value(rows.filled(part, size)))
+            found.append(features.numpy()[: len(part)])
+        return np.concatenate(found)
 
     def _chosen_layer(self) -> Layer:
         model = self.model_

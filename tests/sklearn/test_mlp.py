@@ -65,7 +65,7 @@ class Theirs(neural_network.MLPClassifier):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("classes", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_training_follows_scikit_learns(options, classes) -> None:
     """The same weights, batches and rates give the same losses, epoch for epoch."""
     x, y = X[classes > Y].astype(np.float64), Y[classes > Y]
@@ -83,6 +83,7 @@ def test_training_follows_scikit_learns(options, classes) -> None:
         np.testing.assert_allclose(mine, other, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_lbfgs_finds_a_minimum_as_low() -> None:
     options = {"solver": "lbfgs", "alpha": 1.0, "max_iter": 300, "random_state": 1}
     ours = MLPRegressor(hidden_layer_sizes=(8,), **options)
@@ -109,6 +110,7 @@ def test_accuracy_is_scikit_learns() -> None:
     assert [one.shape for one in ours.coefs_] == [one.shape for one in theirs.coefs_]
 
 
+@pytest.mark.slow
 def test_early_stopping_goes_back_to_the_best_epoch() -> None:
     one = MLPClassifier(
         (32,),
@@ -140,6 +142,7 @@ def test_verbose_prints_what_scikit_learn_prints(capsys) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_several_labels_a_row() -> None:
     features, labels = make_multilabel_classification(300, random_state=0)
     options = {"hidden_layer_sizes": (32,), "max_iter": 150, "random_state": 0}
@@ -152,6 +155,7 @@ def test_several_labels_a_row() -> None:
     )
 
 
+@pytest.mark.slow
 def test_counts() -> None:
     rng = np.random.default_rng(0)
     features = rng.uniform(-1, 1, (400, 2))

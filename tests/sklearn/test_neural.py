@@ -133,6 +133,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
         NeuralRegressor(early_stopping=True, validation_fraction=1).fit(X, IRIS)
 
 
+@pytest.mark.slow
 def test_loss_and_metrics_by_name_class_or_object() -> None:
     for loss in (
         "sparse_categorical_crossentropy",
@@ -147,6 +148,7 @@ def test_loss_and_metrics_by_name_class_or_object() -> None:
     assert one.model_.require_compiled("fit").loss.from_logits
 
 
+@pytest.mark.slow
 def test_regressor_with_several_outputs() -> None:
     features, y = make_regression(150, 4, n_targets=2, random_state=0)
     y = scale(y)
@@ -188,6 +190,7 @@ def test_transformer_returns_the_layer_that_is_asked_for() -> None:
     np.testing.assert_array_equal(restored.transform(X), one.transform(X))
 
 
+@pytest.mark.slow
 def test_images_in_all_shapes() -> None:
     images, y = digits.load_data()
     images, y = images[:300].astype(np.float32) / 16, y[:300]
@@ -250,6 +253,7 @@ def test_polars_frames() -> None:
     assert one.predict(frame).shape == (150,)
 
 
+@pytest.mark.slow
 def test_a_search_in_a_pipeline_on_a_frame() -> None:
     """Columns of text and numbers, with missing ones, and a grid over both halves."""
     pd = pytest.importorskip("pandas")
@@ -274,6 +278,7 @@ def test_a_search_in_a_pipeline_on_a_frame() -> None:
     assert grid.best_score_ > 0.85
 
 
+@pytest.mark.slow
 def test_other_searches() -> None:
     grid = {"model__units": [2, 8], "optimizer__learning_rate": [0.001, 0.03]}
     for search in (

@@ -166,6 +166,13 @@ def test_pickles_hold_arrays_and_train_on() -> None:
     np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
 
 
+def test_a_prediction_does_not_depend_on_the_rows_beside_it() -> None:
+    fitted = classifier(epochs=1).fit(X, LABELS)
+    together = fitted.predict_proba(X[:30])
+    alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in range(30)])
+    np.testing.assert_array_equal(alone, together)
+
+
 def test_partial_fit_goes_on() -> None:
     growing = classifier()
     growing.partial_fit(X[:50], LABELS[:50], classes=[0, 1, 2])
@@ -176,6 +183,7 @@ def test_partial_fit_goes_on() -> None:
     assert growing.score(X, LABELS) > 0.85
 
 
+@pytest.mark.slow
 def test_a_search_over_arguments_of_both_kinds() -> None:
     grid = GridSearchCV(
         classifier(),
@@ -191,6 +199,7 @@ def test_a_search_over_arguments_of_both_kinds() -> None:
     assert scores.min() > 0.7
 
 
+@pytest.mark.slow
 def test_class_weights_move_the_decision() -> None:
     rare = LABELS == 2
     plain = classifier(epochs=15).fit(X, NAMES)
@@ -212,6 +221,17 @@ def test_regressor(outputs) -> None:
     fitted = KerasRegressor(network, epochs=60, random_state=0).fit(features, y)
     assert fitted.predict(features).shape == y.shape
     assert fitted.score(features, y) > 0.95
+
+
+def test_validation_split_takes_the_last_rows() -> None:
+    """Also of few rows, whose order does not matter otherwise."""
+    few, y = X[:20], LABELS[:20]
+    split = classifier(batch_size=64, validation_split=0.25, epochs=2).fit(few, y)
+    whole = classifier(batch_size=64, epochs=2).fit(few[:15], y[:15])
+    np.testing.assert_allclose(
+        split.history_["loss"], whole.history_["loss"], rtol=1e-4
+    )
+    assert len(split.history_["val_loss"]) == 2
 
 
 def test_weights_count_rows_wherever_a_batch_holds_them() -> None:
