@@ -8,8 +8,10 @@ it.  The names are in ``tests/parity/keras_names.txt``, what code cannot tell in
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -43,9 +45,21 @@ class Entry(NamedTuple):
     note: str
 
 
-def read_names() -> list[str]:
-    """Return the public names of Keras, such as ``layers.Dense``."""
-    return NAMES.read_text(encoding="utf-8").split()
+def read_names() -> dict[str, list[str]]:
+    """Return the public names of Keras, such as ``layers.Dense``, with their arguments.
+
+    A line of the list has a name and the names of its arguments.
+    """
+    lines = NAMES.read_text(encoding="utf-8").splitlines()
+    return {name: arguments for name, *arguments in map(str.split, lines)}
+
+
+def lacking_arguments(full_name: str, arguments: list[str]) -> list[str]:
+    """Return the arguments of Keras that Nervure's namesake does not take."""
+    module, _, name = full_name.rpartition(".")
+    namesake = getattr(importlib.import_module(f"nervure.{module}"), name)
+    mine = inspect.signature(namesake).parameters
+    return [one for one in arguments if one not in mine]
 
 
 def read_notes() -> Notes:
@@ -69,8 +83,9 @@ def _has(place: str, name: str) -> bool:
     return name in getattr(module, "__all__", dir(module))
 
 
-def entries(names: list[str], notes: Notes) -> list[Entry]:
+def entries(names: Iterable[str], notes: Notes) -> list[Entry]:
     """Return what each name is; raises :class:`ValueError` for notes that are wrong."""
+    names = list(names)
     known = {*names, *(one.rpartition(".")[0] for one in names)}
     for state, reasons in notes.items():
         unknown = sorted(set(reasons) - known)
