@@ -230,8 +230,9 @@ def get(identifier: Any) -> Metric:
     """Return the metric for a name, a configuration, or a metric as it is.
 
     ``"accuracy"`` means equality here and ``"crossentropy"`` that of one-hot targets;
-    ``compile`` chooses the kind that suits the model's output.  A function of ``(y_true, y_pred)`` is averaged over the samples.
-    Raises :class:`~nervure.errors.UnknownNameError` with the nearest names.
+    ``compile`` chooses the kind that suits the model's output.  A function of
+    ``(y_true, y_pred)`` is averaged over the samples.  Raises
+    :class:`~nervure.errors.UnknownNameError` with the nearest names.
 
     >>> import nervure as nv
     >>> nv.metrics.get("mse")
