@@ -17,6 +17,15 @@ from nervure import random
 from nervure._version import __version__
 from nervure.array import Array, graph, parameter
 from nervure.config import config
+from nervure.control_flow import (
+    associative_scan,
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    while_loop,
+)
 from nervure.dtypes import (
     bfloat16,
     float16,
@@ -69,7 +78,9 @@ _LAZY = {
         "nn",
         "optimizers",
         "regularizers",
+        "sklearn",
         "utils",
+        "wrappers",
     )
 } | {"signal": "nervure.ops.signal"}
 

@@ -7,11 +7,14 @@
 
 | setting | environment variable | meaning |
 |---|---|---|
-| ``executor`` | ``NERVURE_EXECUTOR`` | ``auto``, ``reference``, ``cpu`` or ``xla`` |
-| ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; 0 means all cores |
+| ``executor`` | ``NERVURE_EXECUTOR`` | ``reference``, ``cpu``, ``xla`` or ``auto`` |
+| ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; see ``thread_count`` |
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
 | ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
+
+``auto`` means ``cpu``, and ``reference`` for what is too little work to be compiled;
+see :func:`nervure.exec.base.choose_executor`.
 """
 
 from __future__ import annotations
@@ -176,9 +179,19 @@ def cache_directory() -> Path:
 
 
 def thread_count() -> int:
-    """Return how many worker threads to use: the setting, or every usable core."""
+    """Return how many worker threads to use.
+
+    That is the setting.  If it is 0, it is what the environment variable
+    ``OMP_NUM_THREADS`` says, by which joblib, Dask, Ray and Slurm divide the cores
+    among the processes that they start; and else every core that may be used.
+    """
     if config.num_threads:
         return int(config.num_threads)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
+    # A list gives the numbers for nested loops; ours are the outer one.
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(int(given), cores) if given.isdecimal() and int(given) else cores

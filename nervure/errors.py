@@ -79,6 +79,10 @@ class SettingError(NervureError, ValueError):
     """A setting (``nervure.config`` or an environment variable) with a bad value."""
 
 
+class MachineError(NervureError, RuntimeError):
+    """A machine, or its installation of LLVM, that cannot run compiled code."""
+
+
 def explain(
     headline: str,
     *,

@@ -21,10 +21,11 @@ import numpy as np
 from nervure.config import config
 from nervure.errors import TraceError, explain
 from nervure.exec.base import choose_executor
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.build import origin_of
-from nervure.ir.graph import Graph
-from nervure.ir.node import PARAMETRIC, Node
+from nervure.ir.node import PARAMETRIC, Node, find, key_of
+from nervure.ir.record import is_record, result_types
+from nervure.prims.control import PART
 
 if TYPE_CHECKING:
     from nervure.array import Array
@@ -72,27 +73,29 @@ def evaluate(arrays: Sequence[Array]) -> None:
     wanted = [array for array in arrays if array.value_or_none is None]
     if not wanted:
         return
-    known, held = _survey(wanted)
+    known, held, unknown = _survey(wanted)
     outputs = [array.node for array in held]
-    graph = Graph(outputs)
-    executor = choose_executor(graph)
+    executor = choose_executor(unknown, implicit=True)
     if config.debug >= 1:
-        print(f"nervure: evaluating {len(graph)} nodes on {executor.name}")
+        print(f"nervure: evaluating {len(unknown)} nodes on {executor.name}")
     for array, value in zip(held, executor.evaluate(outputs, known), strict=True):
         array.accept_value(_frozen(value))
     warn_about_depth(wanted)
 
 
-def _survey(wanted: Sequence[Array]) -> tuple[dict[Node, NDArray], list[Array]]:
+def _survey(
+    wanted: Sequence[Array],
+) -> tuple[dict[Node, NDArray], list[Array], list[Node]]:
     """Walk down from the wanted arrays to where values are known.
 
-    Returns the known values, and the arrays to compute: the wanted ones and every
-    other array that somebody holds on the way.
+    Returns the known values, the arrays to compute (the wanted ones and every other
+    array that somebody holds on the way), and the nodes that computing them takes.
     """
     known: dict[Node, NDArray] = {}
     held: dict[Node, Array] = {array.node: array for array in wanted}
     stack = list(held)
     seen: set[Node] = set(stack)
+    unknown: list[Node] = []
     while stack:
         node = stack.pop()
         if node.op.name == "input":
@@ -106,11 +109,23 @@ def _survey(wanted: Sequence[Array]) -> tuple[dict[Node, NDArray], list[Array]]:
                     known[node] = value
                     continue
                 held[node] = array
+        unknown.append(node)
+        if is_record(node.dtype):
+            _hold_other_results(node, held)
         for operand in node.inputs:
             if operand not in seen:
                 seen.add(operand)
                 stack.append(operand)
-    return known, list(held.values())
+    return known, list(held.values()), unknown
+
+
+def _hold_other_results(node: Node, held: dict[Node, Array]) -> None:
+    """Add what somebody holds of the other results: a loop need not run twice."""
+    for place in range(len(result_types(node.dtype))):
+        result = find(key_of(PART, (node,), Attrs(index=place)))
+        array = None if result is None else array_of(result)
+        if result is not None and array is not None and array.value_or_none is None:
+            held[result] = array
 
 
 def _source_value(leaf: Node) -> NDArray:

@@ -24,7 +24,9 @@ from nervure.ir.build import apply
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape, interned_count, scope
 from nervure.ir.primitive import Fusion, Primitive, Sample, primitives
+from nervure.ir.record import is_record
 from nervure.prims import contract, leaf, movement, reduce, select, slicing
+from nervure.prims.control import part
 
 # A deadline would fail on a busy machine what passes on an idle one.
 settings.register_profile("nervure", deadline=None)
@@ -146,7 +148,8 @@ class _Growth:
             if not self.buffers and array.dtype not in self.allowed:
                 return None
             operands.append(self.operand(array.shape, array.dtype))
-        return apply(op, *operands, **sample.attrs)
+        node = apply(op, *operands, **sample.attrs)
+        return part(node, sample.result) if is_record(node.dtype) else node
 
     def cast_step(self) -> Node | None:
         return select.cast(self.one_of(self.values), self.dtype())

@@ -31,6 +31,7 @@ BUILT_IN = {
     "FileFormatError": ValueError,
     "GraphError": ValueError,
     "SettingError": ValueError,
+    "MachineError": RuntimeError,
 }
 
 

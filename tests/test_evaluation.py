@@ -3,13 +3,14 @@
 import gc
 import warnings
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nervure as nv
 from nervure import evaluation
-from nervure.exec.reference import ReferenceExecutor
+from nervure.exec import Executor
 from nervure.ir.node import interned_count
 
 
@@ -17,13 +18,21 @@ from nervure.ir.node import interned_count
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of nodes asked for in each implicit evaluation."""
     calls: list[int] = []
-    original = ReferenceExecutor.evaluate
+    choose = evaluation.choose_executor
 
-    def counted(self, outputs, known):  # type: ignore[no-untyped-def]
-        calls.append(len(outputs))
-        return original(self, outputs, known)
+    class Counting:
+        def __init__(self, executor: Executor) -> None:
+            self.name = executor.name
+            self.executor = executor
 
-    monkeypatch.setattr(ReferenceExecutor, "evaluate", counted)
+        def evaluate(self, outputs: Any, known: Any) -> Any:
+            calls.append(len(outputs))
+            return self.executor.evaluate(outputs, known)
+
+    def counting(nodes: Any, *, implicit: bool) -> Counting:
+        return Counting(choose(nodes, implicit=implicit))
+
+    monkeypatch.setattr(evaluation, "choose_executor", counting)
     return calls
 
 

@@ -26,6 +26,7 @@ LAYERS = {
     4: ["exec"],
     5: [
         "array",
+        "control_flow",
         "evaluation",
         "numpy_methods",
         "ops",
@@ -33,6 +34,7 @@ LAYERS = {
         "signal",
         "state",
         "step",
+        "tracing",
         "transforms",
         "tree",
     ],
@@ -58,8 +60,9 @@ LAYER = {unit: layer for layer, units in LAYERS.items() for unit in units}
 
 # Layers in which the units form one whole; elsewhere each stands on its own.
 SHARED_LAYERS = {0, 5, 9}
-# Layer 8 consists of neighbours that do not know each other; studio shows them all.
-READS_NEIGHBOURS = {"studio"}
+# Layer 8 consists of neighbours that do not know each other; studio shows them all, and
+# Keras' wrappers are estimators as those of nervure.sklearn are.
+READS_NEIGHBOURS = {"studio", "wrappers"}
 
 # Public names gathered from several layers. They hold no code of their own, and only
 # what stands above the layers of the library may read them.

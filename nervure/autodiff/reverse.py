@@ -7,11 +7,13 @@ optimised and compiled like anything else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nervure import dtypes
 from nervure.errors import GradientError, explain
 from nervure.ir.graph import topological
 from nervure.ir.node import Node
+from nervure.ir.record import is_record, result_types
 from nervure.prims.binary import add
 
 
@@ -50,15 +52,25 @@ def reverse(
     order = topological(outputs)
     active = _depending_on(set(wrt), order)
     arrived: dict[Node, Node] = {}
+    parts: dict[Node, list[Node | None]] = {}  # cotangents of several results
     for output, cotangent in zip(outputs, cotangents, strict=True):
         _arrive(arrived, output, cotangent)
     for node in reversed(order):
         g = arrived.get(node)
-        if g is None or not node.inputs or node not in active:
+        if (g is None and node not in parts) or not node.inputs or node not in active:
             continue
-        if not any(operand in active for operand in node.inputs):
+        wanted = [operand in active for operand in node.inputs]
+        if not any(wanted):
             continue
-        for operand, share in zip(node.inputs, _shares(node, g), strict=True):
+        if node in parts:
+            shares = _control_shares(node, parts[node], wanted)
+        elif g is not None and node.op.name == "part":
+            _collect(parts, node, g)
+            continue
+        else:
+            assert g is not None
+            shares = _shares(node, g)
+        for operand, share in zip(node.inputs, shares, strict=True):
             if share is not None and operand in active:
                 _arrive(arrived, operand, share)
     return [arrived.get(node) if node in active else None for node in wrt]
@@ -68,7 +80,7 @@ def _depending_on(wrt: set[Node], order: Sequence[Node]) -> set[Node]:
     """Return the floating-point nodes of ``order`` that depend on ``wrt``."""
     active: set[Node] = set()
     for node in order:
-        if dtypes.is_float(node.dtype) and (
+        if (dtypes.is_float(node.dtype) or is_record(node.dtype)) and (
             node in wrt or any(operand in active for operand in node.inputs)
         ):
             active.add(node)
@@ -83,6 +95,23 @@ def _shares(node: Node, g: Node) -> Sequence[Node | None]:
             explain(f"{node.op.name} has no gradient", made_at=str(node.site))
         )
     return rule(node, g)
+
+
+def _control_shares(
+    node: Node, cotangents: Sequence[Node | None], wanted: Sequence[bool]
+) -> Sequence[Node | None]:
+    """Ask an operation with bodies for the cotangents of its operands."""
+    rules = node.op.control
+    assert rules is not None
+    return rules.gradient(node, cotangents, wanted, reverse)
+
+
+def _collect(parts: dict[Node, list[Node | None]], node: Node, g: Node) -> None:
+    """Keep the cotangent of one of several results until all have arrived."""
+    (record,) = node.inputs
+    known = parts.setdefault(record, [None] * len(result_types(record.dtype)))
+    index: Any = node.attrs["index"]
+    known[index] = g
 
 
 def _arrive(arrived: dict[Node, Node], node: Node, share: Node) -> None:

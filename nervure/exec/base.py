@@ -8,11 +8,13 @@ many steps in one call: a compiler may stay in native code between them.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from nervure.config import config
-from nervure.errors import GraphError, unknown_name
+from nervure.errors import GraphError, MachineError, unknown_name
+from nervure.exec.work import total_operations
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
@@ -121,6 +123,10 @@ _FACTORIES: Final[dict[str, str]] = {
 }
 _ready: dict[str, Executor] = {}
 
+# An implicit evaluation of fewer elementary operations is not worth a compilation:
+# NumPy is done with it in about the time that compiling a small graph takes.
+LITTLE_WORK: Final = 20_000_000
+
 
 def executors() -> list[str]:
     """Return the names of the executors that this version has."""
@@ -128,7 +134,11 @@ def executors() -> list[str]:
 
 
 def executor_named(name: str) -> Executor:
-    """Return an executor by name; raises :class:`~nervure.errors.UnknownNameError`."""
+    """Return an executor by name.
+
+    Raises :class:`~nervure.errors.UnknownNameError`, and
+    :class:`~nervure.errors.MachineError` if it cannot work on this machine.
+    """
     if name not in _ready:
         if name not in _FACTORIES:
             raise unknown_name("executor", name, list(_FACTORIES))
@@ -140,13 +150,42 @@ def executor_named(name: str) -> Executor:
     return _ready[name]
 
 
-def choose_executor(graph: Graph) -> Executor:
-    """Return the executor for a graph.
+def choose_executor(graph: Iterable[Node], *, implicit: bool = False) -> Executor:
+    """Return the executor for a graph, or for the nodes that will be computed.
 
-    The setting decides if there is one.  Otherwise the choice depends on the graph
-    alone, never on what ran before, so that a program's bits do not depend on its
-    history.  While the cpu executor is being finished, ``auto`` means the reference.
+    The setting decides if there is one.  Otherwise it is the cpu executor, except that
+    an *implicit* evaluation (somebody looked at a lazy array) of less than
+    ``LITTLE_WORK`` runs on the reference executor, which needs no compilation.  The
+    estimate comes from the nodes alone, never from what ran before, from a cache or a
+    clock, so that a program's bits do not depend on its history.
+
+    Where LLVM cannot make code for this machine a warning says so once, and everything
+    runs on the reference executor.  If the setting asks for the cpu executor by name,
+    that is an error: :class:`~nervure.errors.MachineError`.
     """
-    del graph
     name = config.executor
-    return executor_named("reference" if name == "auto" else name)
+    if name != "auto":
+        return executor_named(name)
+    if implicit and total_operations(graph) < LITTLE_WORK:
+        return executor_named("reference")
+    try:
+        return executor_named("cpu")
+    except MachineError as error:
+        _warn_about_machine(error)
+        return executor_named("reference")
+
+
+_warned_about_machine = False
+
+
+def _warn_about_machine(error: MachineError) -> None:
+    """Say once that everything will be slow, and why."""
+    global _warned_about_machine
+    if not _warned_about_machine:
+        _warned_about_machine = True
+        warnings.warn(
+            f"{error}\nEverything runs on the reference executor, which is many times "
+            "slower. NERVURE_EXECUTOR=reference chooses it without this warning.",
+            RuntimeWarning,
+            stacklevel=4,
+        )

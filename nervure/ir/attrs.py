@@ -1,8 +1,9 @@
 """Attributes of a node: a small immutable mapping that can be hashed.
 
 Allowed values are ``bool``, ``int``, ``str``, ``None``, data types, tuples of these,
-and the payloads :class:`Constant`, :class:`Buffer` and :class:`Rule`.  Floats are not
-allowed, because ``0.0 == -0.0`` would merge two different nodes: numbers travel in a
+the payloads :class:`Constant`, :class:`Buffer` and :class:`Rule`, and graphs (the
+bodies of loops and branches, see ``nervure.ir.bodies``).  Floats are not allowed,
+because ``0.0 == -0.0`` would merge two different nodes: numbers travel in a
 :class:`Constant`, which compares by its bytes.
 """
 
@@ -10,12 +11,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, Union
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from nervure.dtypes import DType
+
+if TYPE_CHECKING:
+    from nervure.ir.graph import Graph
 
 NDArray = npt.NDArray[Any]
 
@@ -107,7 +111,16 @@ class Rule:
 
 
 AttrValue = Union[
-    bool, int, str, None, DType, Constant, Buffer, Rule, "tuple[AttrValue, ...]"
+    bool,
+    int,
+    str,
+    None,
+    DType,
+    Constant,
+    Buffer,
+    Rule,
+    "Graph",
+    "tuple[AttrValue, ...]",
 ]
 
 

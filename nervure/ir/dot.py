@@ -1,5 +1,7 @@
 """Graphs in the DOT language of Graphviz: boxes in frames, one frame a layer.
 
+The body of a loop or branch is a dashed frame of its own, tied to the box it is of.
+
 Syntax: https://graphviz.org/doc/info/lang.html.  Colours stand for fusion classes, so
 one sees at a glance what a compiler can merge.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from nervure.ir.bodies import bodies_of
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.ir.primitive import Fusion
@@ -44,6 +47,7 @@ def to_dot(graph: Graph) -> str:
     ]
     lines.extend(_framed_nodes(numbers))
     lines.extend(_edges(numbers))
+    lines.extend(_bodies(numbers, ""))
     for place, output in enumerate(graph.outputs):
         lines.append(f'  out{place} [label="output {place}", shape=ellipse, style=""];')
         lines.append(f"  n{numbers[output]} -> out{place};")
@@ -100,7 +104,27 @@ def _framed_nodes(numbers: dict[Node, int]) -> list[str]:
     return lines
 
 
-def _box(node: Node, number: int) -> str:
+def _bodies(numbers: dict[Node, int], prefix: str) -> list[str]:
+    """Write the bodies of all nodes; their nesting is limited, so this recurses."""
+    lines: list[str] = []
+    for owner, number in numbers.items():
+        for place, (name, body) in enumerate(bodies_of(owner)):
+            inner = f"{prefix}b{number}_{place}_"
+            own = numbered(body)
+            title = f"{owner.op.name} {name}"
+            lines.append(f"  subgraph cluster_{inner} {{")
+            lines.append(f'    label={_quoted(title)}; style="dashed";')
+            lines += [f"    {_box(n, f'{inner}{place}')}" for n, place in own.items()]
+            lines.append("  }")
+            lines += _edges(own, inner)
+            lines += _bodies(own, inner)
+            for output in dict.fromkeys(body.outputs):
+                source = f"n{inner}{own[output]}"
+                lines.append(f"  {source} -> n{prefix}{number} [style=dashed];")
+    return lines
+
+
+def _box(node: Node, number: int | str) -> str:
     rows = [_title(node), node.type_text]
     for name, value in sorted(node.attrs.items(), key=lambda item: item[0]):
         if node.op.name in ("input", "buffer"):
@@ -128,7 +152,7 @@ def _title(node: Node) -> str:
     return node.op.name
 
 
-def _edges(numbers: dict[Node, int]) -> list[str]:
+def _edges(numbers: dict[Node, int], prefix: str = "") -> list[str]:
     lines = []
     for node, number in numbers.items():
         named = len(node.inputs) > 1  # the order of several operands matters
@@ -136,7 +160,8 @@ def _edges(numbers: dict[Node, int]) -> list[str]:
             label = ""
             if named:
                 label = f" [label={_quoted(node.op.operand_name(position))}]"
-            lines.append(f"  n{numbers[operand]} -> n{number}{label};")
+            source = f"n{prefix}{numbers[operand]}"
+            lines.append(f"  {source} -> n{prefix}{number}{label};")
     return lines
 
 

@@ -72,7 +72,8 @@ class Graph:
         outputs use, in the order of first use.  An input need not be used.
 
     Iterating gives the nodes in topological order, ``len`` counts them and ``str``
-    writes them as text.
+    writes them as text.  Two graphs are equal when their inputs and outputs are the
+    same nodes.
 
     >>> import nervure as nv
     >>> x = nv.asarray([1.0, 2.0])
@@ -158,6 +159,18 @@ class Graph:
         from nervure.ir.dot import to_dot
 
         return to_dot(self)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Graph)
+            and self.inputs == other.inputs
+            and self.outputs == other.outputs
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.inputs, self.outputs))
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

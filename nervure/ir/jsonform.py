@@ -10,9 +10,12 @@
 
 Operands and outputs are numbers of values: the inputs count from 0, the nodes go on.
 An attribute is ``true``, ``false``, ``null``, a whole number, a string, an array (a
-tuple), ``{"dtype": name}``, ``{"rule": name}`` or ``{"constant": {"dtype": name,
+tuple), ``{"dtype": name}``, ``{"rule": name}``, ``{"constant": {"dtype": name,
 "shape": [...], "base64": text}}``, whose elements are little-endian and in row-major
-order, so every bit of a NaN is kept.  Buffers have a name but no data, rules no code.
+order, so every bit of a NaN is kept, or ``{"graph": {"inputs": [...], "nodes": [...],
+"outputs": [...]}}``, the body of a loop or branch, whose values are numbered on their
+own.  The ``dtype`` of a node with several results is the array of their types.
+Buffers have a name but no data, rules no code.
 A site names the file without its folder, which is nobody's business.
 """
 
@@ -33,11 +36,13 @@ from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.errors import GraphError
 from nervure.ir.attrs import Attrs, AttrValue, Constant, Rule
+from nervure.ir.bodies import DEEPEST_BODY, body_input, check_closed
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape, Site
 from nervure.ir.numerals import little_endian
 from nervure.ir.primitive import primitive_named
 from nervure.ir.reading import buffer_attrs, built, fresh_input
+from nervure.ir.record import is_record, record_type, result_types
 from nervure.ir.text import DEEPEST_TUPLE, numbered
 
 FORMAT: Final = "nervure-graph"
@@ -94,10 +99,31 @@ def _node_form(node: Node, numbers: dict[Node, int]) -> dict[str, Any]:
     return {
         "op": node.op.name,
         "operands": [numbers[operand] for operand in node.inputs],
-        "dtype": node.dtype.name,
+        "dtype": _dtype_form(node.dtype),
         "shape": list(node.shape),
         "attrs": attrs,
         "site": _site_form(node.site),
+    }
+
+
+def _dtype_form(dtype: DType) -> Any:
+    """Write a data type; that of several results as a list of types."""
+    if not is_record(dtype):
+        return dtype.name
+    return [{"dtype": one.name, "shape": list(shape)}
+            for shape, one in result_types(dtype)]  # fmt: skip
+
+
+def _body_form(body: Graph) -> dict[str, Any]:
+    numbers = numbered(body)
+    count = len(body.inputs)
+    return {
+        "inputs": [
+            {"dtype": node.dtype.name, "shape": list(node.shape)}
+            for node in body.inputs
+        ],
+        "nodes": [_node_form(node, numbers) for node in list(numbers)[count:]],
+        "outputs": [numbers[node] for node in body.outputs],
     }
 
 
@@ -124,6 +150,8 @@ def _attr_form(value: AttrValue, depth: int) -> Any:
             "base64": base64.b64encode(little_endian(value.value)).decode("ascii"),
         }
         return {"constant": form}
+    if isinstance(value, Graph):
+        return {"graph": _body_form(value)}
     raise GraphError(f"an attribute cannot be written as JSON: {value!r}")
 
 
@@ -223,6 +251,14 @@ def _is_shape(path: str, value: Any) -> None:
             _fail(f"{path}[{axis}]", f"a size of at most {sys.maxsize}", extent)
 
 
+def _is_result_dtype(path: str, value: Any) -> None:
+    if not isinstance(value, list) or not value:
+        return _is_dtype(path, value)
+    for place, one in enumerate(value):
+        _fields(f"{path}[{place}]", one, _TYPE)
+    return None
+
+
 _Fields = dict[str, _Check]
 _TYPE: Final[_Fields] = {"dtype": _is_dtype, "shape": _is_shape}
 _GRAPH: Final[_Fields] = {
@@ -236,13 +272,15 @@ _INPUT: Final[_Fields] = {"name": _is_text, **_TYPE, "site": _is_object}
 _NODE: Final[_Fields] = {
     "op": _is_text,
     "operands": _is_list,
-    **_TYPE,
+    "dtype": _is_result_dtype,
+    "shape": _is_shape,
     "attrs": _is_object,
     "site": _is_object,
 }
 _SITE: Final[_Fields] = {"file": _is_text, "line": _is_count, "layer": _is_text}
 _BUFFER: Final[_Fields] = {"name": _is_text, "parameter": _is_bool}
 _CONSTANT: Final[_Fields] = {**_TYPE, "base64": _is_text}
+_BODY: Final[_Fields] = {"inputs": _is_list, "nodes": _is_list, "outputs": _is_list}
 
 
 def _fields(path: str, value: Any, fields: _Fields) -> dict[str, Any]:
@@ -257,6 +295,8 @@ def _fields(path: str, value: Any, fields: _Fields) -> dict[str, Any]:
 
 
 def _read_type(form: dict[str, Any]) -> tuple[Shape, DType]:
+    if isinstance(form["dtype"], list):
+        return tuple(form["shape"]), record_type(list(map(_read_type, form["dtype"])))
     return tuple(form["shape"]), _DTYPES[form["dtype"]]
 
 
@@ -323,12 +363,34 @@ def _read_attr(path: str, value: Any, depth: int) -> AttrValue:
             return Rule(None, content)
         if kind == "constant":
             return _read_constant(f"{path}.constant", content)
+        if kind == "graph":
+            return _read_body(f"{path}.graph", content)
     _fail(
         path,
         "true, false, null, a whole number, text, an array or an object with the key "
-        "dtype, constant or rule",
+        "dtype, constant, rule or graph",
         value,
     )
+
+
+def _read_body(path: str, value: Any) -> Graph:
+    """Read a graph within a graph; their nesting is limited, so this may recurse."""
+    if path.count(".graph") > DEEPEST_BODY:
+        _fail(path, f"bodies nested at most {DEEPEST_BODY} deep", "a deeper one")
+    form = _fields(path, value, _BODY)
+    values: list[Node] = []
+    for number, part in enumerate(form["inputs"]):
+        shape, dtype = _read_type(_fields(f"{path}.inputs[{number}]", part, _TYPE))
+        values.append(body_input(number, shape, dtype))
+    inputs = tuple(values)
+    for number, part in enumerate(form["nodes"]):
+        values.append(_read_node(f"{path}.nodes[{number}]", part, values))
+    body = Graph(_read_values(f"{path}.outputs", form["outputs"], values), inputs)
+    try:
+        check_closed(body)
+    except GraphError as error:
+        raise GraphError(f"graph JSON, {path}: {error}") from error
+    return body
 
 
 def _read_tuple(path: str, value: list[Any], depth: int) -> tuple[AttrValue, ...]:

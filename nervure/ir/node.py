@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from nervure.dtypes import DType
 from nervure.ir.attrs import NO_ATTRS, Attrs, Buffer, Constant, Rule
+from nervure.ir.record import type_text
 
 if TYPE_CHECKING:
     from nervure.ir.primitive import Primitive
@@ -114,7 +115,8 @@ class Node:
     attrs
         The static arguments (axes, strides, ...).
     shape, dtype
-        The type of the value; every node has exactly one value.
+        The type of the value; every node has exactly one value.  Several results are
+        one record, see ``nervure.ir.record``.
     site
         Where the first maker made it.  Not part of the identity.
     tracking
@@ -167,7 +169,7 @@ class Node:
     @property
     def type_text(self) -> str:
         """The type as it is written everywhere: ``float32[32, 10]``."""
-        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+        return type_text(self.shape, self.dtype)
 
     @property
     def buffer(self) -> Buffer | None:

@@ -14,10 +14,12 @@ from nervure.dtypes import DType
 from nervure.errors import GraphError, explain
 from nervure.ir import numerals
 from nervure.ir.attrs import NO_ATTRS, Attrs, AttrValue, Constant, Rule
+from nervure.ir.bodies import DEEPEST_BODY, body_input, check_closed
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape, Site, current_site
 from nervure.ir.primitive import primitive_named
 from nervure.ir.reading import buffer_attrs, built, fresh_input
+from nervure.ir.record import record_type
 from nervure.ir.text import BARE_FILE, DEEPEST_TUPLE
 
 
@@ -173,8 +175,14 @@ class _Attributes(_Cursor):
             return Rule(None, self.read_string())
         if word == "constant":
             return self.read_constant()
+        if word == "graph":
+            return self.read_body()
         self.place = start
-        return self.fail("true, false, none, a data type, constant<...> or rule")
+        return self.fail("true, false, none, a data type, constant<...>, rule or graph")
+
+    def read_body(self) -> Graph:
+        """Read a graph within a graph; only a reader of whole graphs can."""
+        raise NotImplementedError
 
     def read_tuple(self, depth: int) -> tuple[AttrValue, ...]:
         """Read tuple = '(' [value ',' [value (',' value)* [',']]] ')'."""
@@ -242,6 +250,8 @@ class _Attributes(_Cursor):
     def read_type(self) -> tuple[Shape, DType]:
         """Read type = dtype '[' [size (',' size)*] ']'."""
         start = self.skip()
+        if self.given("("):
+            return self.read_record()
         written = self.matched(_TYPE, "a type such as float32[32, 10]")
         known = self.types.get(written)
         if known is not None:
@@ -256,19 +266,60 @@ class _Attributes(_Cursor):
         known = self.types[written] = (tuple(map(int, words)), _DTYPES[name])
         return known
 
+    def read_record(self) -> tuple[Shape, DType]:
+        """Read record = '(' type ',' [type (',' type)* [',']] ')' behind the '('."""
+        types = [self.read_plain_type()]
+        while not self.given(")"):
+            self.take(",", "',' or ')' in the types of several results")
+            if not self.sees(")"):
+                types.append(self.read_plain_type())
+        return (), record_type(types)
+
+    def read_plain_type(self) -> tuple[Shape, DType]:
+        """Read a type that is not a record."""
+        if self.sees("("):
+            self.fail("a type such as float32[32, 10]")
+        return self.read_type()
+
 
 class _Parser(_Attributes):
-    """Reads one graph, from left to right."""
+    """Reads one graph, from left to right; ``depth`` counts the graphs around it."""
 
-    def __init__(self, text: str, site: Site) -> None:
+    def __init__(self, text: str, site: Site, depth: int = 0) -> None:
         super().__init__(text)
         self.site = site
+        self.depth = depth
         self.sites: dict[str, Site] = {}
         self.nodes: dict[str, Node] = {}
 
     def graph(self) -> Graph:
         """Read graph = 'graph' '(' inputs '{' statement* 'return' [values] '}'."""
         self.take_word("graph")
+        graph = self.rest_of_graph()
+        if self.skip() != len(self.text):
+            self.fail("the end of the text")
+        return graph
+
+    def read_body(self) -> Graph:
+        """Read the body of a loop or branch, behind the word 'graph'."""
+        start = self.place
+        if self.depth == DEEPEST_BODY:
+            self.fail(f"bodies nested at most {DEEPEST_BODY} deep")
+        inner = _Parser(self.text, self.site, self.depth + 1)
+        inner.place = start
+        try:
+            body = inner.rest_of_graph()
+        except RecursionError as error:
+            self.fail_at(start, "bodies are nested too deep", error)
+        self.place = inner.place
+        try:
+            check_closed(body)
+        except GraphError as error:
+            self.fail_at(start, str(error), error)
+        return body
+
+    def rest_of_graph(self) -> Graph:
+        """Read what comes after the word 'graph'."""
         self.take("(")
         inputs = self.header()
         self.take("{")
@@ -281,8 +332,6 @@ class _Parser(_Attributes):
             while self.given(","):
                 outputs.append(self.value())
         self.take("}", "'}' or ',' after the returned values")
-        if self.skip() != len(self.text):
-            self.fail("the end of the text")
         return Graph(outputs, inputs)
 
     def header(self) -> list[Node]:
@@ -295,7 +344,10 @@ class _Parser(_Attributes):
             self.take(":")
             shape, dtype = self.read_type()
             label = self.read_string() if self.sees('"') else ""
-            node = fresh_input(self.site, shape, dtype, label)
+            if self.depth:
+                node = body_input(len(inputs), shape, dtype)
+            else:
+                node = fresh_input(self.site, shape, dtype, label)
             self.nodes[name] = node
             inputs.append(node)
             if self.given(")"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,6 +22,12 @@ from nervure.ir.node import Node, Shape
 InferRule = Callable[[Sequence[Node], Attrs], tuple[Shape, DType]]
 ReferenceRule = Callable[..., Any]
 GradientRule = Callable[[Node, Node], Sequence[Node | None]]
+# How reverse and forward mode are called: outputs, what is given for them (for ``wrt``
+# in forward mode), and ``wrt``; see ``nervure.autodiff``.
+ReverseMode = Callable[
+    [Sequence[Node], Sequence[Node], Sequence[Node]], "list[Node | None]"
+]
+ForwardMode = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node]]
 
 
 class Fusion(enum.Enum):
@@ -61,13 +67,14 @@ class Sample:
 
     ``smooth`` says that the gradient may be compared with central differences at these
     values; ``differentiate`` lists the operands to differentiate (all floating-point
-    ones by default).
+    ones by default).  ``result`` names the result to look at where there are several.
     """
 
     inputs: tuple[NDArray, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     smooth: bool = True
     differentiate: tuple[int, ...] | None = None
+    result: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,46 @@ class WrongUse:
     build: Callable[[], Node]
     error: type[Exception]
     message: str
+
+
+class ControlGradient(Protocol):
+    """The reverse mode of an operation with bodies.
+
+    It is given the cotangent of each result (None where there is none), which operands
+    are wanted, and the function that differentiates graphs; it returns the cotangent of
+    each operand.
+    """
+
+    def __call__(
+        self,
+        node: Node,
+        cotangents: Sequence[Node | None],
+        wanted: Sequence[bool],
+        reverse: ReverseMode,
+    ) -> Sequence[Node | None]:
+        """Return the cotangent of each operand."""
+        ...
+
+
+class ControlTangents(Protocol):
+    """The forward mode of an operation with bodies.
+
+    It is given the change of each operand (None where there is none) and the function
+    that differentiates graphs; it returns the change of each result.
+    """
+
+    def __call__(
+        self, node: Node, tangents: Sequence[Node | None], forward: ForwardMode
+    ) -> Sequence[Node | None]:
+        """Return the change of each result."""
+        ...
+
+
+class ControlRules(NamedTuple):
+    """How an operation with bodies is differentiated; its body is a graph."""
+
+    gradient: ControlGradient
+    tangents: ControlTangents
 
 
 def _no_samples(_dtype: DType, _random: np.random.Generator) -> Sequence[Sample]:
@@ -111,6 +158,8 @@ class Primitive:
         ``(dtype, random generator) -> samples``.
     wrong_uses
         Calls that must fail, with the text of the failure.
+    control
+        For operations with bodies and several results: how they are differentiated.
     """
 
     name: str
@@ -122,6 +171,7 @@ class Primitive:
     dtypes: tuple[DType, ...] = ()
     samples: Callable[[DType, np.random.Generator], Sequence[Sample]] = _no_samples
     wrong_uses: Sequence[WrongUse] = ()
+    control: ControlRules | None = None
 
     @property
     def variadic(self) -> bool:

@@ -10,6 +10,7 @@ from nervure.ir.attrs import Attrs, Buffer
 from nervure.ir.build import apply_at
 from nervure.ir.node import Node, Shape, Site
 from nervure.ir.primitive import Primitive, primitive_named
+from nervure.ir.record import type_text
 
 _input_numbers = itertools.count(-1, -1)
 
@@ -45,8 +46,7 @@ def built(
     except Exception as error:
         raise GraphError(f"the attributes do not fit {op.name}: {error}") from error
     if (node.shape, node.dtype) != written:
-        shape, dtype = written
-        found = f"{dtype.name}[{', '.join(map(str, shape))}]"
+        found = type_text(*written)
         raise GraphError(f"expected the inferred type {node.type_text}, found {found}")
     return node
 

@@ -9,9 +9,10 @@
     }
 
 An attribute is ``true``, ``false``, ``none``, a whole number, a string as in JSON, a
-data type (a bare word), a tuple as in Python, ``constant<type>(numbers)`` or
-``rule "name"``.  A comment after a statement is its site: the file, the line, and the
-layer if there is one.
+data type (a bare word), a tuple as in Python, ``constant<type>(numbers)``,
+``rule "name"`` or ``graph`` with the body of a loop or branch, whose values are
+numbered on their own.  A comment after a statement is its site: the file, the line,
+and the layer if there is one.  Several results have the tuple of their types.
 
 The text names buffers and rules but does not hold their data or code.
 ``nervure.ir.parser`` reads it.
@@ -24,7 +25,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -63,14 +64,8 @@ def to_text(graph: Graph, *, sites: bool = True, full: bool = True) -> str:
     }
     <BLANKLINE>
     """
-    writer = _Writer(constant=numerals.written if full else numerals.shortened)
-    numbers = numbered(graph)
-    lines = [f"graph {writer.header(graph)} {{"]
-    for node in itertools.islice(numbers, len(graph.inputs), None):
-        comment = f"  # {_site_text(node.site)}" if sites else ""
-        lines.append(f"  {writer.statement(node, numbers)}{comment}")
-    lines.append(f"  {_return_line(graph, numbers)}")
-    return "\n".join([*lines, "}", ""])
+    constant = numerals.written if full else numerals.shortened
+    return _Writer(constant, sites=sites).graph(graph) + "\n"
 
 
 def canonical_lines(graph: Graph) -> Iterator[str]:
@@ -103,7 +98,7 @@ def attribute_text(value: AttrValue) -> str:
     >>> attribute_text((1, None, ("a",)))
     '(1, none, ("a",))'
     """
-    return _Writer(constant=numerals.shortened).value(value)
+    return _Writer(constant=numerals.shortened, bodies=False).value(value)
 
 
 def quoted(string: str) -> str:
@@ -135,11 +130,35 @@ def _site_text(site: Site) -> str:
 class _Writer:
     """How the parts of a graph are written.
 
-    ``constant`` writes a constant, ``names`` says whether inputs and buffers are named.
+    ``constant`` writes a constant, ``names`` says whether inputs and buffers are named,
+    ``sites`` whether nodes say where they were made, ``bodies`` whether a body is
+    written whole.  ``indent`` stands before the lines of a body.
     """
 
     constant: Callable[[NDArray], str]
     names: bool = True
+    sites: bool = False
+    bodies: bool = True
+    indent: str = ""
+
+    def graph(self, graph: Graph) -> str:
+        """Write a whole graph, without a line end."""
+        inner = replace(self, indent=f"{self.indent}  ")
+        numbers = numbered(graph)
+        lines = [f"graph {inner.header(graph)} {{"]
+        for node in itertools.islice(numbers, len(graph.inputs), None):
+            comment = f"  # {_site_text(node.site)}" if self.sites else ""
+            lines.append(f"{inner.indent}{inner.statement(node, numbers)}{comment}")
+        lines.append(f"{inner.indent}{_return_line(graph, numbers)}")
+        return "\n".join([*lines, f"{self.indent}}}"])
+
+    def body(self, body: Graph) -> str:
+        """Write a graph that is the value of an attribute."""
+        if not self.bodies:
+            return f"graph of {len(body)} nodes"
+        if not self.names:  # for the structural hash, which a body has itself
+            return f"graph {body.structural_hash}"
+        return self.graph(body)
 
     def header(self, graph: Graph) -> str:
         """Write the inputs: on one line, or one a line if that is too long."""
@@ -151,7 +170,9 @@ class _Writer:
         line = f"({', '.join(parts)})"
         if len(line) + len("graph  {") <= _LINE_WIDTH or len(parts) < 2:
             return line
-        return "(\n  " + ",\n  ".join(parts) + "\n)"
+        between = f"\n{self.indent or '  '}"
+        last = f"\n{self.indent[2:]}"
+        return f"({between}" + f",{between}".join(parts) + f"{last})"
 
     def statement(self, node: Node, numbers: dict[Node, int]) -> str:
         """Write a node without its site."""
@@ -192,6 +213,8 @@ class _Writer:
             return self.constant(value.value)
         if isinstance(value, Rule):
             return f"rule {quoted(value.name)}"
+        if isinstance(value, Graph):
+            return self.body(value)
         raise GraphError(f"an attribute cannot be written as text: {value!r}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nervure import dtypes
 from nervure.errors import GraphError, NervureError, explain
 from nervure.ir.attrs import Attrs, AttrValue, Buffer, Constant, Rule
+from nervure.ir.bodies import check_closed
 from nervure.ir.build import origin_of
 from nervure.ir.graph import Graph
 from nervure.ir.node import (
@@ -22,6 +23,7 @@ from nervure.ir.node import (
     key_of,
 )
 from nervure.ir.primitive import primitive_named
+from nervure.ir.record import is_record, result_types, type_text
 from nervure.ir.text import DEEPEST_TUPLE
 
 _KINDS: Final = (bool, int, str, type(None), Constant, Rule)
@@ -42,6 +44,9 @@ def verify(graph: Graph) -> None:
     for node in graph.nodes:
         _check_node(node)
     _check_inputs(graph)
+    for node in graph.outputs:
+        if is_record(node.dtype):
+            raise _fault(node, "several results are an output; list its parts")
 
 
 def _fault(node: object, problem: str, operands: Sequence[Node] = ()) -> GraphError:
@@ -114,8 +119,13 @@ def _check_node(node: Node) -> None:
 def _check_type(node: Node) -> None:
     if not all(type(extent) is int and extent >= 0 for extent in node.shape):
         raise _fault(node, f"its shape {node.shape!r} does not consist of sizes")
-    if not dtypes.is_supported(node.dtype):
-        raise _fault(node, f"no graph holds values of type {node.dtype}")
+    types = result_types(node.dtype) or ((node.shape, node.dtype),)
+    for _, dtype in types:
+        if not dtypes.is_supported(dtype):
+            raise _fault(node, f"no graph holds values of type {dtype}")
+    for operand in node.inputs:
+        if is_record(operand.dtype) and node.op.name != "part":
+            raise _fault(node, "it reads several results as one value", node.inputs)
     try:
         shape, dtype = node.op.infer(node.inputs, node.attrs)
     except NervureError as error:
@@ -125,7 +135,7 @@ def _check_type(node: Node) -> None:
         problem = f"its primitive fails on it: {error!r}"
         raise _fault(node, problem, node.inputs) from error
     if (shape, dtype) != (node.shape, node.dtype):
-        inferred = f"{dtype.name}[{', '.join(map(str, shape))}]"
+        inferred = type_text(shape, dtype)
         raise _fault(node, f"its type should be {inferred}", node.inputs)
     buffer = node.buffer
     if buffer is None or buffer.value is None:
@@ -169,6 +179,17 @@ def _check_attribute(node: Node, name: str, value: AttrValue, depth: int) -> Non
             raise _fault(
                 node, f"the attribute {name!r} is data, which only buffers have"
             )
+    elif isinstance(value, Graph):
+        _check_body(node, name, value)
     elif type(value) not in _KINDS:  # exactly: a NumPy integer prints otherwise
         kind = type(value).__name__
         raise _fault(node, f"the attribute {name!r} is a {kind}, which is not allowed")
+
+
+def _check_body(node: Node, name: str, body: Graph) -> None:
+    """Check a graph within the graph; the nesting is limited, so this may recurse."""
+    try:
+        check_closed(body)
+        verify(body)
+    except GraphError as error:
+        raise _fault(node, f"its {name} is not well formed: {error}") from error

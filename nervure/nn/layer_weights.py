@@ -15,6 +15,7 @@ from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn import initializers
 from nervure.nn.configuration import Configurable
+from nervure.nn.first_values import first_value
 from nervure.nn.naming import automatic_name
 from nervure.nn.seed import SeedGenerator
 from nervure.nn.symbolic import as_partial_shape
@@ -80,7 +81,7 @@ class OwnsWeights(Configurable):
             initializer = "glorot_uniform" if dtypes.is_float(type_) else "zeros"
         make = initializers.get(initializer)
         variable = Variable(
-            make(sizes, dtype=type_),
+            first_value(make, sizes, type_, name or "variable"),
             name=name or automatic_name("variable"),
             trainable=trainable,
             dtype=type_,

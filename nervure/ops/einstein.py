@@ -17,8 +17,8 @@ from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted
+from nervure.ops.mixed import dot
 from nervure.ops.operands import promoted
-from nervure.prims.contract import dot
 from nervure.prims.movement import reshape, transpose
 from nervure.prims.reduce import reduce_sum
 from nervure.prims.slicing import slice_

@@ -16,6 +16,7 @@ from nervure.ir.build import wrong
 from nervure.ir.node import Node
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted, as_float, widened
 from nervure.ops.manipulation import swapaxes
+from nervure.ops.mixed import dot as dot_nodes
 from nervure.ops.operands import (
     as_node,
     axes_tuple,
@@ -29,7 +30,6 @@ from nervure.ops.statistical import (
     root_of_squares,
 )
 from nervure.prims import binary, unary
-from nervure.prims.contract import dot as dot_nodes
 from nervure.prims.leaf import full_like
 from nervure.prims.movement import reshape, transpose
 from nervure.prims.reduce import reduce_max, reduce_min, reduce_sum

@@ -151,6 +151,20 @@ def _power(x: NDArray, y: NDArray) -> NDArray:
     return np.where(y < 0, reciprocal, np.power(x, np.maximum(y, 0)))
 
 
+def _larger(x: NDArray, y: NDArray) -> NDArray:
+    """The larger operand; NumPy's own choice between two zeros is the machine's."""
+    if not dtypes.is_float(x.dtype):
+        return np.asarray(np.maximum(x, y))
+    return np.where((x > y) | np.isnan(x), x, y)
+
+
+def _smaller(x: NDArray, y: NDArray) -> NDArray:
+    """The smaller operand; see :func:`_larger`."""
+    if not dtypes.is_float(x.dtype):
+        return np.asarray(np.minimum(x, y))
+    return np.where((x < y) | np.isnan(x), x, y)
+
+
 # --- gradients -----------------------------------------------------------------------
 
 
@@ -210,8 +224,8 @@ MUL = _declare("mul", np.multiply, _mul_gradient)
 DIV = _declare("div", _divide, _div_gradient)
 REM = _declare("rem", _remainder, _rem_gradient)
 POW = _declare("pow", _power, _pow_gradient)
-MAXIMUM = _declare("maximum", np.maximum, _extremum_gradient, allowed=dtypes.ALL)
-MINIMUM = _declare("minimum", np.minimum, _extremum_gradient, allowed=dtypes.ALL)
+MAXIMUM = _declare("maximum", _larger, _extremum_gradient, allowed=dtypes.ALL)
+MINIMUM = _declare("minimum", _smaller, _extremum_gradient, allowed=dtypes.ALL)
 ATAN2 = _declare("atan2", np.arctan2, _atan2_gradient, allowed=dtypes.FLOATS)
 AND = _declare("and", np.bitwise_and, _no_gradient, allowed=BITS)
 OR = _declare("or", np.bitwise_or, _no_gradient, allowed=BITS)
@@ -260,12 +274,15 @@ def pow_(x: Node, y: Node) -> Node:
 
 
 def maximum(x: Node, y: Node) -> Node:
-    """Return the larger operand; NaN if one is NaN."""
+    """Return the larger operand; NaN if one is NaN, y if they are equal.
+
+    Which of two equal operands is returned shows in the sign of a zero.
+    """
     return apply(MAXIMUM, x, y)
 
 
 def minimum(x: Node, y: Node) -> Node:
-    """Return the smaller operand; NaN if one is NaN."""
+    """Return the smaller operand; NaN if one is NaN, y if they are equal."""
     return apply(MINIMUM, x, y)
 
 

@@ -47,6 +47,7 @@ from nervure.random.keys import (
     fold_in,
     key,
     seed,
+    seeded,
     split,
 )
 
@@ -65,6 +66,7 @@ __all__ = [
     "permutation",
     "randint",
     "seed",
+    "seeded",
     "shuffle",
     "split",
     "truncated_normal",

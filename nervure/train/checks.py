@@ -15,6 +15,7 @@ import numpy as np
 from nervure.errors import ArgumentError, DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.train.data import Numbers, position
+from nervure.train.late_checks import put_off
 
 # Rows examined at a time: enough for NumPy to be fast, few enough to stay in a cache.
 _BLOCK_VALUES = 1 << 18
@@ -171,10 +172,22 @@ def finite(
 ) -> None:
     """Raise for NaN, infinity, or numbers that float32 does not hold.
 
+    Large arrays may be looked at later; see ``train/late_checks.py``.
+
     ``values`` are what will be computed with, ``given`` is what the user passed; both
     are the rows ``numbers`` of it, or all.
     """
-    if values.dtype.kind in "biu" or _all_finite(values):
+    if values.dtype.kind in "biu":
+        return
+    if put_off(values.nbytes, lambda: _finite(values, given, what, numbers)):
+        return
+    _finite(values, given, what, numbers)
+
+
+def _finite(
+    values: NDArray, given: Numbers, what: str, numbers: NDArray | None
+) -> None:
+    if _all_finite(values):
         return
     bad = ~np.isfinite(values)
     place = tuple(int(one) for one in np.argwhere(bad)[0])

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from nervure import dtypes
+from nervure.dtypes import DType
 from nervure.errors import ArgumentError, explain, nearest_names
 from nervure.nn import losses, metrics, optimizers
 from nervure.nn.losses import Loss
 from nervure.nn.losses.base import LossFunctionWrapper
 from nervure.nn.metrics import Mean, Metric
 from nervure.nn.optimizers import Optimizer
+
+# precision -> the type of products
+PRECISIONS: Final[dict[str, DType | None]] = {
+    "float32": None,
+    "mixed_bfloat16": dtypes.bfloat16,
+}
+
+
+def checked_precision(given: Any) -> str:
+    """Return the argument ``precision`` of ``compile``; raises for an unknown one."""
+    if isinstance(given, str) and given in PRECISIONS:
+        return given
+    raise ArgumentError(
+        explain(
+            f"precision must be one of {', '.join(map(repr, PRECISIONS))}, got "
+            f"{given!r}",
+            fix="leave it out to compute in float32",
+        )
+    )
 
 
 class Compiled:
@@ -33,6 +54,7 @@ class Compiled:
 
     optimizer: Optimizer
     run_eagerly: bool = False
+    precision: str = "float32"
 
     def __init__(
         self,
@@ -61,6 +83,11 @@ class Compiled:
             self.loss_weights(names)
             self.metrics(names)
             self.metrics(names, weighted=True)
+
+    @property
+    def product_type(self) -> DType | None:
+        """The type in which products are computed, None for that of the operands."""
+        return PRECISIONS[self.precision]
 
     @property
     def has_loss(self) -> bool:

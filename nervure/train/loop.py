@@ -119,6 +119,7 @@ def fit(model: Model, plan: FitPlan) -> History:
     model.history = callbacks.history
     model.training_run = run
     plan.steps.build()
+    plan.late.begin(model)
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
@@ -127,6 +128,7 @@ def fit(model: Model, plan: FitPlan) -> History:
     except BaseException:
         # Callbacks may still restore or save something; then the user gets the error.
         display.close()
+        plan.late.restore()
         run.interrupted = True
         callbacks.call("on_train_end", logs)
         raise
@@ -165,6 +167,7 @@ def _epoch(
         run,
         wants_end=lambda: model.stop_training,
     )
+    plan.late.look()
     logs = report.values()
     if plan.validates_after(epoch):
         assert plan.validation is not None

@@ -17,8 +17,15 @@ from nervure.train.callbacks import Callback, as_callbacks
 from nervure.train.examples import fitted_rows, read_raw
 from nervure.train.feed import Feed, Piece
 from nervure.train.inputs import announce_types, read_inputs
+from nervure.train.late_checks import Check, LateChecks, collecting
 from nervure.train.lazy_rows import is_lazy
-from nervure.train.material import Batching, Given, Loader, feature_batches
+from nervure.train.material import (
+    Batching,
+    Given,
+    Loader,
+    Material,
+    feature_batches,
+)
 from nervure.train.rows import Rows
 from nervure.train.steps import Steps
 from nervure.train.streams import BatchFeed, LazyFeed
@@ -63,6 +70,7 @@ class FitPlan(NamedTuple):
     batches: int | None  # of an epoch; None: those of a pass, which nobody knows yet
     options: FitOptions
     validation: EvaluationPlan | None
+    late: LateChecks
 
     def epoch_pieces(self, epoch: int, done: int) -> Iterator[Piece]:
         """Yield the batches of an epoch, of which some are done already."""
@@ -117,15 +125,16 @@ def plan_fit(
     later = Batching(options.validation_batch_size, steps=options.validation_steps)
     loader = Loader(model, class_weight)
     held_out = None
+    late: list[Check] = []
     if validation_data is not None:
-        training = loader.material(data, batching)
+        training, late = _checked_later(model, loader, data, batching)
         other = Given.validation(validation_data)
         held_out = Loader(model).material(other, later)
     elif options.validation_split:
         share = options.validation_split
         training, held_out = loader.split(data, share, batching, later)
     else:
-        training = loader.material(data, batching)
+        training, late = _checked_later(model, loader, data, batching)
     announce_types(model, x, options.verbose)
     steps = model.steps_for(training.form)
     if options.shuffle:
@@ -142,7 +151,18 @@ def plan_fit(
             model.steps_for(held_out.form),
             _limited(held_out.feed, later.steps),
         ),
+        LateChecks(steps.suspicion, late),
     )
+
+
+def _checked_later(
+    model: Model, loader: Loader, data: Given, batching: Batching
+) -> tuple[Material, list[Check]]:
+    """Return material, and the checks of its large arrays that were put off."""
+    if model.run_eagerly:
+        return loader.material(data, batching), []
+    with collecting() as checks_:
+        return loader.material(data, batching), checks_
 
 
 def plan_evaluation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from nervure import ops
 from nervure.array import Array, parameter
 from nervure.dtypes import DType
 from nervure.ir.attrs import NDArray
+from nervure.ops.mixed import products_in
 from nervure.step import Step
+from nervure.train.late_checks import Suspicion
 from nervure.train.pace import Pace
 from nervure.train.report import LogReport, MetricReport
 from nervure.train.rows import Form, pack_x_y_sample_weight
@@ -52,6 +55,7 @@ class Steps:
         else:
             self.train = Step(self._train, f"the training step of {model.name!r}")
             self.test = Step(self._test, f"the test step of {model.name!r}")
+        self.suspicion = Suspicion()
         self.train_pace = Pace()
         self.test_pace = Pace()
         self.train_report = _report(model, "train_step")
@@ -77,22 +81,33 @@ class Steps:
 
     def _train(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a training step."""
-        logs = self._model.train_step(self._batch(data, batch))
+        arrays = self._arrays(data, batch)
+        if not self._model.run_eagerly:
+            self.suspicion.watch(data, arrays)
+        with self._precision():
+            logs = self._model.train_step(self._batch(arrays))
         if isinstance(self.train_report, LogReport):
             self.train_report.keep(logs)
         self._model.clear_losses()
 
     def _test(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a test step."""
-        logs = self._model.test_step(self._batch(data, batch))
+        with self._precision():
+            logs = self._model.test_step(self._batch(self._arrays(data, batch)))
         if isinstance(self.test_report, LogReport):
             self.test_report.keep(logs)
         self._model.clear_losses()
 
-    def _batch(self, data: list[Array], batch: list[Array]) -> Any:
-        """Return the rows of a batch as ``train_step`` is given them."""
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        return products_in(self._model.require_compiled("a step").product_type)
+
+    def _arrays(self, data: list[Array], batch: list[Array]) -> list[Array]:
+        """Return the rows of a batch."""
         (rows,) = batch
-        arrays = [ops.take(one, rows, axis=0) for one in data]
+        return [ops.take(one, rows, axis=0) for one in data]
+
+    def _batch(self, arrays: list[Array]) -> Any:
+        """Return the rows of a batch as ``train_step`` is given them."""
         for place, dtype in enumerate(self._dtypes):
             if dtype is not None:
                 arrays[place] = arrays[place].astype(dtype)

@@ -40,8 +40,8 @@ def check_rows_of_tables(
         least = "" if value < 0 else f", or make the layer with {int(value) + 1} rows"
         raise DataError(
             explain(
-                f"{what} holds {value:.15g} at {position((row, *first[1:]))}, but the layer "
-                f"{layer.name!r} has rows for 0 to {layer.input_dim - 1} only",
+                f"{what} holds {value:.15g} at {position((row, *first[1:]))}, but the "
+                f"layer {layer.name!r} has rows for 0 to {layer.input_dim - 1} only",
                 fix=f"number the words from 0 to {layer.input_dim - 1}{least}",
             )
         )

@@ -13,13 +13,18 @@ from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
 from nervure.nn.symbolic import PartialShape
 from nervure.nn.tracking import held, unique
+from nervure.ops.mixed import products_in
 from nervure.train.arrange import arranged, entries_like
 from nervure.train.compile import Compiled
 from nervure.train.history import History
 from nervure.train.network import Network
 from nervure.train.objectives import Objectives
 from nervure.train.prediction import Predictions, has_names, input_types, output_names
-from nervure.train.rows import Form, unpack_x_y_sample_weight
+from nervure.train.rows import (
+    Form,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
 from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
@@ -355,7 +360,10 @@ class Trainer(Network):
             one if dtype is None else ops.astype(one, dtype)
             for one, dtype in zip(leaves, types, strict=True)
         ]
-        outputs = self.predict_step(tree.unflatten(structure, arrays))
+        # In a tuple of its own: a list of inputs is no pair of inputs and targets.
+        data = pack_x_y_sample_weight(tree.unflatten(structure, arrays))
+        with products_in(self._compiled.product_type if self._compiled else None):
+            outputs = self.predict_step(data)
         self.clear_losses()
         return outputs
 

@@ -1,4 +1,4 @@
-"""The reference executor: programs, steps, and the choice of an executor."""
+"""The reference executor: programs and steps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 
 from nervure import dtypes
-from nervure.config import EXECUTOR_NAMES, config
 from nervure.dtypes import DType
-from nervure.errors import GraphError, SettingError, UnknownNameError
-from nervure.exec import choose_executor, executor_named, executors
+from nervure.errors import GraphError
 from nervure.exec.base import check_step
 from nervure.exec.reference import ReferenceExecutor
 from nervure.ir import Graph, Node, apply
@@ -32,12 +30,6 @@ FLOAT = dtypes.float64
 @pytest.fixture
 def reference() -> ReferenceExecutor:
     return ReferenceExecutor()
-
-
-@pytest.fixture(autouse=True)
-def no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the choice of an executor to the tests, not to the environment."""
-    monkeypatch.delenv("NERVURE_EXECUTOR", raising=False)
 
 
 def leaf(*shape: int, dtype: DType = FLOAT, name: str = "x") -> Node:
@@ -274,59 +266,6 @@ def test_graphs_that_cannot_be_iterated_are_refused(
     message = "a step turns the state float64[3] into int64[3]"
     with pytest.raises(GraphError, match=re.escape(message)):
         check_step(counted, 1, 0)
-
-
-# --- the choice of an executor -------------------------------------------------------
-
-
-def test_executors_are_made_once() -> None:
-    assert "reference" in executors()
-    assert executor_named("reference") is executor_named("reference")
-    for name in executors():
-        assert executor_named(name).name == name
-
-
-def test_the_setting_decides() -> None:
-    graph = Graph([const(1.0)])
-    assert choose_executor(graph).name in executors()
-    with config.override(executor="reference"):
-        assert choose_executor(graph).name == "reference"
-
-
-def test_the_environment_decides_if_there_is_no_setting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("NERVURE_EXECUTOR", "reference")
-    assert choose_executor(Graph([const(1.0)])).name == "reference"
-
-
-def test_unknown_executors_get_the_nearest_names(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    graph = Graph([const(1.0)])
-    with pytest.raises(UnknownNameError) as caught:
-        executor_named("refrence")
-    assert str(caught.value).splitlines() == [
-        "unknown executor: 'refrence'",
-        "  fix: did you mean 'reference'?",
-    ]
-    with pytest.raises(SettingError, match="did you mean 'reference'"):
-        config.executor = "referenz"
-    monkeypatch.setenv("NERVURE_EXECUTOR", "gpu")
-    with pytest.raises(SettingError) as refused:
-        choose_executor(graph)
-    assert "NERVURE_EXECUTOR" in str(refused.value)
-    assert "'cpu'" in str(refused.value)
-
-
-def test_an_executor_that_this_version_lacks_is_not_replaced_silently() -> None:
-    graph = Graph([const(1.0)])
-    for name in set(EXECUTOR_NAMES) - {"auto", *executors()}:
-        with (
-            config.override(executor=name),
-            pytest.raises(UnknownNameError, match=f"unknown executor: '{name}'"),
-        ):
-            choose_executor(graph)
 
 
 def test_varying_inputs_must_be_for_one_number_of_steps() -> None:

@@ -106,7 +106,7 @@ def array(case: Case, place: str, description: dict[str, Any]) -> npt.NDArray[An
 def nested_kind(value: Any) -> str | None:
     """Return the kind of an object that an argument describes, or None."""
     if isinstance(value, dict) and set(value) <= {*KINDS, "config"}:
-        kinds = [key for key in value if key in KINDS]
+        kinds = [key for key in value if key in KINDS and isinstance(value[key], str)]
         if len(kinds) == 1:
             return kinds[0]
     return None

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-import tests.prims.oracles_combining  # noqa: F401 - importing registers
+import tests.prims.oracles_combining
+import tests.prims.oracles_control  # noqa: F401 - importing registers
 from nervure import dtypes
 from nervure.dtypes import DType
 from tests.prims.truth import (

@@ -145,8 +145,14 @@ BINARY: dict[str, list[tuple[Any, ...]]] = {
         (-0.0, 3.0, -0.0), (INF, -1.0, 0.0), (0.5, INF, 0.0), (-1.0, INF, 1.0),
         (2.0, NAN, NAN),
     ],
-    "maximum": [(NAN, 1.0, NAN), (1.0, NAN, NAN), (-INF, 1.0, 1.0), (INF, NAN, NAN)],
-    "minimum": [(NAN, 1.0, NAN), (1.0, NAN, NAN), (INF, 1.0, 1.0), (-INF, NAN, NAN)],
+    "maximum": [
+        (NAN, 1.0, NAN), (1.0, NAN, NAN), (-INF, 1.0, 1.0), (INF, NAN, NAN),
+        (0.0, -0.0, -0.0), (-0.0, 0.0, 0.0),
+    ],
+    "minimum": [
+        (NAN, 1.0, NAN), (1.0, NAN, NAN), (INF, 1.0, 1.0), (-INF, NAN, NAN),
+        (0.0, -0.0, -0.0), (-0.0, 0.0, 0.0),
+    ],
     "eq": [(NAN, NAN, False), (0.0, -0.0, True), (INF, INF, True)],
     "lt": [(NAN, 1.0, False), (1.0, NAN, False), (-0.0, 0.0, False), (1.0, INF, True)],
     "le": [(NAN, NAN, False), (0.0, -0.0, True), (-INF, INF, True)],

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from nervure.callbacks import Callback
-from nervure.exec.base import SteppedProgram
+from nervure.step import Step
 from nervure.train.pace import finishing_first
 from tests.train.builders import line, regressor, same, state_of
 
@@ -30,16 +30,16 @@ def press() -> None:
 
 def press_during_steps(monkeypatch, number):
     """Press Ctrl-C in the middle of one of the calls that run steps."""
-    run = SteppedProgram.run
+    run = Step.run
     calls = []
 
-    def interrupted(self, state, constants, varying):
+    def interrupted(self, constants, varying):
         calls.append(len(varying[0]))
         if len(calls) == number:
             press()
-        return run(self, state, constants, varying)
+        run(self, constants, varying)
 
-    monkeypatch.setattr(SteppedProgram, "run", interrupted)
+    monkeypatch.setattr(Step, "run", interrupted)
     return calls
 
 

@@ -16,6 +16,7 @@ from collections.abc import Container, Mapping, Sequence
 from nervure.exec.cpu.expressions import cost_of
 from nervure.exec.cpu.gemm_rows import gathered_rows
 from nervure.exec.cpu.views import ANNOTATIONS, MOVEMENTS, view_of
+from nervure.exec.cpu.window_tiles import can_note
 from nervure.ir.build import rebuild
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
@@ -25,7 +26,9 @@ from nervure.prims.contract import dot_axes, free_axes
 # Reductions that may compute their operand while they read it.
 REDUCTIONS = frozenset({"reduce_sum", "reduce_prod", "reduce_max", "reduce_min"})
 # Operations that may compute the group that reads their result before they store it.
-CONTRACTIONS = frozenset({"dot", "conv", "conv_input_grad", "conv_kernel_grad"})
+CONTRACTIONS = frozenset(
+    {"dot", "conv", "conv_input_grad", "conv_kernel_grad", "window_max_grad"}
+)
 LEAVES = frozenset({"input", "buffer", "const"})
 # Instructions of a group: a longer loop would not stay in the cache for instructions.
 LARGEST_GROUP = 800
@@ -313,6 +316,27 @@ class Tasks:
             for task in self._tasks
             if task is not first
         )
+
+    def noted_maxima(self, graph: Graph) -> dict[Node, Node]:
+        """Return the gradients of maxima that are computed before: gradient -> maximum.
+
+        The maximum can note for them which elements have won.
+        """
+        found: dict[Node, Node] = {}
+        maxima = {
+            (node.inputs[0], tuple(sorted(node.attrs.items()))): node
+            for node in graph.nodes if node.op.name == "window_max" and node.size
+        }  # fmt: skip
+        for node in graph.nodes:
+            if node.op.name != "window_max_grad" or not node.size:
+                continue
+            key = node.inputs[0], tuple(sorted(node.attrs.items()))
+            first = maxima.get(key)
+            if first is None or not can_note(node):
+                continue
+            if self.task_of[node].ancestors & self.task_of[first].bit:
+                found[node] = first
+        return found
 
     def _ordered(self) -> list[Task]:
         """Return the tasks, each after all its ancestors.

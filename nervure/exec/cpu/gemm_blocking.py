@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from nervure import dtypes
 from nervure.exec.cpu.expressions import NARROW
 from nervure.exec.cpu.gemm_problem import Problem
 from nervure.exec.cpu.kernel import SERIAL_COST
@@ -356,8 +357,8 @@ def _packing(
         if problem.y.rows == 1 and lanes > 1:
             return Packing.TRANSPOSE
         return Packing.GATHER
-    if problem.paired:
-        return Packing.PAIR
+    if problem.paired and problem.y.dtype == dtypes.bfloat16:
+        return Packing.PAIR  # y whose pairs lie side by side is read as int32
     if problem.y.dtype in NARROW or problem.y.dtype.itemsize < 4:
         # converted once, not by each tile
         return Packing.COPY if tile_count > 2 else Packing.NONE

@@ -16,6 +16,7 @@ from llvmlite.binding.module import ModuleRef
 
 from nervure.config import thread_count
 from nervure.exec.cpu.cache import ObjectCache
+from nervure.exec.cpu.forking import compiling
 from nervure.exec.cpu.target import Target
 
 # How hard the code generator tries, 0 to 3.
@@ -91,10 +92,17 @@ def compile_modules(texts: Sequence[str], target: Target) -> Code:
 
 
 def object_file(text: str, target: Target) -> bytes:
-    """Compile a module.
+    """Compile a module."""
+    with compiling():
+        return _object_file(text, target)
 
-    That is done in a context of its own, in which nothing of earlier ones piles up and
-    which no other thread uses.
+
+def _object_file(text: str, target: Target) -> bytes:
+    """Compile a module, in a context of its own.
+
+    Nothing of earlier ones piles up there, and no other thread uses it: that is what
+    LLVM asks of threads that work at the same time (its Programmer's Manual, "Threads
+    and LLVM").  The code generator, too, is this call's own.
     """
     text_bytes = ctypes.c_char_p(text.encode())
     context = create_context()
@@ -119,7 +127,7 @@ def object_file(text: str, target: Target) -> bytes:
 def _unlocked(name: str) -> Any:
     """Return a function of LLVM without llvmlite's lock around it, if we can.
 
-    LLVM lets threads work at the same time as long as each has its own context.
+    Only for functions that touch nothing but the context and the generator they get.
     """
     locked = getattr(ffi.lib, name)
     return getattr(locked, "_cfn", locked)

@@ -69,6 +69,24 @@ class KernelCall:
     bands: Bands | None = None
 
 
+@dataclass(frozen=True)
+class Block(Kernel):
+    """A function that runs phases of its own: a loop, or a choice between branches.
+
+    Its arguments are ``(ptr operand, ..., i64 thread, i64 threads, ptr control)``.  All
+    threads enter it together, unless there is so little to share that ``alone``, the
+    first thread does everything.
+    """
+
+    calls: tuple[KernelCall, ...]
+    alone: bool
+
+    @property
+    def serial(self) -> bool:
+        """Whether one thread does it all."""
+        return self.alone
+
+
 class KernelBuilder(FunctionBuilder):
     """Writes the function of a kernel for ``operands`` pointers."""
 

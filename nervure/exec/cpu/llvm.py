@@ -222,7 +222,17 @@ class FunctionBuilder:
         return self._masked(name, type_, (if_aligned, mask, zero))
 
     def masked_store(self, x: Value, address: Value, mask: Value, align: int) -> None:
-        """Store the lanes of ``mask``."""
+        """Store the lanes of ``mask``.
+
+        A constant mask of the first lane alone is a scalar store here, since LLVM 22
+        makes a wrong one of it: behind a ``trunc`` it stores the wide element, beyond
+        the place of the narrow one.
+        """
+        if mask.name.count("true") == 1 and mask.name.startswith("<i1 true"):
+            element = element_of(x.type)
+            first = self.emit(element, f"extractelement {x}, i64 0")
+            self.store(first, address, align)
+            return
         name = f"llvm.masked.store.{_suffix(x.type)}.p0"
         if_aligned = Value("ptr", f"align {align} {address.name}")
         self._masked(name, "void", (x, if_aligned, mask))

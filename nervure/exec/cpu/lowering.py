@@ -20,14 +20,15 @@ from nervure.exec.cpu.indexed import (
     lower_gather,
     lower_scatter,
 )
-from nervure.exec.cpu.kernel import KernelCall
+from nervure.exec.cpu.kernel import KernelCall, Scratch
 from nervure.exec.cpu.maps import Group, copy_kernel, map_kernel
 from nervure.exec.cpu.ordering import lower_argmax, lower_cumsum, lower_sort
 from nervure.exec.cpu.reductions import lower_reduction
 from nervure.exec.cpu.target import Target
+from nervure.exec.cpu.window_gradients import lower_window_max_grad
 from nervure.exec.cpu.windows import (
+    lower_noted_max,
     lower_window_max,
-    lower_window_max_grad,
     lower_window_sum,
 )
 from nervure.ir.node import Node
@@ -47,7 +48,18 @@ def _dot(node: Node, target: Target, materialise: Materialise) -> list[KernelCal
     return lower_dot(node, node, [], [node], target, materialise)
 
 
+def _window_max_grad(node: Node, target: Target, _: Materialise) -> list[KernelCall]:
+    """A gradient of the maximum that is stored as it is."""
+    return lower_window_max_grad(node, [], [node], target)
+
+
+def _part(_node: Node, _target: Target, _materialise: Materialise) -> list[KernelCall]:
+    """One of several results: the operation has written it already."""
+    return []
+
+
 LOWERINGS: dict[str, Lower] = {
+    "part": _part,
     "reshape": _reshape,
     "dot": _dot,
     "pad": lower_pad,
@@ -64,7 +76,7 @@ LOWERINGS: dict[str, Lower] = {
     "conv_kernel_grad": lower_plainly,
     "window_sum": lower_window_sum,
     "window_max": lower_window_max,
-    "window_max_grad": lower_window_max_grad,
+    "window_max_grad": _window_max_grad,
 }
 
 
@@ -88,8 +100,12 @@ def lower_contraction(
     target: Target,
     materialise: Materialise,
     over: Mapping[Node, Node],
+    notes: Mapping[Node, Scratch],
 ) -> Sequence[KernelCall]:
-    """Return the kernels of a contraction and the group that reads its result."""
+    """Return the kernels of a contraction and the group that reads its result.
+
+    ``notes`` holds the memory for what one operation notes for another.
+    """
     (node,) = (one for one in nodes if one.op.name in CONTRACTIONS)
     rows = next((one for one in nodes if one.op.name == "gather"), None)
     group = [one for one in nodes if one not in (node, rows)]
@@ -97,6 +113,9 @@ def lower_contraction(
     outputs = [one for one in needed_outside(nodes, users, results) if one is not rows]
     if value is not node:
         outputs.remove(node)  # nobody but the group reads it
+    if node.op.name == "window_max_grad":
+        winners = notes.get(node)
+        return lower_window_max_grad(node, group, outputs, target, over, winners)
     if node.op.name != "dot":
         return lower_convolution(node, group, outputs, target, over)
     return lower_dot(node, value, group, outputs, target, materialise, over, rows)
@@ -108,13 +127,21 @@ def lower_copy(node: Node, target: Target) -> list[KernelCall]:
 
 
 def lower_operation(
-    nodes: Sequence[Node], target: Target, materialise: Materialise
+    nodes: Sequence[Node],
+    target: Target,
+    materialise: Materialise,
+    notes: Mapping[Node, Scratch],
 ) -> Sequence[KernelCall]:
     """Return the kernels of any other operation; the last node is the operation.
 
-    Nodes before it are an elementwise group that only a reduction reads.
+    Nodes before it are an elementwise group that only a reduction reads.  ``notes``
+    holds the memory for what one operation notes for another.
     """
     node = nodes[-1]
+    if node in notes and node.op.name == "window_max":
+        return lower_noted_max(node, target, notes[node])
+    if node in notes:
+        return lower_window_max_grad(node, [], [node], target, winners=notes[node])
     if node.op.name in REDUCTIONS and node.size:
         return lower_reduction(nodes, target)
     if node.size == 0:

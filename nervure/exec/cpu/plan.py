@@ -6,8 +6,10 @@ between phases.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
+from nervure.exec.cpu.blocks import lower_control
 from nervure.exec.cpu.fusion import (
     LEAVES,
     Tasks,
@@ -27,6 +29,7 @@ from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
+from nervure.passes import simplified_control
 
 
 class Plan:
@@ -46,10 +49,14 @@ class Plan:
         For the first ``state_count`` inputs, the output's slot that replaces each in
         the next step of an iteration.
     in_place
-        Those of ``state`` whose update is written over the old value.
+        Those of ``state`` whose update is written over the old value; ``apart`` names
+        those for which that is not wanted.
     varying
         The inputs that differ from step to step: those behind ``state_count`` and
         ``constant_count`` others.
+    stacked
+        In a body of a loop or branch, the outputs behind the state: each step writes an
+        entry of an array.
     """
 
     def __init__(
@@ -58,23 +65,27 @@ class Plan:
         target: Target,
         state_count: int = 0,
         constant_count: int = 0,
+        *,
+        body: bool = False,
+        apart: Container[Node] = (),
     ) -> None:
-        graph = without_annotations(graph)
+        graph = without_annotations(simplified_control(graph))
         self.graph = graph
         self.calls: list[KernelCall] = []
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
-        self.varying = (
-            graph.inputs[state_count + constant_count :] if state_count else ()
-        )
-        tasks = Tasks(graph, dict(zip(state, graph.outputs, strict=False)))
+        iterated = body or state_count > 0
+        self.varying = graph.inputs[state_count + constant_count :] if iterated else ()
+        updates = dict(zip(state, graph.outputs, strict=False))
+        tasks = Tasks(graph, {old: updates[old] for old in state if old not in apart})
         self.in_place = tasks.in_place
         self._over: dict[Slot, Slot] = {new: old for old, new in self.in_place.items()}
         self._lower(tasks)
         self.outputs = [self._output(node) for node in graph.outputs]
-        if state_count:
+        if iterated:
             self._separate_outputs()
+        self.stacked = self.outputs[state_count:] if iterated else []
         self.state = dict(zip(state, self.outputs, strict=False))
         self.phases = Phases(self.calls, self._over)
 
@@ -84,6 +95,9 @@ class Plan:
         position = {node: place for place, node in enumerate(graph.nodes)}
         results = {memory_root(output) for output in graph.outputs}
         over = {new: old for old, new in self.in_place.items()}
+        notes: dict[Node, Scratch] = {}
+        for gradient, maximum in tasks.noted_maxima(graph).items():
+            notes[gradient] = notes.setdefault(maximum, Scratch(maximum.size))
         for task in tasks.order:
             nodes = sorted(task.nodes, key=position.__getitem__)
             if task.elementwise:
@@ -91,10 +105,22 @@ class Plan:
                 self.calls += lower_group(nodes, outputs, target, over)
             elif task.epilogue:
                 self.calls += lower_contraction(
-                    nodes, graph.users, results, target, self._materialise, over
+                    nodes, graph.users, results, target, self._materialise, over, notes
                 )
+            elif nodes[-1].op.control is not None:
+                self.calls += self._lower_control(nodes[-1])
             else:
-                self.calls += lower_operation(nodes, target, self._materialise)
+                self.calls += lower_operation(nodes, target, self._materialise, notes)
+
+    def _lower_control(self, node: Node) -> list[KernelCall]:
+        """Write a loop or a choice, with a plan for each of its bodies."""
+        operands: list[Node] = []
+        for operand in node.inputs:
+            if operand.size and view_of(operand) != whole(operand):
+                self._materialise(operand, self._target)
+            operands.append(operand)
+        parts = {user.attrs["index"]: user for user in self.graph.users[node]}
+        return [lower_control(node, operands, parts, self._target, Plan)]
 
     def _materialise(self, node: Node, target: Target) -> None:
         """Give a node that is only a view memory of its own."""

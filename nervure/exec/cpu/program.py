@@ -11,9 +11,10 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
-from nervure.exec.cpu.entry import HEAD, Layout, contiguous, leaf_value, program_texts
+from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
+from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.target import Target
@@ -49,9 +50,15 @@ class Compiled:
         """Run with arrays for the inputs and for the layout's results."""
         if not self._function:
             return
+        pool = None if self._serial else runtime.pool()
+        nbytes = self.layout.total_nbytes(1 if pool is None else pool.threads)
         workspace = self._workspace
-        if workspace is None or not workspace.lock.acquire(False):
-            workspace = self._workspace = locked_workspace(self.layout.nbytes)
+        if (
+            workspace is None
+            or workspace.nbytes < nbytes
+            or not workspace.lock.acquire(False)
+        ):
+            workspace = self._workspace = locked_workspace(nbytes)
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
@@ -59,8 +66,8 @@ class Compiled:
             self._context.pack_into(
                 workspace.bytes.data, 0, steps, self._count, *arrays
             )
-            if not self._serial:
-                runtime.pool().run(self._function, workspace.address)
+            if pool is not None:
+                pool.run(self._function, workspace.address)
             else:
                 runtime.run_alone(
                     self._function, workspace.address, self._short and steps == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,10 @@ def _levels(features: dict[str, bool]) -> list[str]:
 def _host() -> tuple[str, dict[str, bool], str]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features: Any = llvm.get_host_cpu_features()
+    try:
+        features: Any = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM does not know this CPU; the lowest level runs on it
+        return "generic", {}, ""
     return llvm.get_host_cpu_name(), dict(features), features.flatten()
 
 
@@ -99,5 +103,5 @@ def _target(wanted: str) -> Target:
         return Target(level, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False)
     if level == "neon":
         return Target(level, cpu, flat, 16, 32, True, True, False)
-    generic = "x86-64" if "sse2" in features else "generic"
+    generic = "x86-64" if platform.machine() in ("x86_64", "AMD64") else "generic"
     return Target(level, generic, "", 16, 16, False, False, False)

@@ -180,6 +180,12 @@ class Geometry:
         return lanes
 
 
+def band_of(geometry: Geometry, x: Node) -> tuple[int, int]:
+    """Return the number of images, and the height of their bands or 0."""
+    rows = x.shape[0] if x.shape else 0
+    return rows, geometry.band(rows, x.size // max(rows, 1))
+
+
 @dataclass(frozen=True)
 class Columns:
     """Neighbouring vectors of channels: the first channel, and the lanes in use."""

@@ -10,8 +10,10 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import SteppedProgram, check_step
 from nervure.ir.attrs import NDArray
-from nervure.ir.graph import Graph, topological
+from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
+from nervure.passes import simplified_control
+from nervure.prims.leaf import input_leaf
 
 
 class ReferenceProgram:
@@ -21,6 +23,7 @@ class ReferenceProgram:
     """
 
     def __init__(self, graph: Graph) -> None:
+        graph = simplified_control(graph)
         slot = {node: place for place, node in enumerate(graph.nodes)}
         for node in graph.inputs:  # inputs that no output uses need a place too
             slot.setdefault(node, len(slot))
@@ -83,6 +86,8 @@ class ReferenceExecutor:
     ) -> list[NDArray]:
         """Interpret the nodes between ``known`` and ``outputs``, once."""
         order = topological(outputs, stop=known.keys())
+        if any(node.op.control is not None for node in order):
+            return self._evaluate_compiled(outputs, known)
         uses = Counter(operand for node in order for operand in node.inputs)
         uses.update(outputs)
         values: dict[Node, NDArray] = {}
@@ -98,6 +103,14 @@ class ReferenceExecutor:
                     if not uses[operand]:
                         del values[operand]
         return [np.asarray(values[node]) for node in outputs]
+
+    def _evaluate_compiled(
+        self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
+    ) -> list[NDArray]:
+        """Evaluate by way of a program: loops are worth simplifying first."""
+        leaves = {node: input_leaf(node.shape, node.dtype, "value") for node in known}
+        graph = Graph(substitute(outputs, leaves), leaves.values())
+        return self.compile(graph)(list(known.values()))
 
     def compile_step(
         self, graph: Graph, state_count: int, constant_count: int

@@ -100,6 +100,18 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from nervure.nn.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+    TimeDistributed,
+)
 from nervure.nn.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -195,6 +207,19 @@ __all__ = [
     "minimum",
     "multiply",
     "subtract",
+    # recurrent
+    "Bidirectional",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "RNN",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "TimeDistributed",
+    # regularization
+    "Dropout",
     # reshaping
     "Cropping1D",
     "Cropping2D",
@@ -212,7 +237,6 @@ __all__ = [
     # regularization
     "ActivityRegularization",
     "AlphaDropout",
-    "Dropout",
     "GaussianDropout",
     "GaussianNoise",
     "SpatialDropout1D",

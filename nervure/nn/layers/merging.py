@@ -19,9 +19,8 @@ from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.naming import snake_case
-from nervure.ops import nn
+from nervure.ops import mixed, nn
 from nervure.ops.operands import promoted
-from nervure.prims import contract
 
 
 class Merge(Layer):
@@ -359,7 +358,7 @@ class Dot(Merge):
             )
         if self.normalize:
             x, y = nn.normalize(x, axes[0]), nn.normalize(y, axes[1])
-        product = contract.dot(*promoted(x, y), ((0,), (0,)), ((axes[0],), (axes[1],)))
+        product = mixed.dot(*promoted(x, y), ((0,), (0,)), ((axes[0],), (axes[1],)))
         result = Array.of_node(product)
         return ops.expand_dims(result, 1) if result.ndim == 1 else result
 

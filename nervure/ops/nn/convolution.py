@@ -8,6 +8,7 @@ from nervure.array import Array
 from nervure.errors import ShapeError
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
+from nervure.ops import mixed
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.nn.sliding import (
     CAUSAL_PADDINGS,
@@ -23,7 +24,6 @@ from nervure.ops.nn.sliding import (
     reach_of,
 )
 from nervure.ops.operands import promoted
-from nervure.prims import convolution
 from nervure.prims.movement import reshape
 from nervure.prims.slicing import pad
 
@@ -130,7 +130,7 @@ def _slid(
     sizes, reach = moved.shape[1:-1], reach_of(kernel.shape[:-2], dilation)
     pads = pad_pairs(sizes, reach, steps, name)
     check_fit(op, x, sizes, reach, pads)
-    result = convolution.conv(moved, kernel, steps, pads, dilation, groups)
+    result = mixed.conv(moved, kernel, steps, pads, dilation, groups)
     return Array.of_node(channels_restored(result, layout))
 
 
@@ -332,6 +332,6 @@ def _spread(
         further.append(max(-high, 0) - unused)
         pads.append((low, max(high, 0)))
         sizes.append((size - 1) * stride + extent - low - max(high, 0) + unused)
-    result = convolution.conv_input_grad(x, kernel, sizes, strides, pads, dilation, 1)
+    result = mixed.conv_input_grad(x, kernel, sizes, strides, pads, dilation, 1)
     none = (0,) * len(result.shape)
     return pad(result, none, (0, *further, 0))

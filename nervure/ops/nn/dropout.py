@@ -69,6 +69,22 @@ def dropout(
     return ops.where(kept, scaled, 0.0)
 
 
+def dropped_below(
+    x: Array,
+    limit: Array,
+    factor: Array,
+    key: ArrayLike,
+    noise_shape: Sequence[int | None] | None = None,
+) -> Array:
+    """Return x times ``factor`` where random words are below a limit, and 0 elsewhere.
+
+    ``limit`` is ``uint32[]`` and ``factor`` a scalar of x's type: arrays, so that they
+    may be inputs of a program.
+    """
+    words = random.bits(mask_shape("dropout", x.shape, noise_shape), key=key)
+    return ops.where(words < limit, x * factor, 0.0)
+
+
 def mask_shape(op: str, shape: Shape, wanted: Sequence[int | None] | None) -> Shape:
     """Return the shape of the mask for x of a shape; None takes sizes of x.
 

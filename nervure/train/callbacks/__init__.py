@@ -3,6 +3,7 @@
 from nervure.train.callbacks.backup import BackupAndRestore
 from nervure.train.callbacks.base import Callback, LambdaCallback
 from nervure.train.callbacks.callback_list import CallbackList, as_callbacks
+from nervure.train.callbacks.checkpoint import ModelCheckpoint
 from nervure.train.callbacks.early_stopping import EarlyStopping, TerminateOnNaN
 from nervure.train.callbacks.learning_rate import (
     LearningRateScheduler,
@@ -18,6 +19,7 @@ __all__ = [
     "EarlyStopping",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",

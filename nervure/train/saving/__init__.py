@@ -9,5 +9,7 @@ and no name in it is imported.
 | ``atomic`` | writing a file in one move |
 | ``container`` | the zip, its checksums and everything that can be wrong with it |
 | ``tensors`` | arrays and plain data as bytes |
+| ``architecture``, ``compiling`` | layers, and what ``compile`` was given, as data |
+| ``files``, ``methods`` | what users call |
 | ``state`` | what changes in training: weights, optimizer, random counters, metrics |
 """

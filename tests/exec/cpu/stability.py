@@ -21,6 +21,7 @@ from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.ir.primitive import Fusion
+from nervure.ir.record import is_record
 
 RUNS = 12
 # Units in the last place by which one operation may be off.
@@ -82,6 +83,9 @@ class Perturbed:
                     exact = node.op.reference(Wide(node), *operands)
                 else:
                     exact = node.op.reference(node)
+                if is_record(node.dtype):
+                    values[node] = exact  # its parts are moved
+                    continue
                 x = self._any_nan(self._moved(node, exact, operands))
                 if node.op.name in CONVOLUTIONS and self.random.random() < 0.5:
                     x = self._without_infinities(node, x, operands)
@@ -168,10 +172,6 @@ def judge(
     graph: Graph, inputs: Sequence[NDArray], results: Sequence[NDArray]
 ) -> list[str]:
     """Return what is wrong with an executor's results; nothing if they are right."""
-    runs = [
-        Perturbed(graph, np.random.default_rng(seed)).run(inputs)
-        for seed in range(RUNS)
-    ]
     with np.errstate(all="ignore"):
         values = dict(zip(graph.inputs, inputs, strict=True))
         for node in graph.nodes:
@@ -179,6 +179,12 @@ def judge(
                 operands = [values[operand] for operand in node.inputs]
                 values[node] = node.op.reference(node, *operands)
         wanted = [np.asarray(values[node]) for node in graph.outputs]
+        if all(map(_same_bits, wanted, results)):
+            return []
+        runs = [
+            Perturbed(graph, np.random.default_rng(seed)).run(inputs)
+            for seed in range(RUNS)
+        ]
         faults = []
         fragile = _fragile(graph)
         for place, (want, result) in enumerate(zip(wanted, results, strict=True)):
@@ -188,6 +194,11 @@ def judge(
             if fault:
                 faults.append(f"output {place}: {fault}")
     return faults
+
+
+def _same_bits(want: NDArray, result: NDArray) -> bool:
+    same_type = (want.shape, want.dtype) == (result.shape, result.dtype)
+    return same_type and want.tobytes() == result.tobytes()
 
 
 def _difference(want: NDArray, result: NDArray, runs: list[NDArray]) -> str:

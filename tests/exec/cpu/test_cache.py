@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from nervure.exec.cpu.target import Target, target
 from nervure.ir import Graph
 from nervure.prims import binary
 from nervure.prims.leaf import full_like, input_leaf
+from tests.exec.cpu.test_runtime import environment
 
 KEY = "0123456789abcdef" * 4
 BODY = b"machine code" * 100
@@ -181,6 +183,46 @@ def test_many_writers_and_readers_at_once(tmp_path: Path) -> None:
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".new-")]
 
 
+PROCESS = """
+import sys
+from pathlib import Path
+from nervure.config import config
+from tests.exec.cpu.test_cache import compile_and_run
+config.cache_dir = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(3):
+    for size in range(40, 60):
+        compile_and_run(size)
+    if turn == 1:
+        for path in (config.cache_dir / "objects").iterdir():
+            path.unlink(missing_ok=True)  # while the others read and write
+"""
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROCESS, str(tmp_path)]
+    processes = [
+        subprocess.Popen(
+            command, env=environment(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        _, complaints = process.communicate(timeout=120)
+        assert (process.returncode, complaints) == (0, "")
+    left = os.listdir(tmp_path / "objects")
+    assert not [name for name in left if name.startswith(".new-")]
+
+
 # --- keys ----------------------------------------------------------------------------
 
 
@@ -240,6 +282,21 @@ def test_a_program_is_compiled_once(
         assert len(compiled) == 2
         compile_and_run(123)
         assert len(compiled) == 2
+
+
+def test_code_for_another_machine_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder on a network is shared by machines with different CPUs."""
+    compile_and_run(5)
+    compiled = count_compilations(monkeypatch)
+    with config.override(cache_dir=tmp_path):
+        monkeypatch.setenv("NERVURE_CPU_LEVEL", "baseline")
+        compile_and_run(321)
+        assert len(compiled) == 1
+        monkeypatch.delenv("NERVURE_CPU_LEVEL")
+        compile_and_run(321)
+        assert len(compiled) == (1 if target().level == "baseline" else 2)
 
 
 @posix

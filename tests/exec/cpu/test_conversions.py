@@ -14,6 +14,7 @@ from nervure.ir import Graph
 from nervure.ir.attrs import NDArray
 from nervure.prims.leaf import input_leaf
 from nervure.prims.select import cast
+from tests.exec.cpu.guarded import guarded
 from tests.exec.cpu.test_primitives_cpu import levels
 
 WIDE = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.uint64)
@@ -84,3 +85,24 @@ def test_wide_numbers_are_rounded_once(
         values = np.concatenate([values, near, near + np.array(1, source),
                                  near - np.array(1, source)])  # fmt: skip
     assert_same(*convert(values, dtype))
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("size", [1, 2, 3, 9, 17, 33, 65])
+def test_nothing_is_written_beside_a_result(
+    level: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by random graphs: LLVM stored one truncated element as a wide one."""
+    monkeypatch.setenv("NERVURE_CPU_LEVEL", level)
+    leaves = [input_leaf((size,), dtype, "x") for dtype in dtypes.ALL]
+    outputs = [
+        cast(x, dtype) for x in leaves for dtype in dtypes.ALL if dtype != x.dtype
+    ]
+    values = [np.arange(size).astype(x.dtype) for x in leaves]
+    graph = Graph(outputs, leaves)
+    with guarded():
+        results = CpuProgram(graph, target())(values)
+    for result, node in zip(results, outputs, strict=True):
+        (x,) = node.inputs
+        want = values[leaves.index(x)].astype(node.dtype)
+        np.testing.assert_array_equal(result, want)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -21,6 +21,7 @@ from nervure.prims.leaf import full_like
 from nervure.prims.movement import broadcast, reshape, transpose
 from nervure.prims.select import select
 from nervure.prims.unary import exp, neg, sqrt, tanh
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -42,7 +43,7 @@ def turned(node: Node) -> Node:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@examples(30, 150)
 def test_random_convolutions(data: st.DataObject) -> None:
     rank = data.draw(st.sampled_from([2, 2, 2, 1, 3]))
     draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
@@ -84,7 +85,7 @@ def test_random_convolutions(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(20, 60)
 def test_random_groups(data: st.DataObject) -> None:
     draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
     rank = draw(1, 2)

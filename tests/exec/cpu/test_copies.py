@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -18,6 +18,7 @@ from nervure.prims.binary import add
 from nervure.prims.leaf import input_leaf
 from nervure.prims.movement import concatenate, reverse, transpose
 from nervure.prims.slicing import pad, slice_
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -34,7 +35,7 @@ def test_samples(name: str, dtype: DType, number: int) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@examples(100, 150)
 def test_random_padding(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 20), min_size=1, max_size=4))
     dtype = data.draw(st.sampled_from([dtypes.float32, dtypes.int8, dtypes.float64]))
@@ -68,7 +69,7 @@ def test_long_rows_are_cut_into_pieces() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@examples(60, 100)
 def test_random_concatenation(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     axis = data.draw(st.integers(0, len(shape) - 1))

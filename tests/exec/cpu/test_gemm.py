@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -38,6 +38,7 @@ from nervure.prims.reduce import reduce_sum
 from nervure.prims.select import cast, select
 from nervure.prims.slicing import slice_
 from nervure.prims.unary import tanh
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -247,7 +248,7 @@ def viewed(
 
 
 @given(general_products())
-@settings(max_examples=150, deadline=None)
+@examples(30, 150)
 def test_random_axes_and_views(
     drawn: tuple[Node, list[Node], list[NDArray]],
 ) -> None:
@@ -262,7 +263,7 @@ def test_random_axes_and_views(
     st.sampled_from(EVERYWHERE),
     st.sampled_from(["avx512", "avx2", "baseline"]),
 )
-@settings(max_examples=150, deadline=None)
+@examples(30, 150)
 def test_random_sizes_on_every_level(
     size: tuple[int, int, int], kind: str, dtype: DType, level: str
 ) -> None:
@@ -427,7 +428,7 @@ def test_a_group_reads_one_product_on_the_way_and_others_from_memory() -> None:
 
 
 @given(general_products(), st.data())
-@settings(max_examples=150, deadline=None)
+@examples(30, 150)
 def test_random_epilogues(
     drawn: tuple[Node, list[Node], list[NDArray]], data: st.DataObject
 ) -> None:
@@ -510,7 +511,7 @@ def blocking_of(kind: str, m: int, k: int, n: int, dtype: DType = F32) -> Any:
 
 @given(st.tuples(*[st.integers(1, 3000)] * 3), st.sampled_from(KINDS),
        st.sampled_from(["avx512", "avx2", "baseline"]))  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@examples(100, 200)
 def test_tiles_cover_every_result_once(
     size: tuple[int, int, int], kind: str, level: str
 ) -> None:

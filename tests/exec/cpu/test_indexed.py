@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -19,6 +19,7 @@ from nervure.prims.indexed import (
 )
 from nervure.prims.leaf import full
 from nervure.prims.movement import transpose
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -43,7 +44,7 @@ def turned(node: Node) -> Node:
 
 
 @given(data=st.data(), shape=SHAPES, dtype=INDEX_TYPES)
-@settings(max_examples=100, deadline=None)
+@examples(50, 100)
 def test_random_gathers(data: st.DataObject, shape: list[int], dtype: DType) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
     index_shape = data.draw(st.lists(st.integers(1, 6), max_size=2))
@@ -61,7 +62,7 @@ def test_random_gathers(data: st.DataObject, shape: list[int], dtype: DType) -> 
 
 
 @given(data=st.data(), shape=SHAPES, mode=st.sampled_from(MODES))
-@settings(max_examples=150, deadline=None)
+@examples(50, 150)
 def test_random_scatters(data: st.DataObject, shape: list[int], mode: str) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
     index_shape = data.draw(st.lists(st.integers(1, 9), max_size=2))
@@ -107,7 +108,7 @@ def test_large_scatters_keep_the_order(
 
 
 @given(data=st.data(), shape=SHAPES)
-@settings(max_examples=100, deadline=None)
+@examples(50, 100)
 def test_random_dynamic_slices(data: st.DataObject, shape: list[int]) -> None:
     piece = [data.draw(st.integers(1, extent)) for extent in shape]
     random = np.random.default_rng(data.draw(st.integers(0, 99)))

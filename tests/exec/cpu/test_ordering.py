@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
@@ -16,6 +16,7 @@ from nervure.prims.leaf import iota
 from nervure.prims.movement import transpose
 from nervure.prims.order import cumsum, sort
 from nervure.prims.reduce import argmax
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -47,7 +48,7 @@ def tied(random: Any, shape: list[int], dtype: DType) -> NDArray:
 
 
 @given(data=st.data(), shape=SHAPES, dtype=TYPES)
-@settings(max_examples=150, deadline=None)
+@examples(40, 150)
 def test_random_lines(data: st.DataObject, shape: list[int], dtype: DType) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
     if data.draw(st.booleans()):
@@ -70,7 +71,7 @@ def test_random_lines(data: st.DataObject, shape: list[int], dtype: DType) -> No
 
 
 @given(data=st.data(), shape=SHAPES, reverse=st.booleans())
-@settings(max_examples=100, deadline=None)
+@examples(50, 100)
 def test_random_sums(data: st.DataObject, shape: list[int], reverse: bool) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
     dtype = data.draw(st.sampled_from([dtypes.float32, dtypes.float16, dtypes.uint8]))

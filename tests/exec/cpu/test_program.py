@@ -26,6 +26,8 @@ from nervure.prims.leaf import (
     iota,
     random_bits,
 )
+from nervure.prims.unary import neg
+from tests.exec.cpu.test_primitives_cpu import levels
 
 F32 = dtypes.float32
 
@@ -104,6 +106,35 @@ def test_annotations_are_looked_through() -> None:
     graph = Graph([binary.mul(marked, x), annotate.stop_gradient(x)], [x])
     assert len(Plan(graph, target()).calls) == 1
     check(graph, [np.arange(5, dtype=np.float32)])
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=str)
+def test_extrema_have_the_zeros_and_nan_of_the_reference(
+    dtype: np.dtype, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, for every pair of special values, in vectors and in their tails."""
+    monkeypatch.setenv("NERVURE_CPU_LEVEL", level)
+    special = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
+    pairs = np.array([(a, b) for a in special for b in special])
+    for size in (1, 7, 49, 64):
+        values = [np.resize(pairs[:, k], size).astype(dtype) for k in (0, 1)]
+        x, y = (input_leaf((size,), dtype, name) for name in "xy")
+        zero = full_like(x, 0)
+        outputs = [
+            function(*operands)
+            for function in (binary.maximum, binary.minimum)
+            for operands in ((x, y), (y, x), (x, zero), (zero, x), (neg(zero), x))
+        ]
+        graph = Graph(outputs, [x, y])
+        results = CpuExecutor().compile(graph)(values)
+        wanted = ReferenceExecutor().compile(graph)(values)
+        for result, want in zip(results, wanted, strict=True):
+            wide, exact = result.astype(np.float64), want.astype(np.float64)
+            np.testing.assert_array_equal(wide, exact)
+            numbers = ~np.isnan(exact)
+            signs = np.signbit(wide[numbers]), np.signbit(exact[numbers])
+            np.testing.assert_array_equal(*signs)
 
 
 def test_random_bits_of_every_alignment() -> None:

@@ -259,7 +259,6 @@ def test_an_idle_program_burns_nothing() -> None:
 PRELUDE = """
 import os, sys, threading, time, signal
 import numpy as np
-import tests.exec.cpu.conftest
 from nervure import dtypes
 from nervure.config import config
 from nervure.exec.cpu import runtime, waiting
@@ -376,7 +375,6 @@ def test_a_spawned_process_computes(tmp_path: Path) -> None:
     script = tmp_path / "main.py"
     lines = """
     import multiprocessing
-    import tests.exec.cpu.conftest
     from tests.exec.cpu.test_runtime import computed_bytes
     if __name__ == "__main__":
         with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -418,7 +416,7 @@ def test_an_interrupt_ends_a_long_run_of_steps() -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert process.stdout.readline() == "interrupted\n"
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 1.0  # fit: 0.2, see test_interrupt
             assert process.wait(30) == 0
         finally:
             process.kill()

@@ -71,20 +71,39 @@ def residual() -> Model:
     return Model(image, Dense(3, activation="softmax")(GlobalAveragePooling2D()(x)))
 
 
-def trained(executor: str, network: Callable[[], Model]) -> tuple[list, dict]:
+def large() -> Model:
+    """Return a network whose images are long rows, which are worked on in bands."""
+    return Sequential(
+        [
+            Conv2D(16, 3, padding="same", activation="relu", input_shape=(12, 12, 1)),
+            MaxPooling2D(2),
+            Conv2D(32, 3, padding="same", activation="relu"),
+            MaxPooling2D((3, 2)),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def trained(
+    executor: str,
+    network: Callable[[], Model],
+    threads: int = 2,
+    batch_size: int = 16,
+) -> tuple[list, dict]:
     """Train a small network and return its weights and its history."""
-    with config.override(executor=executor, num_threads=2):
+    with config.override(executor=executor, num_threads=threads):
         nv.utils.set_random_seed(3)
         generator = np.random.default_rng(0)
         x = generator.normal(size=(70, 12, 12, 1)).astype("float32")
         y = x[:, :3, 0, 0].argmax(axis=1)
         model = network()
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = model.fit(x, y, batch_size=16, epochs=3, verbose=0)
+        history = model.fit(x, y, batch_size=batch_size, epochs=3, verbose=0)
         return model.get_weights(), history.history
 
 
-@pytest.mark.parametrize("network", [lecture, padded, residual])
+@pytest.mark.parametrize("network", [lecture, padded, residual, large])
 def test_training_is_that_of_the_reference(network: Callable[[], Model]) -> None:
     weights, history = trained("cpu", network)
     expected, expected_history = trained("reference", network)
@@ -92,3 +111,18 @@ def test_training_is_that_of_the_reference(network: Callable[[], Model]) -> None
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
     for name, values in expected_history.items():
         np.testing.assert_allclose(history[name], values, rtol=1e-3)
+
+
+@pytest.mark.parametrize("network", [lecture, large])
+@pytest.mark.parametrize("batch_size", [3, 33, 64, 70])
+def test_the_number_of_threads_does_not_matter(
+    network: Callable[[], Model], batch_size: int
+) -> None:
+    weights, _ = trained("cpu", network, 1, batch_size)
+    expected, _ = trained("reference", network, 1, batch_size)
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    for threads in (2, 3, 4):
+        again, _ = trained("cpu", network, threads, batch_size)
+        for one, other in zip(again, weights, strict=True):
+            assert one.tobytes() == other.tobytes()

@@ -6,14 +6,24 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.errors import ShapeError
+from nervure.exec.cpu.layout import Layout
+from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.target import target
+from nervure.exec.cpu.window_nest import UNROLLED
+from nervure.ir import Graph
+from nervure.prims.binary import add, lt
+from nervure.prims.convolution import conv
 from nervure.prims.movement import broadcast, transpose
+from nervure.prims.select import select
+from nervure.prims.unary import tanh
 from nervure.prims.window import window_max, window_max_grad, window_sum
+from tests.exec.cpu.effort import examples
 from tests.exec.cpu.parity import (
     assert_like_reference,
     check_sample,
@@ -30,7 +40,7 @@ def test_samples(name: str, dtype: DType, number: int) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(40, 200)
 def test_random_windows(data: st.DataObject) -> None:
     spatial = data.draw(st.integers(1, 3))
     sizes = [data.draw(st.integers(1, 8)) for _ in range(spatial)]
@@ -94,3 +104,42 @@ def test_pooling(shape: tuple[int, ...], size: int, stride: int) -> None:
                window_sum(inputs[0], *attrs)]  # fmt: skip
     assert math.prod(counts) > 0
     assert_like_reference(outputs, inputs, [x, g], threads=(1, 2, 3))
+
+
+@given(data=st.data())
+@examples(20, 60)
+def test_gradients_of_maxima_that_were_noted(data: st.DataObject) -> None:
+    window = [1, *data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)), 1]
+    rests = [0, *(data.draw(st.integers(0, one - 1)) for one in window[1:-1]), 0]
+    counts = [data.draw(st.sampled_from([1, 2, 3, 33])),
+              *(data.draw(st.integers(1, 4)) for _ in window[1:-1]),
+              data.draw(st.sampled_from([1, 3, 16, 40, 130]))]  # fmt: skip
+    shape = [n * k + r for n, k, r in zip(counts, window, rests)]
+    attrs = (window, window)
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    # small whole numbers: ties are frequent, and every product is exact
+    x = random.integers(-3, 4, shape).astype(np.float32)
+    x[random.random(shape) < 0.05] = np.nan
+    factor = random.integers(-3, 4, shape[1:]).astype(np.float32)
+    inputs = leaves([x, factor])
+    best = window_max(inputs[0], *attrs)
+    gradient = window_max_grad(inputs[0], add(best, best), *attrs)
+    spread = broadcast(inputs[1], tuple(shape), tuple(range(1, len(shape))))
+    after = select(lt(inputs[0], spread), spread, gradient)  # an epilogue
+    outputs = [after, best, *([gradient] if data.draw(st.booleans()) else [])]
+    plan = Plan(Graph(outputs, inputs), target())
+    names = [call.kernel.name for call in plan.calls]
+    noted = any(name.startswith("window_max_noted") for name in names)
+    assert noted == (math.prod(window) <= UNROLLED)
+    assert_like_reference(outputs, inputs, [x, factor], exact=True, threads=(1, 2, 3))
+
+
+def test_a_value_that_only_one_chain_needs_is_never_whole() -> None:
+    images, weights = np.zeros((64, 32, 32, 32)), np.zeros((3, 3, 32, 32))
+    inputs = leaves([images.astype(np.float32), weights.astype(np.float32)])
+    first = tanh(conv(*inputs, (1, 1), ((0, 0), (0, 0)), (1, 1), 1))
+    best = window_max(first, (1, 2, 2, 1), (1, 2, 2, 1))
+    layout = Layout(Plan(Graph([best], inputs), target()))
+    assert first in layout.private
+    assert layout.total_nbytes(2) < first.nbytes / 2
+    assert layout.total_nbytes(4) - layout.total_nbytes(2) == 2 * layout.thread_nbytes

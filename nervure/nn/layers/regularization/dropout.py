@@ -10,6 +10,7 @@ from nervure.nn.arguments import within_unit
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
+from nervure.nn.layers.regularization.rate import SharedRate
 from nervure.nn.seed import SeedGenerator
 from nervure.ops import nn
 from nervure.ops.nn.sliding import data_format_name
@@ -64,13 +65,14 @@ class Dropout(Layer):
         self.seed = seed
         # Without a rate nothing is drawn, so there is no state to keep.
         self.seed_generator = SeedGenerator(seed) if rate > 0 else None
+        self._share = SharedRate(rate, self.compute_dtype)
 
     def call(self, inputs: Array, training: bool = False) -> Array:
         """Compute the output."""
         if not training or self.seed_generator is None:
             return inputs
         key = self.seed_generator.next()
-        return nn.dropout(inputs, self.rate, key, noise_shape=self.noise_shape)
+        return self._share.dropped(inputs, key, self.noise_shape)
 
 
 class _SpatialDropout(Layer):

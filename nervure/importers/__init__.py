@@ -1,0 +1,1 @@
+"""Reading what other libraries have written; data only, nothing is executed."""

@@ -1,0 +1,56 @@
+"""The zip of a ``.keras`` file: a configuration, and weights in HDF5."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from nervure.train.saving.container import damaged, parse_json
+
+_CONFIG: Final = "config.json"
+_WEIGHTS: Final = "model.weights.h5"
+# What else Keras writes; nobody here needs it.
+_IGNORED: Final = ("metadata.json", "assets/")
+# Keras packs nothing, but others may: numbers get a little smaller, never this much.
+_MOST_UNPACKED: Final = 20
+_CONFIG_BYTES: Final = 1 << 26
+
+
+def read(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
+    """Return the configuration and the bytes of the weights.
+
+    Nothing is written to a disk, so names that lead out of a folder lead nowhere.
+    Raises :class:`~nervure.errors.FileFormatError` for what Keras would not write.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = _checked(path, archive)
+            config = parse_json(path, archive.read(infos[_CONFIG]), _CONFIG)
+            data = archive.read(infos[_WEIGHTS])
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise damaged(path, f"it is not a readable zip ({error})") from None
+    if not isinstance(config, dict):
+        raise damaged(path, f"its {_CONFIG} describes no model")
+    return config, io.BytesIO(data)
+
+
+def _checked(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    size = os.stat(path).st_size
+    infos: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename
+        if name in infos:
+            raise damaged(path, f"it has two entries named {name!r}")
+        if name not in (_CONFIG, _WEIGHTS) and not name.startswith(_IGNORED):
+            raise damaged(path, f"it has an unexpected entry {name!r}")
+        infos[name] = info
+    for name, most in ((_CONFIG, _CONFIG_BYTES), (_WEIGHTS, size * _MOST_UNPACKED)):
+        if name not in infos:
+            raise damaged(path, f"it has no entry {name!r}")
+        unpacked = infos[name].file_size
+        if unpacked > min(most, size * _MOST_UNPACKED):
+            raise damaged(path, f"its entry {name!r} claims {unpacked} bytes")
+    return infos

@@ -1,0 +1,62 @@
+"""The first values of weights: those of an initializer, or none that matter.
+
+While a model is read from a file its weights get the file's values at once.  Then no
+initializer runs, no random number is drawn, and the weights cannot take more memory
+than the file has numbers for, whatever sizes it claims.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from nervure.dtypes import DType
+from nervure.errors import FileFormatError, explain
+
+
+class _Room:
+    """The bytes that are left for weights."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+
+_room: ContextVar[_Room | None] = ContextVar("nervure_room", default=None)
+
+
+@contextlib.contextmanager
+def values_from_a_file(size: int) -> Iterator[None]:
+    """Make weights without values inside the block, of ``size`` bytes at most."""
+    token = _room.set(_Room(size))
+    try:
+        yield
+    finally:
+        _room.reset(token)
+
+
+def first_value(
+    make: Callable[..., Any], shape: tuple[int, ...], dtype: DType, name: str
+) -> Any:
+    """Return the first value of a weight.
+
+    Raises :class:`~nervure.errors.FileFormatError` when a file is read that has fewer
+    numbers than its weights.
+    """
+    room = _room.get()
+    if room is None:
+        return make(shape, dtype=dtype)
+    room.left -= math.prod(shape) * dtype.itemsize
+    if room.left < 0:
+        raise FileFormatError(
+            explain(
+                f"the file describes a weight {name!r} of shape {list(shape)}, but it "
+                "holds fewer numbers than that",
+                fix="write it again, or do not trust it",
+            )
+        )
+    return np.zeros(shape, dtype)

@@ -1,0 +1,20 @@
+"""How many examples a test looks at: a few in ``make test``, all in ``make test-full``.
+
+Every example of these tests compiles a program.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# Set by ``conftest.py`` before the tests are read.
+full = False
+
+
+def examples(quick: int, thorough: int) -> settings:
+    """Return the settings of a test of so many examples."""
+    return settings(
+        max_examples=thorough if full else quick,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
