@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from nervure.nn.naming import snake_case
-from tests.parity.cases import FOLDER, KINDS, read_cases
+from tests.parity.cases import FOLDER, KINDS, Case, nested_kind, read_cases
 
 CASES = read_cases()
 # What each module gives besides the objects that have cases.
@@ -25,14 +26,29 @@ def exceptions() -> dict[str, dict[str, str]]:
     return json.loads((FOLDER / "exceptions.json").read_text(encoding="utf-8"))
 
 
+def parts(case: Case) -> Iterator[Case]:
+    """Yield a case and the objects that its arguments describe, such as cells."""
+    yield case
+    waiting = list(case.get("config", {}).values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if nested_kind(value) is not None:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
 def covered(module_name: str) -> set[int]:
     """Return the identities of the objects of a module that have a case."""
     module = importlib.import_module(f"nervure.{module_name}")
     names = {
-        case[kind]
+        part[kind]
         for case in CASES.values()
+        for part in parts(case)
         for kind, its_module in KINDS.items()
-        if kind in case and its_module == module_name
+        if kind in part and its_module == module_name
     }
     functions = {
         case["function"].rpartition(".")[2]
