@@ -7,7 +7,8 @@ import pytest
 
 from tests.parity.answers import Answers
 from tests.parity.cases import array, is_array, kind_of, nested_kind, read_cases
-from tests.parity.computing import compute, disagreement
+from tests.parity.comparing import disagreement
+from tests.parity.computing import compute
 from tests.parity.nervure_side import Nervure
 
 CASE = {"name": "one", "loss": "MeanSquaredError"}
