@@ -293,8 +293,8 @@ def _scanned(
 
 def _cells(body: TracedBody) -> tuple[list[Cell], list[Cell]]:
     """Return the cells that a body writes, and those that it only reads."""
-    written = list(body.cell_results)
-    return written, [cell for cell in body.cell_leaves if cell not in written]
+    read = [cell for cell in body.cell_leaves if cell not in body.cell_results]
+    return list(body.cell_results), read
 
 
 def _same_carry(name: str, given: tree.Structure, returned: tree.Structure) -> None:
