@@ -15,7 +15,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.layers.input import InputLayer
-from nervure.nn.symbolic import Call, SymbolicTensor
+from nervure.nn.symbolic import Call, SymbolicTensor, TensorType
 
 
 class _Step(NamedTuple):
@@ -24,6 +24,12 @@ class _Step(NamedTuple):
     call: Call
     leaves: list[Any]
     structure: tree.Structure
+
+
+class _Number(NamedTuple):
+    """Stands for a tensor in a copy's state."""
+
+    place: int
 
 
 class CallGraph:
@@ -107,6 +113,79 @@ class CallGraph:
         return tree.unflatten(
             self.output_structure, [known[id(one)] for one in self.outputs]
         )
+
+    # --- copies ----------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the graph as flat lists: a chain of calls may be very long."""
+        tensors: dict[int, int] = {}
+        types: list[TensorType] = []
+
+        def number(tensor: SymbolicTensor) -> _Number:
+            if id(tensor) not in tensors:
+                tensors[id(tensor)] = len(types)
+                types.append(TensorType.of(tensor))
+            return _Number(tensors[id(tensor)])
+
+        def numbered(leaves: list[Any]) -> list[Any]:
+            return [
+                number(one) if isinstance(one, SymbolicTensor) else one
+                for one in leaves
+            ]
+
+        calls = []
+        for step in self._steps:
+            outputs, structure = tree.flatten(step.call.outputs)
+            calls.append(
+                (
+                    *(step.call.layer, numbered(step.leaves), step.structure),
+                    *(numbered(outputs), structure),
+                )
+            )
+        return {
+            "name": self._name,
+            "operations": self.operations,
+            "calls": calls,
+            "inputs": (numbered(self.inputs), self.input_structure),
+            "outputs": (numbered(self.outputs), self.output_structure),
+            "entries": self.input_layers,
+            "types": types,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tensors = [one.tensor() for one in state["types"]]
+        self._entries = {}
+        for number, layer in zip(state["inputs"][0], state["entries"], strict=True):
+            if layer.tensor.name == tensors[number.place].name:
+                tensors[number.place] = layer.tensor
+            self._entries[id(tensors[number.place])] = layer.entry
+
+        def leaves_of(leaves: list[Any]) -> list[Any]:
+            return [
+                tensors[one.place] if isinstance(one, _Number) else one
+                for one in leaves
+            ]
+
+        self._name = state["name"]
+        self.operations = state["operations"]
+        self.inputs, self.input_structure = (
+            leaves_of(state["inputs"][0]),
+            state["inputs"][1],
+        )
+        self.outputs, self.output_structure = (
+            leaves_of(state["outputs"][0]),
+            state["outputs"][1],
+        )
+        self._steps = []
+        for layer, leaves, structure, outputs, output_structure in state["calls"]:
+            given = leaves_of(leaves)
+            call = Call(
+                layer,
+                tree.unflatten(structure, given),
+                tree.unflatten(output_structure, leaves_of(outputs)),
+            )
+            layer.remember_call(call)
+            self._steps.append(_Step(call, given, structure))
 
     # --- finding the calls -----------------------------------------------------------
 

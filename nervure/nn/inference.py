@@ -1,7 +1,8 @@
 """The type of what a layer returns, found by calling it on stand-ins.
 
 Each unknown size (None) is tried with two numbers.  Sizes of the result that differ
-between the two trials are unknown as well; all others are known.
+between the two trials are unknown as well; all others are known.  Where these numbers
+are too small for a layer, such as a wide window, larger ones are tried.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any, Final
 
 from nervure import tree
 from nervure.array import Array
-from nervure.errors import NervureError, TraceError, explain
+from nervure.errors import NervureError, ShapeError, TraceError, explain
 from nervure.nn.symbolic import PartialShape, SymbolicTensor, symbolic_leaves
 from nervure.prims.leaf import input_leaf
 from nervure.state import tracing_cells
 
-# Large enough for most windows, and both divisible by 1 to 6, 10, 12, 15 and 20.
+# Large enough for most windows, and all divisible by 1 to 6, 10, 12, 15 and 20.
 _TRIAL_SIZES: Final = (60, 120)
+_LARGE_TRIAL_SIZES: Final = (960, 1920)
 
 
 def infer_outputs(
@@ -28,10 +30,18 @@ def infer_outputs(
     Nothing is computed and no variable changes.
     """
     unknown = any(None in tensor.shape for tensor in symbolic_leaves((args, kwargs)))
-    trials = [
-        _trial(function, args, kwargs, size)
-        for size in _TRIAL_SIZES[: 2 if unknown else 1]
-    ]
+    sizes = _TRIAL_SIZES[: 2 if unknown else 1]
+    try:
+        trials = [_trial(function, args, kwargs, size) for size in sizes]
+    except ShapeError as too_small:
+        if not unknown:
+            raise
+        try:
+            trials = [
+                _trial(function, args, kwargs, size) for size in _LARGE_TRIAL_SIZES
+            ]
+        except NervureError:
+            raise too_small from None
     first, structure = tree.flatten(trials[0])
     last, last_structure = tree.flatten(trials[-1])
     if structure != last_structure:

@@ -13,8 +13,9 @@ import numpy as np
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, NotBuiltError, explain
+from nervure.errors import NotBuiltError, explain
 from nervure.ir.node import scope
+from nervure.nn import regularizers
 from nervure.nn.building import building
 from nervure.nn.configuration import (
     as_plain,
@@ -132,7 +133,7 @@ class Layer(OwnsWeights):
         dtype = options.get("dtype")
         self._dtype = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
         self._declared_shape = declared_shape(options)
-        self.activity_regularizer = _checked_regularizer(
+        self.activity_regularizer = regularizers.get(
             options.get("activity_regularizer")
         )
 
@@ -213,6 +214,10 @@ class Layer(OwnsWeights):
             outputs = run(args, kwargs)
         # 8. Hand over.
         return outputs
+
+    def _build_for(self, shapes: Any) -> None:
+        """Build the layer because it is called for the first time."""
+        self.build(shapes)
 
     def _run(
         self, training: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -373,6 +378,22 @@ class Layer(OwnsWeights):
         run = functools.partial(self._run, False)
         return shapes_of(infer_outputs(run, (inputs,), {}))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: not the calls, whose chains may be long.
+
+        A copied model makes those of its own graph again.
+        """
+        return {**vars(self), "_calls": [], "_added_losses": []}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the layer has been called on symbolic tensors."""
+        return bool(self._calls)
+
+    def remember_call(self, call: Call) -> None:
+        """Take a symbolic call back, after the layer was copied."""
+        self._calls.append(call)
+
     # --- configuration ---------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
@@ -420,17 +441,6 @@ def _is_tensor(leaf: Any) -> bool:
     """Tell whether an argument of a call is data, not an option."""
     return isinstance(leaf, Array | Cell | SymbolicTensor | np.ndarray) or (
         hasattr(leaf, "__array__") and not isinstance(leaf, np.generic)
-    )
-
-
-def _checked_regularizer(given: Any) -> Regularizer | None:
-    if given is None or callable(given):
-        return cast("Regularizer | None", given)
-    raise ArgumentError(
-        explain(
-            f"activity_regularizer must be a function of the output, got {given!r}",
-            fix="pass a function, such as lambda x: 0.01 * nervure.sum(x * x)",
-        )
     )
 
 

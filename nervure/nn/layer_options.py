@@ -20,7 +20,7 @@ class LayerOptions(TypedDict, total=False):
     name: str | None  # automatic by default: dense, dense_1, ...
     trainable: bool  # whether training changes the weights
     dtype: npt.DTypeLike | None  # of the weights and the computation; float32
-    activity_regularizer: Any  # a function of the output, added to the loss
+    activity_regularizer: Any  # a name or a function of the output, for the loss
     input_shape: Sequence[int | None] | int | None  # of one sample
     input_dim: int | None  # of one sample with a single axis
     batch_input_shape: Sequence[int | None] | None  # with the batch in front

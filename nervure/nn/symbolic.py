@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy.typing as npt
@@ -118,6 +119,28 @@ class SymbolicTensor(Deferred):
         return self.deferred_call("transpose", (self,), {})
 
     __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = _no_value
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """What a symbolic tensor is, without the call that gives it: for copies."""
+
+    shape: PartialShape
+    dtype: DType
+    name: str
+    mask: Any  # a TensorType, or None
+
+    @classmethod
+    def of(cls, tensor: SymbolicTensor) -> TensorType:
+        """Return the type of a tensor."""
+        mask = None if tensor.mask is None else cls.of(tensor.mask)
+        return cls(tensor.shape, tensor.dtype, tensor.name, mask)
+
+    def tensor(self) -> SymbolicTensor:
+        """Return a new tensor of this type."""
+        made = SymbolicTensor(self.shape, self.dtype, self.name)
+        made.mask = None if self.mask is None else self.mask.tensor()
+        return made
 
 
 def _operator(name: str, *, swapped: bool = False) -> Callable[..., Any]:

@@ -60,8 +60,11 @@ def make_deferrable(
     namespace: dict[str, Any], names: Iterable[str], prefix: str
 ) -> None:
     """Replace the functions of a module by ones that accept deferred values."""
+    made: dict[Callable[..., Any], Any] = {}  # one function may have two names
     for name in names:
-        if inspect.isfunction(namespace[name]):
-            namespace[name] = deferrable(
-                namespace[name], prefix + name, namespace["__name__"]
-            )
+        function = namespace[name]
+        if not inspect.isfunction(function):
+            continue
+        if function not in made:
+            made[function] = deferrable(function, prefix + name, namespace["__name__"])
+        namespace[name] = OPERATIONS[prefix + name] = made[function]

@@ -2,8 +2,9 @@
 
 While :func:`products_in` is in force, the operands of matrix products and convolutions
 are rounded to the narrow type, and the result comes back as float32.  Inside of a
-product the sums are float32 anyway.  Weights, activations between products, normalisation, losses and the
-optimizer keep float32, so no loss scale is needed with bfloat16.
+product the sums are float32 anyway.  Weights, activations between products,
+normalisation, losses and the optimizer keep float32, so no loss scale is needed with
+bfloat16.
 """
 
 from __future__ import annotations

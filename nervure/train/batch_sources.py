@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nervure.errors import DataError, explain
@@ -187,10 +187,11 @@ def raw_batch(given: Any, number: int) -> RawBatch:
 
 def is_batches(data: Any) -> bool:
     """Tell whether data come in batches, not in rows."""
-    if data is None or isinstance(data, list | tuple | dict | str | bytes | type):
-        return False
     if _is_dataset(data):
         return True
+    # A sequence (a list, a range, a deque) holds rows.
+    if data is None or isinstance(data, Sequence | dict | type):
+        return False
     if hasattr(data, "__array__") or hasattr(data, "shape") or is_lazy(data):
         return False
     if hasattr(data, "to_numpy") or hasattr(data, "toarray"):

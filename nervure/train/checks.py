@@ -6,8 +6,10 @@ mend it.  ``train/targets.py`` holds the checks that need to know the model's ou
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ from nervure.train.late_checks import put_off
 
 # Rows examined at a time: enough for NumPy to be fast, few enough to stay in a cache.
 _BLOCK_VALUES = 1 << 18
+
+
+# The numbers of the rows that are checked, if they are some of many.
+_numbers: ContextVar[NDArray | None] = ContextVar("nervure_rows", default=None)
 
 
 # --- arguments ----------------------------------------------------------------------
@@ -167,6 +173,22 @@ def same_length(counts: Sequence[tuple[str, int]]) -> None:
             )
 
 
+@contextlib.contextmanager
+def numbered(numbers: NDArray) -> Iterator[None]:
+    """Say that what is checked in the block are the rows ``numbers`` of the data."""
+    token = _numbers.set(numbers)
+    try:
+        yield
+    finally:
+        _numbers.reset(token)
+
+
+def row_number(place: int, numbers: NDArray | None = None) -> int:
+    """Return the number of a row in the data, given its place in what is checked."""
+    known = _numbers.get() if numbers is None else numbers
+    return place if known is None else int(known[place])
+
+
 def finite(
     values: NDArray, given: Numbers, what: str, numbers: NDArray | None = None
 ) -> None:
@@ -192,7 +214,7 @@ def _finite(
     bad = ~np.isfinite(values)
     place = tuple(int(one) for one in np.argwhere(bad)[0])
     original = given.values
-    row = place[0] if numbers is None else int(numbers[place[0]])
+    row = row_number(place[0], numbers)
     where = position((row, *place[1:]), given.columns)
     one = np.asarray(original)[place]
     rows = np.unique(np.nonzero(bad)[0]).size

@@ -95,6 +95,24 @@ class Compiled:
         return self.given_loss is not None
 
     @property
+    def loss(self) -> Loss:
+        """The loss of a model with one output.
+
+        Raises :class:`~nervure.errors.ArgumentError` when there is none or several.
+        """
+        found = self._loss
+        if isinstance(found, dict | list) and len(found) == 1:
+            found = next(iter(found.values() if isinstance(found, dict) else found))
+        if not isinstance(found, Loss):
+            raise ArgumentError(
+                explain(
+                    f"expected one loss, got {self.given_loss!r}",
+                    fix="compile the model with one loss, such as loss='mse'",
+                )
+            )
+        return found
+
+    @property
     def has_metrics(self) -> bool:
         """Whether there are metrics."""
         return bool(self.given_metrics or self.given_weighted)

@@ -7,8 +7,7 @@ training goes on is checked when it is read.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,17 +17,21 @@ from nervure.errors import ArgumentError, DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.train import checks
 from nervure.train.batch_sources import RawBatch, is_batches, source_of
-from nervure.train.data import Numbers, as_numbers
-from nervure.train.data import targets as as_targets
-from nervure.train.examples import Raw, checked_weights, fitted_rows, read_raw
+from nervure.train.examples import Raw, fitted_rows, read_raw
 from nervure.train.feed import Feed, RowsFeed
-from nervure.train.inputs import checked_features, expected_shapes, read_inputs
-from nervure.train.lazy_rows import Column, as_column, is_lazy
-from nervure.train.prediction import input_types
+from nervure.train.inputs import announce_types, read_inputs
+from nervure.train.lazy_data import (
+    LazyData,
+    LazyParts,
+    has_lazy,
+    lazy_data,
+    present,
+    read_features,
+)
+from nervure.train.lazy_rows import as_column, is_lazy
 from nervure.train.rows import Form, Rows
 from nervure.train.shuffle import Order
 from nervure.train.streams import BatchFeed, LazyFeed
-from nervure.train.tables import check_rows_of_tables
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -58,7 +61,7 @@ class Given(NamedTuple):
     @property
     def in_file(self) -> bool:
         """Whether any of the arrays is read when it is needed."""
-        return any(map(is_lazy, self))
+        return any(map(has_lazy, (self.x, self.y, self.weights)))
 
 
 class Batching(NamedTuple):
@@ -86,10 +89,15 @@ class Loader:
         A compiled model.
     class_weight
         The argument of ``fit``; rows get the weights of their classes.
+    verbose
+        Whether it is said that inputs are computed in another type.
     """
 
-    def __init__(self, model: Model, class_weight: Any = None) -> None:
+    def __init__(
+        self, model: Model, class_weight: Any = None, verbose: int | str = 0
+    ) -> None:
         self._model = model
+        self._verbose = verbose
         self._class_weight = class_weight
 
     def material(self, given: Given, batching: Batching) -> Material:
@@ -97,7 +105,7 @@ class Loader:
         if given.in_batches:
             return self._batches(given, batching)
         if given.in_file:
-            return self._lazy(LazyData.of(given), given.of, batching)
+            return self._lazy(_lazy_data(given), given.of, batching)
         raw = read_raw(self._model, given.x, given.y, given.weights, given.of)
         return self.in_memory(raw, given.of, batching)
 
@@ -117,7 +125,7 @@ class Loader:
                 )
             )
         if given.in_file:
-            data = LazyData.of(given)
+            data = _lazy_data(given)
             kept = checks.split_point(data.count, share)
             return (
                 self._lazy(data.between(0, kept), given.of, batching),
@@ -140,10 +148,14 @@ class Loader:
         return Material(RowsFeed(rows, _order(rows.count, batching)), rows.form)
 
     def _lazy(
-        self, data: LazyData, of: str, batching: Batching, weighs: bool = True
+        self,
+        data: LazyData | LazyParts,
+        of: str,
+        batching: Batching,
+        weighs: bool = True,
     ) -> Material:
         head = data.read(self._model, np.arange(1), of)
-        if isinstance(data.y, np.ndarray):
+        if isinstance(data, LazyData) and isinstance(data.y, np.ndarray):
             # Targets that are in memory anyway are checked before anything starts.
             whole = replace(head, y=(data.y,), weights=(data.weights_in_memory,))
             fitted = self._fitted(whole, of, weighs, prepares=True)
@@ -154,7 +166,7 @@ class Loader:
             def read(numbers: NDArray) -> Rows:
                 raw = data.read(self._model, numbers, of)
                 return Rows(
-                    form, raw.x, *(_present(one) for one in (raw.y, raw.weights))
+                    form, raw.x, *(present(one) for one in (raw.y, raw.weights))
                 )
 
         else:
@@ -165,7 +177,7 @@ class Loader:
                 return self._fitted(raw, of, weighs)
 
         order = _order(data.count, batching)
-        parts = _present((*head.x, *head.y, *head.weights))
+        parts = present((*head.x, *head.y, *head.weights))
         row_bytes = sum(one.nbytes for one in parts)
         return Material(LazyFeed(read, order, row_bytes), form)
 
@@ -182,6 +194,8 @@ class Loader:
 
         def check(batch: RawBatch) -> Raw:
             of = f"{given.of} of batch {batch.number}"
+            if batch.number == 0:
+                announce_types(self._model, batch.x, self._verbose)
             return read_raw(self._model, batch.x, batch.y, batch.weights, of)
 
         source = source_of(given.x)
@@ -214,124 +228,12 @@ class Loader:
         return fitted_rows(self._model, raw, class_weight, of, prepares=prepares)
 
 
+def _lazy_data(given: Given) -> Any:
+    return lazy_data(given.x, given.y, given.weights, given.of)
+
+
 def _order(rows: int, batching: Batching) -> Order:
     return Order(rows, batching.size, whole_batches=batching.whole_batches)
-
-
-# --- rows in files ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LazyData:
-    """x, y and weights of which at least one is read when it is needed.
-
-    Those in memory are arrays already, the others columns.
-    """
-
-    x: Column
-    y: Column | NDArray
-    weights: Column | NDArray | None
-
-    @classmethod
-    def of(cls, given: Given) -> LazyData:
-        """Return the data with equally many rows; raises for others."""
-        of = given.of
-        x = given.x if is_lazy(given.x) else as_numbers(given.x, f"x{of}").values
-        columns = [as_column(x)]
-        checks.not_empty_shape(columns[0].shape, f"x{of}")
-        y: Column | NDArray
-        if is_lazy(given.y):
-            y = as_column(given.y)
-        else:
-            given_y = as_numbers(given.y, f"y{of}")
-            y = as_targets(given_y)
-            _check_values(y, given_y, f"y{of}")
-        counts = [(f"x{of}", columns[0].shape[0]), (f"y{of}", int(y.shape[0]))]
-        checks.same_length(counts)
-        weights: Column | NDArray | None = None
-        if is_lazy(given.weights):
-            weights = as_column(given.weights)
-            counts.append((f"sample_weight{of}", weights.shape[0]))
-            checks.same_length(counts)
-        elif given.weights is not None:
-            what = f"sample_weight{of}"
-            rows = [np.empty(columns[0].shape[0], bool)]
-            weights = checked_weights(given.weights, what, rows, None)
-        return cls(columns[0], y, weights)
-
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return self.x.shape[0]
-
-    @property
-    def weights_in_memory(self) -> NDArray | None:
-        """The weights, if they are in memory."""
-        return self.weights if isinstance(self.weights, np.ndarray) else None
-
-    def between(self, start: int, stop: int) -> LazyData:
-        """Return some of the rows, without reading them."""
-        return LazyData(
-            self.x.between(start, stop),
-            _between(self.y, start, stop),
-            None if self.weights is None else _between(self.weights, start, stop),
-        )
-
-    def with_targets(self, y: NDArray, weights: NDArray | None) -> LazyData:
-        """Return the data with other targets, and with weights if there are any."""
-        return replace(self, y=y, weights=self.weights if weights is None else weights)
-
-    def read(self, model: Model, numbers: NDArray, of: str) -> Raw:
-        """Return some rows, checked."""
-        x = _read_features(model, self.x, numbers, of)
-        y = self.y
-        if isinstance(y, Column):
-            given_y = as_numbers(y.read(numbers), f"y{of}")
-            y = as_targets(given_y)
-            checks.finite(y, given_y, f"y{of}", numbers + self.x.start)
-        else:
-            y = y[numbers]
-        free = tree.LEAF if model.compares_freely else None
-        weights: NDArray | None = None
-        if isinstance(self.weights, Column):
-            # The rows of one batch may all have the weight 0.
-            what = f"sample_weight{of} of one batch "
-            weights = checked_weights(self.weights.read(numbers), what, [x], None)
-        elif self.weights is not None:
-            weights = self.weights[numbers]
-        if free is not None:
-            return Raw((x,), tree.LEAF, (y,), (), weights, free)
-        return Raw((x,), tree.LEAF, (y,), (weights,))
-
-
-def _read_features(model: Model, column: Column, numbers: NDArray, of: str) -> NDArray:
-    """Return rows of the only input of a model, checked."""
-    shapes, types = expected_shapes(model, 1), input_types(model, 1)
-    if len(shapes) != 1:
-        raise ArgumentError(
-            explain(
-                f"the model {model.name!r} has {len(shapes)} inputs, but x{of} is one "
-                "array in a file",
-                fix="pass a PyDataset whose batches hold all inputs",
-            )
-        )
-    data, places = column.read(numbers), numbers + column.start
-    x = checked_features(model, data, f"x{of}", shapes[0], types[0], places)
-    check_rows_of_tables(model, 0, x, f"x{of}", places)
-    return x
-
-
-def _present(values: Iterable[NDArray | None]) -> tuple[NDArray, ...]:
-    return tuple(one for one in values if one is not None)
-
-
-def _between(one: Column | NDArray, start: int, stop: int) -> Any:
-    return one.between(start, stop) if isinstance(one, Column) else one[start:stop]
-
-
-def _check_values(values: NDArray, given: Numbers, what: str) -> None:
-    checks.not_empty(values, what)
-    checks.finite(values, given, what)
 
 
 # --- features alone -----------------------------------------------------------------
@@ -349,17 +251,34 @@ def feature_batches(
             return Raw(arrays, structure, (), ())
 
         feed = BatchFeed(source_of(x), check, f"x (a {type(x).__name__})")
-    else:
+    elif is_lazy(x):
         column = as_column(x)
         checks.not_empty_shape(column.shape, "x")
 
         def read(numbers: NDArray) -> Rows:
-            x = _read_features(model, column, numbers, "")
+            x = read_features(model, column, numbers, "")
             return Rows(Form(tree.LEAF), (x,))
 
         size = math.prod(column.shape[1:]) * 4
         feed = LazyFeed(read, Order(column.shape[0], batch_size), size)
+    else:
+        feed = _several_features(model, LazyParts.of(x, None, None, ""), batch_size)
     known = feed.batches
     if steps is None or known is None:
         return feed, steps or known
     return feed, min(steps, known)
+
+
+def _several_features(model: Model, data: LazyParts, batch_size: int) -> LazyFeed:
+    """Return a feed of several inputs."""
+
+    def read(numbers: NDArray) -> Rows:
+        with checks.numbered(numbers):
+            arrays, structure = read_inputs(model, data.arranged(numbers)[0])
+        return Rows(Form(structure), arrays)
+
+    head = read(np.arange(1))
+    row_bytes = sum(one.nbytes for one in head.x)
+    feed = LazyFeed(read, Order(data.count, batch_size), row_bytes)
+    feed.structure = head.form.x
+    return feed

@@ -159,6 +159,15 @@ class Model(Saving, Trainer):
             The samples, ``[rows, *features]``: an array of any numeric type, nested
             lists, a DataFrame or a sparse matrix.  Computed in float32.  For several
             inputs a list in their order, or a dict by their names.
+
+            Memory-mapped files (``numpy.memmap``), h5py data sets and large sparse
+            matrices are read batch by batch, so they may be larger than the memory;
+            their rows are checked when they are read.
+
+            Or batches ``(x, y)`` or ``(x, y, sample_weight)``, made in threads: a
+            :class:`~nervure.utils.PyDataset`, anything that can be iterated (a torch
+            DataLoader), or a generator.  A generator gives each batch once, so it needs
+            ``steps_per_epoch`` to train for several epochs.
         y
             The targets, with as many rows; for several outputs a list or a dict.
         batch_size
@@ -175,11 +184,13 @@ class Model(Saving, Trainer):
             The share of the rows, the last ones before shuffling, on which the model is
             not trained but evaluated after each epoch.
         validation_data
-            ``(x, y)`` or ``(x, y, sample_weight)`` for that; takes precedence.
+            ``(x, y)`` or ``(x, y, sample_weight)`` for that, or batches; takes
+            precedence.
         shuffle
             Whether each pass has another order.  The same seed
             (``nervure.utils.set_random_seed``) gives the same orders.  ``"batch"``
-            keeps the rows of a batch together: only batches change places.
+            keeps the rows of a batch together: only batches change places, which files
+            read faster.
         class_weight
             A dict from label to the weight of its rows; 1 for those left out.  For
             several outputs a dict of such dicts by the outputs' names.

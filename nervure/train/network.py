@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,10 +19,12 @@ from nervure.errors import (
 )
 from nervure.nn.call_graph import CallGraph
 from nervure.nn.graph_config import connected, graph_config
+from nervure.nn.inference import infer_outputs
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Operation
 from nervure.nn.masking import mask_leaves, mask_of, with_mask
-from nervure.nn.symbolic import PartialShape, SymbolicTensor
+from nervure.nn.registry import CustomObjectScope
+from nervure.nn.symbolic import PartialShape, SymbolicTensor, map_shapes
 from nervure.train.arrange import arranged
 from nervure.train.json_form import to_json
 from nervure.train.summary import summary_text
@@ -207,6 +210,25 @@ class Network(Layer):
 
     # --- calling ---------------------------------------------------------------------
 
+    def build(self, input_shape: Any) -> None:
+        """Create the weights of all layers for inputs of a shape, batch first.
+
+        Raises what ``call`` raises when it is tried on inputs of this shape.
+        """
+        if self._graph is None:
+            inputs = map_shapes(
+                lambda shape: SymbolicTensor(shape, self.dtype, ""), input_shape
+            )
+            infer_outputs(functools.partial(self._run, False), (inputs,), {})
+            self.clear_losses()
+
+    def _build_for(self, shapes: Any) -> None:
+        if type(self).build is Network.build:
+            # The call that is about to happen builds the layers inside.
+            self.built_for = shapes
+        else:
+            super()._build_for(shapes)
+
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pass the inputs through the graph; a subclass may define its own ``call``."""
         if self._graph is None:
@@ -276,11 +298,17 @@ class Network(Layer):
         return [one for one in names if one not in ("inputs", "outputs")]
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a model with new weights from what :meth:`get_config` returned."""
-        if "input_layers" not in config:
-            return super().from_config(config)
-        inputs, outputs = connected(config)
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned.
+
+        ``custom_objects`` are further classes and functions by name.
+        """
+        with CustomObjectScope(custom_objects):
+            if "input_layers" not in config:
+                return super().from_config(config)
+            inputs, outputs = connected(config)
         return cls(
             inputs,
             outputs,

@@ -69,12 +69,13 @@ class Objectives:
         count = sum(one is not None for one in losses)
         shown = [f"{name}_" if named and len(names) > 1 else "" for name in names]
         measured = _measured(compiled, names, shown, targets, outputs)
-        of_losses = distinct(names if named else compiled.loss_names(names))
+        called = names if named else compiled.loss_names(names)
+        of_losses = distinct([f"{name}_loss" for name in called])
         self.each = [
             Objective(
                 loss,
                 factor,
-                Mean(name=f"{name}_loss") if loss is not None and count > 1 else None,
+                Mean(name=name) if loss is not None and count > 1 else None,
                 of_output,
             )
             for name, loss, factor, of_output in zip(

@@ -18,7 +18,7 @@ from nervure.train.examples import fitted_rows, read_raw
 from nervure.train.feed import Feed, Piece
 from nervure.train.inputs import announce_types, read_inputs
 from nervure.train.late_checks import Check, LateChecks, collecting
-from nervure.train.lazy_rows import is_lazy
+from nervure.train.lazy_data import has_lazy
 from nervure.train.material import (
     Batching,
     Given,
@@ -123,7 +123,7 @@ def plan_fit(
         options.batch_size, options.shuffle == "batch", options.steps_per_epoch
     )
     later = Batching(options.validation_batch_size, steps=options.validation_steps)
-    loader = Loader(model, class_weight)
+    loader = Loader(model, class_weight, options.verbose)
     held_out = None
     late: list[Check] = []
     if validation_data is not None:
@@ -182,7 +182,9 @@ def plan_evaluation(
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
     batching = Batching(size, steps=limit)
-    ready = Loader(model).material(Given(x, y, sample_weight), batching)
+    ready = Loader(model, verbose=verbose).material(
+        Given(x, y, sample_weight), batching
+    )
     announce_types(model, x, verbose)
     prepared = model.steps_for(ready.form)
     batches = _limited(ready.feed, limit)
@@ -204,7 +206,7 @@ def plan_prediction(
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
-    if is_batches(x) or is_lazy(x):
+    if is_batches(x) or has_lazy(x):
         announce_types(model, x, verbose)
         feed, wanted = feature_batches(model, x, size, limit)
         return PredictionPlan(None, tree.LEAF, feed, size, wanted, verbose, listed)

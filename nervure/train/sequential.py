@@ -16,7 +16,13 @@ from nervure.nn.layer import Layer
 from nervure.nn.layers import Input, InputLayer
 from nervure.nn.masking import with_mask
 from nervure.nn.serialization import deserialize, know_classes, serialize
-from nervure.nn.symbolic import PartialShape, SymbolicTensor, as_partial_shape
+from nervure.nn.symbolic import (
+    Call,
+    PartialShape,
+    SymbolicTensor,
+    TensorType,
+    as_partial_shape,
+)
 from nervure.train.model import Model
 
 
@@ -265,6 +271,30 @@ class Sequential(Model):
             )
         return self._tensors[place]
 
+    # --- copies ----------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs, the tensors without the chain of calls."""
+        types = [tree.map_leaves(TensorType.of, one) for one in self._tensors]
+        return {**super().__getstate__(), "_tensors": types}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        types, self._tensors = self._tensors, []
+        for place, one in enumerate(types):
+            if not place:
+                first: TensorType = one  # type: ignore[assignment]
+                made = Input(
+                    batch_shape=first.shape, dtype=first.dtype, name=first.name
+                )
+                made.mask = first.tensor().mask
+                self._tensors.append(made)
+                continue
+            made = tree.map_leaves(lambda type_: type_.tensor(), one)
+            layer = self._stack[place - 1]
+            layer.remember_call(Call(layer, ((self._tensors[-1],), {}), made))
+            self._tensors.append(made)
+
     # --- plain data ------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
@@ -289,11 +319,16 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a model with new weights from what :meth:`get_config` returned."""
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make a model with new weights from what :meth:`get_config` returned.
+
+        ``custom_objects`` are further classes and functions by name.
+        """
         if cls.__init__ is not Sequential.__init__:
-            return super().from_config(config)
-        layers = [deserialize(one) for one in config["layers"]]
+            return super().from_config(config, custom_objects)
+        layers = [deserialize(one, custom_objects) for one in config["layers"]]
         return cls(
             layers,
             name=config["name"],

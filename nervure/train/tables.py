@@ -10,6 +10,7 @@ import numpy as np
 from nervure.errors import DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn.layers.embedding import Embedding
+from nervure.train.checks import row_number
 from nervure.train.data import position
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check_rows_of_tables(
             continue
         first = tuple(int(one) for one in np.argwhere(bad)[0])
         value = float(values[first])
-        row = first[0] if numbers is None else int(numbers[first[0]])
+        row = row_number(first[0], numbers)
         least = "" if value < 0 else f", or make the layer with {int(value) + 1} rows"
         raise DataError(
             explain(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from nervure import ops, step, tree
 from nervure.array import Array
 from nervure.errors import ArgumentError, NotCompiledError, explain
+from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
 from nervure.nn.symbolic import PartialShape
@@ -69,6 +70,7 @@ class Trainer(Network):
         self._compiled = compiled
         self._steps = []
         self._objectives = None
+        self._forward = None
         self.stop_training = False
 
     @property
@@ -80,6 +82,14 @@ class Trainer(Network):
     def optimizer(self) -> Optimizer | None:
         """The optimizer, or None before ``compile``."""
         return None if self._compiled is None else self._compiled.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        if self._compiled is None:
+            self.take_compiled(Compiled(value))
+            return
+        self._compiled.optimizer = optimizers.get(value)
+        self._steps = []
 
     @property
     def loss(self) -> Any:
@@ -388,4 +398,9 @@ class Trainer(Network):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: everything but programs, which it makes itself."""
-        return {**vars(self), **_NO_PROGRAMS, "predictions": {}, "_steps": []}
+        return {
+            **super().__getstate__(),
+            **_NO_PROGRAMS,
+            "predictions": {},
+            "_steps": [],
+        }

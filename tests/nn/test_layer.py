@@ -604,8 +604,12 @@ def test_add_loss_refuses_what_is_no_array():
         Sparse().add_loss(3.0)
 
 
-def test_activity_regularizer_must_be_a_function():
-    with pytest.raises(nv.errors.ArgumentError, match="must be a function"):
+def test_activity_regularizers_have_names_and_configurations():
+    layer = nv.layers.Dense(1, activity_regularizer="l2")
+    assert layer.activity_regularizer.l2 == pytest.approx(0.01)
+    again = nv.layers.deserialize(nv.layers.serialize(layer))
+    assert again.activity_regularizer.l2 == pytest.approx(0.01)
+    with pytest.raises(UnknownNameError, match="unknown regularizer: 3"):
         nv.layers.Dense(1, activity_regularizer=3)
 
 

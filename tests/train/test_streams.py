@@ -16,6 +16,8 @@ import torch
 import nervure as nv
 from nervure.callbacks import BackupAndRestore, Callback
 from nervure.errors import ArgumentError, DataError, ShapeError
+from nervure.layers import Concatenate, Dense, Input
+from nervure.models import Model, Sequential
 from nervure.train import lazy_rows, streams
 from nervure.utils import PyDataset
 from tests.train.builders import classifier, line, regressor, same, state_of
@@ -185,6 +187,86 @@ def test_data_frames_of_polars():
     equal(fitted(pd.DataFrame(X), pd.Series(Y)), fitted(X, Y))
 
 
+# --- several inputs and outputs -----------------------------------------------------
+
+
+def two_inputs():
+    first, second = Input((4,), name="first"), Input((2,), name="second")
+    hidden = Dense(5, "relu")(Concatenate()([first, second]))
+    outputs = {"one": Dense(1)(hidden), "two": Dense(3, "softmax")(hidden)}
+    model = Model({"first": first, "second": second}, outputs)
+    losses = {"one": "mse", "two": "sparse_categorical_crossentropy"}
+    model.compile("adam", losses)
+    return model
+
+
+def fitted_two(x, y=None, weights=None, **options):
+    nv.utils.set_random_seed(1)
+    model = two_inputs()
+    history = model.fit(x, y, SIZE, 2, verbose=0, sample_weight=weights, **options)
+    return history.history, state_of(model)
+
+
+def parts():
+    x = {"first": X, "second": X[:, :2] * 2}
+    return x, {"one": X[:, :1], "two": Y}
+
+
+@pytest.mark.parametrize("options", [{}, {"validation_split": 0.2}, {"shuffle": False}])
+def test_several_files(tmp_path, options):
+    x, y = parts()
+    expected = fitted_two(x, y, **options)
+    files = {name: mapped(tmp_path, one, name) for name, one in x.items()}
+    targets = {name: mapped(tmp_path, one, name) for name, one in y.items()}
+    equal(fitted_two(files, y, **options), expected)
+    equal(fitted_two(files, targets, **options), expected)
+    equal(fitted_two(x | {"first": files["first"]}, targets, **options), expected)
+
+
+def test_predicting_from_several_files(tmp_path):
+    x, _ = parts()
+    files = {name: in_h5py(tmp_path, one, name) for name, one in x.items()}
+    model = two_inputs()
+    found, expected = (model.predict(one, SIZE, verbose=0) for one in (files, x))
+    for name in ("one", "two"):
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_batches_of_several_arrays():
+    x, y = parts()
+
+    def made():
+        for start in range(0, ROWS, SIZE):
+            yield tuple(
+                {name: one[start : start + SIZE] for name, one in part.items()}
+                for part in (x, y)
+            )
+
+    expected = fitted_two(x, y, shuffle=False)
+    equal(fitted_two(list_of(made())), expected)
+
+
+def test_a_bad_row_of_several_files(tmp_path):
+    x, y = parts()
+    second = x["second"].copy()
+    second[41, 1] = np.inf
+    files = {
+        "first": mapped(tmp_path, X),
+        "second": mapped(tmp_path, second, "second"),
+    }
+    with pytest.raises(DataError, match="'second'.*row 41, column 1"):
+        fitted_two(files, y)
+    with pytest.raises(DataError, match="rows"):
+        fitted_two(files | {"second": mapped(tmp_path, second[:9], "short")}, y)
+
+
+def test_another_type_in_batches_is_said_once(capsys, monkeypatch):
+    monkeypatch.setattr("nervure.train.data._said", set())
+    for _ in range(2):
+        classifier().fit(list_of(batches(X.astype("float64"))), epochs=2, verbose=2)
+    assert capsys.readouterr().out.count("is float64 and is computed in float32") == 1
+
+
 # --- what is wrong in a file --------------------------------------------------------
 
 
@@ -327,6 +409,21 @@ def test_threads_make_batches_at_the_same_time():
     fitted(made)
     # The first batch is looked at here; the others are made elsewhere.
     assert len(made.threads - {threading.get_ident()}) > 1
+
+
+def test_sequences_hold_rows():
+    import array
+    from collections import deque
+
+    x = np.arange(12.0).reshape(12, 1)
+    results = []
+    for kind in (x, range(12), deque(range(12)), array.array("d", range(12))):
+        nv.utils.set_random_seed(1)
+        model = Sequential([Dense(1, input_shape=(1,))])
+        model.compile("sgd", "mse")
+        history = model.fit(kind, x / 12, verbose=0).history
+        results.append((history, model.evaluate(kind, x, verbose=0)))
+    assert all(one == results[0] for one in results)
 
 
 def test_a_generator_gives_no_more_than_is_asked_for():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nervure import dtypes
 from nervure.exec.cpu.conv_geometry import Correlation
@@ -36,6 +36,9 @@ from nervure.exec.cpu.runs import (
     times,
     unravel,
 )
+
+# Bytes of weights that stay in a core's second-level cache beside the image.
+WEIGHTS: Final = 2**19
 
 
 class Results(NamedTuple):
@@ -122,6 +125,8 @@ class DirectWriter:
         items = _Items.of(self.problem, self.tiling)
         if items.variants > 1 or not height or height % self.tiling.item_images:
             return 0
+        if self._filter_parts(items) > 1:
+            return 0
         each = items.planes * items.rows * items.tiles
         return height // self.tiling.item_images * each
 
@@ -132,11 +137,13 @@ class DirectWriter:
         """
         b, problem, tiling = self.b, self.problem, self.tiling
         items = _Items.of(problem, tiling)
+        parts = self._filter_parts(items)
         begin = most(b, minus(b, times(b, b.begin, per_unit), first_unit), 0)
         end = minus(b, times(b, b.end, per_unit), first_unit)
-        end = least(b, end, items.count)
+        end = least(b, end, parts * items.count)
         with b.loop(begin, end) as unit:
-            rest, tile_item = divided(b, unit.index, items.tiles)
+            part, number = divided(b, unit.index, items.count)
+            rest, tile_item = divided(b, number, items.tiles)
             rest, row_item = divided(b, rest, items.rows)
             rest, plane = divided(b, rest, items.planes)
             variant, image_item = divided(b, rest, items.images)
@@ -155,8 +162,26 @@ class DirectWriter:
                 source = source_in_strip(
                     b, problem, tiling.extent, self._image, memory, place, images
                 )
-            self.item(source, place, images, first_tile).write(variant)
-        return -(-items.count // per_unit)
+            item = self.item(source, place, images, first_tile)
+            if parts > 1:
+                item.part = part, parts
+            item.write(variant)
+        return -(-parts * items.count // per_unit)
+
+    def _filter_parts(self, items: _Items) -> int:
+        """Return into how many parts the filters are divided among units.
+
+        Each item goes through all weights.  If those do not fit the cache, it is better
+        to go through all items with a part of them.
+        """
+        tiling, size = self.tiling, self.wide.itemsize
+        if len(tiling.blocks) > 1 or self.problem.groups > 1:
+            return 1
+        parts = -(-tiling.group_panels * size // WEIGHTS)
+        image = self.problem.image_bytes
+        if parts <= 1 or image * parts > tiling.group_panels * size * items.count:
+            return 1
+        return min(parts, tiling.blocks[0].number)
 
     def item(
         self, source: Source, place: Place, images: Value, first_tile: Value
@@ -194,6 +219,7 @@ class Item:
         self._images = images
         self._first_tile = first_tile
         self._shift: Sequence[Value] = ()
+        self.part: tuple[Value, int] | None = None  # of the filters, if not all
         self.planes = writer.problem.axes[0].inside(writer.b, place.plane)
 
     def write(self, variant: Value) -> None:
@@ -209,11 +235,20 @@ class Item:
                 first = plus(b, times(b, number, problem.filters), block.first)
                 start = plus(b, panels, tiling.panel_offset(block))
                 panel = block.vectors * tiling.lanes * tiling.depth
-                with b.loop(0, block.number) as loop:
+                with b.loop(*self._blocks(block.number)) as loop:
                     index = loop.index if block.number > 1 else i64(0)
                     where = plus(b, start, times(b, index, panel))
                     filter_ = plus(b, first, times(b, index, block.filters))
                     self._write_images(number, block, where, filter_)
+
+    def _blocks(self, count: int) -> tuple[Value, Value]:
+        """Return the first block of this unit's filters, and the last plus 1."""
+        if self.part is None:
+            return i64(0), i64(count)
+        b, (part, parts) = self._b, self.part
+        first, _ = divided(b, times(b, part, count), parts)
+        last, _ = divided(b, times(b, plus(b, part, 1), count), parts)
+        return first, last
 
     def _write_images(
         self, group: Value, block: Block, weights: Value, filter_: Value

@@ -130,6 +130,12 @@ class Correlation:
     copied_dtype: DType | None = None  # of the image, if it was copied for this purpose
 
     @property
+    def image_bytes(self) -> int:
+        """The bytes of all images."""
+        size = self.batch * self.channels * self.groups * self.image_dtype.itemsize
+        return size * math.prod(axis.size for axis in self.axes)
+
+    @property
     def is_copied(self) -> bool:
         """Whether the image was copied, with all the padding it needs."""
         return self.copied_dtype is not None

@@ -18,7 +18,12 @@ from nervure.exec.cpu.bands import band_height, bands_of, is_by_row, unaligned
 from nervure.exec.cpu.gemm_blocking import Blocking, choose_blocking, element_bytes
 from nervure.exec.cpu.gemm_copies import copied_left, wants_copy
 from nervure.exec.cpu.gemm_inner import InnerLoops, suits_inner
-from nervure.exec.cpu.gemm_pairs import can_pair, in_pairs, lies_in_pairs
+from nervure.exec.cpu.gemm_pairs import (
+    can_pair,
+    in_pairs,
+    interleaved_left,
+    lies_in_pairs,
+)
 from nervure.exec.cpu.gemm_panels import PanelLoops
 from nervure.exec.cpu.gemm_parts import Partials, add_parts, cut_sum, parts_wanted
 from nervure.exec.cpu.gemm_problem import (
@@ -202,11 +207,13 @@ def _kernel(
 def _prepared(problem: Problem, target: Target) -> tuple[list[KernelCall], Problem]:
     """Return kernels that bring x into a better form, and the problem that reads it."""
     if can_pair(problem, target):
-        calls = []
-        if not lies_in_pairs(problem):
-            call, problem = copied_left(problem, target, problem.dtype, by_rows=True)
-            calls.append(call)
-        return calls, in_pairs(problem)
+        if lies_in_pairs(problem):
+            return [], in_pairs(problem)
+        if problem.x.rows == 1:
+            call, pairs = interleaved_left(problem, target)
+            return [call], in_pairs(problem, pairs)
+        call, problem = copied_left(problem, target, problem.dtype, by_rows=True)
+        return [call], in_pairs(problem)
     if wants_copy(problem):
         call, problem = copied_left(problem, target, computed_dtype(problem.x.dtype))
         return [call], problem

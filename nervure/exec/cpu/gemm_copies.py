@@ -10,21 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from nervure.dtypes import DType
 from nervure.exec.cpu.expressions import is_floating
-from nervure.exec.cpu.gemm_problem import Matrix, Problem
-from nervure.exec.cpu.gemm_tile import CACHE_LINE, computed_dtype
+from nervure.exec.cpu.gemm_problem import CONFLICT, Matrix, Problem, row_pitch
+from nervure.exec.cpu.gemm_tile import computed_dtype
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch
 from nervure.exec.cpu.llvm import Value, element_of, lanes_of, vector_type
 from nervure.exec.cpu.nest import Nest, Row, Stream
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import contiguous_strides
 from nervure.ir.node import Shape
-
-# Bytes between neighbours of a sum from which on they compete for cache lines.
-CONFLICT: Final = 2048
 
 
 def wants_copy(problem: Problem) -> bool:
@@ -89,12 +86,8 @@ def copied_left(
 def _form(problem: Problem, dtype: DType, by_rows: bool) -> _Form:
     """Return how the copy is to lie: its rows are kept off powers of two."""
     length = problem.k if by_rows else problem.m
-    line = CACHE_LINE // dtype.itemsize
-    pitch = -(-length // line) * line
-    if length == 1:
-        pitch = 1  # then the batch axes must follow each other without gaps
-    if pitch * dtype.itemsize % CONFLICT == 0:
-        pitch += line
+    # a single element: then the batch axes must follow each other without gaps
+    pitch = 1 if length == 1 else row_pitch(length, dtype.itemsize)
     batch = [
         extent if stride else 1
         for extent, stride in zip(problem.batch, problem.x.batch, strict=True)

@@ -22,11 +22,10 @@ from typing import Final, NamedTuple
 
 from nervure.exec.cpu.gemm_blocking import Blocking, Packing, Panel, element_bytes
 from nervure.exec.cpu.gemm_packing import pack
-from nervure.exec.cpu.gemm_problem import Matrix, Problem
+from nervure.exec.cpu.gemm_problem import CACHE_LINE, Matrix, Problem
 from nervure.exec.cpu.gemm_results import Origin, Writer
 from nervure.exec.cpu.gemm_rows import GatheredRows
 from nervure.exec.cpu.gemm_tile import (
-    CACHE_LINE,
     Ahead,
     Left,
     Right,

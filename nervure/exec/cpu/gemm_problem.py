@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nervure.dtypes import DType
 from nervure.exec.cpu.kernel import Slot
@@ -23,6 +23,10 @@ from nervure.prims.contract import dot_axes, free_axes
 from nervure.prims.movement import transpose
 
 Materialise = Callable[[Node, Target], None]
+
+CACHE_LINE: Final = 64
+# Bytes between neighbours of a sum from which on they compete for cache lines.
+CONFLICT: Final = 2048
 
 # An inner free axis shorter than this is not worth a matrix product of its own.
 SHORT = 16
@@ -186,6 +190,13 @@ def _copy(
     for axis, stride in zip(axes, packed, strict=True):
         strides[axis] = stride
     return Matrix(written, operand.dtype, 0, tuple(strides), 0, 0)
+
+
+def row_pitch(length: int, itemsize: int) -> int:
+    """Return the distance between rows of a copy: whole lines, off powers of two."""
+    line = CACHE_LINE // itemsize
+    pitch = -(-length // line) * line
+    return pitch + line if pitch * itemsize % CONFLICT == 0 else pitch
 
 
 def make_problem(

@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 from nervure.dtypes import DType
 from nervure.exec.cpu.gemm_blocking import Panel
-from nervure.exec.cpu.gemm_problem import Problem
-from nervure.exec.cpu.gemm_tile import CACHE_LINE, Visits, load_tile_row, narrowed
+from nervure.exec.cpu.gemm_problem import CACHE_LINE, Problem
+from nervure.exec.cpu.gemm_tile import Visits, load_tile_row, narrowed
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import (
     Value,

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from nervure import dtypes
 from nervure.exec.cpu.gemm_blocking import Blocking
-from nervure.exec.cpu.gemm_problem import Problem
-from nervure.exec.cpu.gemm_tile import CACHE_LINE, Visits
+from nervure.exec.cpu.gemm_problem import CACHE_LINE, Problem
+from nervure.exec.cpu.gemm_tile import Visits
 from nervure.exec.cpu.indexed import Places
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value, constant

@@ -9,12 +9,13 @@ all distances between rows are constants, so they become part of the instruction
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.exec.cpu.expressions import NARROW, is_floating, register_type
 from nervure.exec.cpu.gemm_blocking import IN_FLIGHT, Panel
+from nervure.exec.cpu.gemm_problem import CACHE_LINE
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import (
     Value,
@@ -26,8 +27,6 @@ from nervure.exec.cpu.llvm import (
 )
 from nervure.exec.cpu.maps import loaded
 from nervure.exec.cpu.runs import divided, i64, known, least, minus, times
-
-CACHE_LINE: Final = 64
 
 
 def element_type(dtype: DType) -> str:

@@ -16,6 +16,7 @@ The formats: https://github.com/keras-team/keras, ``src/saving/saving_lib.py`` a
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,10 @@ def load_model(path: Path, custom_objects: dict[str, Any]) -> Model:
     """Return the model of a ``.keras`` or ``.h5`` file, not compiled."""
     from nervure.train.model import Model
 
+    config: dict[str, Any] | None = None
+    source: Path | io.BytesIO = path
     if path.suffix.lower() == ".keras":
         config, source = archive.read(path)
-    else:
-        config, source = None, path
     with opened(path, source) as file:
         if config is None:
             config = weights.legacy_config(path, file)

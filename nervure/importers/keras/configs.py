@@ -72,7 +72,7 @@ def translated(
         return _sequential(path, config, arguments, custom, level)
     if name in _MODELS and name not in custom:
         return _functional(path, arguments, custom, level)
-    if ".ops." in str(config.get("module")):
+    if _is_operation(config, name, arguments):
         return _operation(path, name, arguments)
     return {
         "class_name": name,
@@ -139,6 +139,19 @@ def _of_model(path: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_operation(config: dict[str, Any], name: str, arguments: dict[str, Any]) -> bool:
+    """Tell whether a class is a function of arrays, not the layer of the same name.
+
+    Files of the older format do not say where a class is from; but all layers have the
+    argument ``trainable``.
+    """
+    module = config.get("module")
+    if module is not None:
+        return ".ops." in str(module)
+    is_layer = "trainable" in arguments or name == "InputLayer"
+    return not is_layer and snake_case(name) in OPERATIONS
+
+
 def _operation(path: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a function of arrays that stands in a graph like a layer."""
     function = snake_case(name)
@@ -194,6 +207,8 @@ def _value(path: Path, value: Any, custom: Mapping[str, Any], level: int) -> Any
     if "class_name" not in value:
         return {k: _value(path, one, custom, level + 1) for k, one in value.items()}
     name, arguments = value["class_name"], value.get("config")
+    if not isinstance(name, str):
+        raise damaged(path, f"it has the class name {name!r}")
     if name == "function":
         return _function(arguments, custom)
     if name == "__tuple__":

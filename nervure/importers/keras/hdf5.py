@@ -22,6 +22,7 @@ from nervure.train.saving.container import damaged
 # What the numbers of a data set may be: no strings, objects or records.
 _KINDS: Final = "biuf"
 _MOST_MEMBERS: Final = 1_000_000
+_MOST_LEVELS: Final = 40
 
 
 class Numbers:
@@ -68,7 +69,7 @@ class Numbers:
             for name in self.members(group):
                 full = f"{group}/{name}" if group else name
                 seen += 1
-                if seen > _MOST_MEMBERS or full.count("/") > 100:
+                if seen > _MOST_MEMBERS or full.count("/") > _MOST_LEVELS:
                     raise damaged(self._path, "its groups do not end")
                 if self.is_group(full):
                     waiting.append(full)

@@ -27,7 +27,7 @@ _PARTS: Final = (
 )
 # State of random generators, which are other ones here.
 _NO_WEIGHTS: Final = ("seed_generator", "random_seed_generator", "_random_generator")
-_MOST_LEVELS: Final = 100
+_MOST_LEVELS: Final = 40
 
 
 def set_weights(path: Path, model: Model, file: Numbers) -> None:

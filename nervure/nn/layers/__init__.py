@@ -38,7 +38,7 @@ from nervure.nn.layers.convolution import (
 )
 from nervure.nn.layers.core import Activation, Dense
 from nervure.nn.layers.einsum_dense import EinsumDense
-from nervure.nn.layers.embedding import Embedding
+from nervure.nn.layers.embedding import Embedding, ReversibleEmbedding
 from nervure.nn.layers.input import Input, InputLayer
 from nervure.nn.layers.masking import Masking
 from nervure.nn.layers.merging import (
@@ -100,6 +100,24 @@ from nervure.nn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from nervure.nn.layers.preprocessing import (
+    CategoryEncoding,
+    CenterCrop,
+    Discretization,
+    Hashing,
+    IntegerLookup,
+    Normalization,
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Rescaling,
+    Resizing,
+    StringLookup,
+    TextVectorization,
+)
 from nervure.nn.layers.recurrent import (
     GRU,
     LSTM,
@@ -139,6 +157,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "Operation",
+    "ReversibleEmbedding",
     "Wrapper",
     # convolution
     "Conv1D",
@@ -260,6 +279,23 @@ __all__ = [
     "Attention",
     "GroupQueryAttention",
     "MultiHeadAttention",
+    # preprocessing
+    "CenterCrop",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "Resizing",
+    "CategoryEncoding",
+    "Discretization",
+    "Hashing",
+    "IntegerLookup",
+    "Normalization",
+    "Rescaling",
+    "StringLookup",
+    "TextVectorization",
     # masking
     "Masking",
 ]

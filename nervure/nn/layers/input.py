@@ -71,6 +71,10 @@ class InputLayer(Layer):
         """Return the input."""
         return inputs
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs, the call that brings the input in with it."""
+        return dict(vars(self))
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make a layer like this, as plain data."""
         return {

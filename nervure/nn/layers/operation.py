@@ -35,7 +35,7 @@ class Operation(Layer):
         if function not in OPERATIONS:
             raise unknown_name("function", function, list(OPERATIONS))
         if not options.get("name"):
-            options["name"] = automatic_name(function.rpartition(".")[2])
+            options["name"] = automatic_name(_short_name(function))
         super().__init__(**options)
         self.function = function
         # A mask says nothing about the result of any function.
@@ -44,8 +44,8 @@ class Operation(Layer):
 
     @property
     def type_name(self) -> str:
-        """What the table of a model's layers calls it: ``GetItem`` is ``Getitem``."""
-        return "".join(map(str.capitalize, self.function.split(".")[-1].split("_")))
+        """What the table of a model's layers calls it: ``GetItem``."""
+        return "".join(map(str.capitalize, _short_name(self.function).split("_")))
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function."""
@@ -59,3 +59,9 @@ class Operation(Layer):
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments as they are: 2 stays a number, integers stay such."""
         return args, kwargs
+
+
+def _short_name(function: str) -> str:
+    """Return a name without its module, as Keras' layers are called."""
+    name = function.rpartition(".")[2]
+    return "get_item" if name == "getitem" else name

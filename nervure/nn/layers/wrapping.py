@@ -10,6 +10,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
+from nervure.nn.serialization import revived
 from nervure.nn.symbolic import PartialShape
 
 
@@ -156,6 +157,11 @@ class Wrapper(Layer):
                 )
             )
         self.layer = layer
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Wrapper:
+        """Make a layer from what :meth:`get_config` returned, and the one inside."""
+        return cls(**{name: revived(value) for name, value in config.items()})
 
     def build(self, input_shape: PartialShape) -> None:
         """Build the layer inside."""

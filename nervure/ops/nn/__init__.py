@@ -46,6 +46,7 @@ from nervure.ops.nn.crossentropy import (
     sparse_categorical_crossentropy_with_logits,
 )
 from nervure.ops.nn.dropout import dropout
+from nervure.ops.nn.imaging import affine_transform, resize
 from nervure.ops.nn.normalization import (
     batch_normalization,
     layer_normalization,
@@ -65,6 +66,7 @@ from nervure.ops.trigonometric import tanh
 __all__ = [
     "adaptive_average_pool",
     "adaptive_max_pool",
+    "affine_transform",
     "average_pool",
     "batch_normalization",
     "binary_crossentropy_with_logits",
@@ -95,6 +97,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu6",
+    "resize",
     "rms_normalization",
     "selu",
     "separable_conv",

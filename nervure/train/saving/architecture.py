@@ -13,7 +13,6 @@ from typing import Any
 from nervure.errors import (
     ArgumentError,
     FileFormatError,
-    NervureError,
     UnknownNameError,
     explain,
 )
@@ -22,6 +21,7 @@ from nervure.nn.layers import Input
 from nervure.nn.serialization import deserialize, serialize
 from nervure.nn.symbolic import as_partial_shape
 from nervure.train.model import Model
+from nervure.train.saving.container import UNUSABLE
 
 CustomObjects = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def made(path: Path, described: Any, custom: CustomObjects) -> Layer:
             layer(Input(batch_shape=shape, dtype=given["dtype"]))
     except (FileFormatError, UnknownNameError):
         raise
-    except (NervureError, TypeError, ValueError, LookupError, AttributeError) as error:
+    except UNUSABLE as error:
         raise FileFormatError(
             explain(
                 f"{str(path)!r} describes a model that cannot be made: {error}",

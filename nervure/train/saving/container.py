@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nervure._version import __version__
-from nervure.errors import FileFormatError, explain
+from nervure.errors import FileFormatError, NervureError, explain
 from nervure.train.saving.atomic import write_atomically
 
 MANIFEST: Final = "manifest.json"
@@ -28,6 +28,11 @@ MANIFEST: Final = "manifest.json"
 VERSION: Final = 1
 # A manifest lists a handful of entries.
 _MOST_MANIFEST_BYTES: Final = 1 << 16
+# What constructors raise for arguments that make no sense; a file may hold any.
+UNUSABLE: Final = (
+    *(NervureError, TypeError, ValueError, LookupError, AttributeError),
+    *(ArithmeticError, RecursionError, NotImplementedError, MemoryError),
+)
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 
 

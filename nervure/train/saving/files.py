@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nervure.errors import ArgumentError, NotBuiltError, explain
+from nervure.errors import (
+    ArgumentError,
+    FileFormatError,
+    NotBuiltError,
+    UnknownNameError,
+    explain,
+)
 from nervure.ir.attrs import NDArray
 from nervure.nn.first_values import values_from_a_file
 from nervure.train.model import Model
@@ -16,6 +22,7 @@ from nervure.train.saving import state, tensors
 from nervure.train.saving.architecture import describe, made
 from nervure.train.saving.compiling import compile_again, compiling
 from nervure.train.saving.container import (
+    UNUSABLE,
     damaged,
     parse_json,
     read_container,
@@ -146,7 +153,9 @@ def _compile(
 ) -> None:
     try:
         compile_again(model, given, custom)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (FileFormatError, UnknownNameError):
+        raise
+    except UNUSABLE as error:
         raise damaged(
             path, f"what it says of compile cannot be used: {error}"
         ) from None

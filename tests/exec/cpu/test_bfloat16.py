@@ -261,3 +261,30 @@ def _in_float64(
 ) -> list[NDArray]:
     inputs = leaves(arrays)
     return CpuProgram(Graph(outputs(inputs), inputs), target())(arrays)
+
+
+@pytest.mark.parametrize(
+    "batch, rows, steps, columns",
+    [((), 100, 64, 40), ((), 9, 2, 5), ((3,), 40, 18, 33), ((), 8, 30_002, 4)],
+)
+def test_pairs_along_the_rows_of_the_left_operand(
+    batch: tuple[int, ...], rows: int, steps: int, columns: int
+) -> None:
+    # the gradient of a weight: x is read across its rows
+    x, y = values((*batch, steps, rows)), values((*batch, steps, columns), 1)
+    inputs = leaves([x, y])
+    axes = tuple(range(len(batch)))
+    rank = len(batch)
+    node = dot(*inputs, (axes, axes), ((rank,), (rank,)))
+    graph = Graph([node], inputs)
+    (result,) = run(graph, [x, y])
+    exact = np.swapaxes(wide(x), -1, -2) @ wide(y)
+    bound = UNIT / 2 * np.abs(exact) + steps * FLOAT_UNIT * (
+        np.abs(np.swapaxes(wide(x), -1, -2)) @ np.abs(wide(y))
+    )
+    assert np.all(np.abs(wide(result) - exact) <= bound)
+    if target().bfloat16:
+        assert any(
+            call.kernel.name.startswith("dot_pairs")
+            for call in Plan(graph, target()).calls
+        )

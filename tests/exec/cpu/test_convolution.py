@@ -252,3 +252,20 @@ def test_strides_as_long_as_the_window(
     ]
     assert_like_reference(outputs[:1], inputs, arrays, threads=(1, 2, 3))
     assert_like_reference(outputs[1:], inputs, arrays, threads=(1, 2, 3))
+
+
+def test_many_filters_are_divided_among_units() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(3, 5, 5, 256)).astype(np.float32)
+    kernel = random.normal(size=(3, 3, 256, 192)).astype(np.float32)
+    inputs = leaves([x, kernel])
+    padding = ((1, 1), (1, 1))
+    node = conv(*inputs, (1, 1), padding, (1, 1), 1)
+    back = conv_input_grad(node, inputs[1], (5, 5), (1, 1), padding, (1, 1), 1)
+    assert_like_reference(
+        [node, back], inputs, [x, kernel], tolerance=2e-3, threads=(1, 2, 3, 4)
+    )
+    plan = Plan(Graph([node], inputs), target())
+    product = plan.calls[-1]
+    assert product.kernel.name.startswith("conv_")
+    assert product.bands is None

@@ -99,9 +99,27 @@ def graph(keras):
     return keras.Model([first, second], layers.Dense(2)(both), name="graph")
 
 
+def attention(keras):
+    layers = keras.layers
+    first = keras.Input((5, 4), name="first")
+    second = keras.Input((6, 4), name="second")
+    mixed = layers.MultiHeadAttention(2, 3)(first, second)
+    mixed = layers.LayerNormalization()(mixed + first * 2.0)
+    return keras.Model([first, second], layers.Dense(2)(mixed), name="attention")
+
+
 MODELS = {
     one.__name__: one
-    for one in (dense, convolution, nested, normalized, recurrent, embedded, graph)
+    for one in (
+        dense,
+        convolution,
+        nested,
+        normalized,
+        recurrent,
+        embedded,
+        graph,
+        attention,
+    )
 }
 
 

@@ -201,6 +201,16 @@ def test_shapes_with_unknown_sizes(layer, shape, expected):
     assert layer(Input(batch_shape=shape)).shape == expected
 
 
+def test_windows_wider_than_the_sizes_that_are_tried():
+    """As the first layer of networks for sound, whose length is not known."""
+    layer = Conv1D(8, 80, strides=16)
+    assert layer(Input((None, 1))).shape == (None, None, 8)
+    with pytest.raises(ShapeError, match=r"reaches over \[70\] does not fit into the"):
+        Conv1D(8, 70)(Input((50, 1)))
+    with pytest.raises(ShapeError, match=r"reaches over \[3, 70\] does not fit"):
+        Conv2D(8, (3, 70))(Input((None, 50, 1)))
+
+
 def test_an_empty_batch():
     assert Conv2D(4, 3)(np.ones((0, 5, 5, 2), "float32")).shape == (0, 3, 3, 4)
 

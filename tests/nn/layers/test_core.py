@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from nervure.layers import (
     Identity,
     Input,
     Lambda,
+    ReversibleEmbedding,
     Wrapper,
 )
 from nervure.models import Sequential
@@ -197,6 +200,25 @@ def test_embedding_learns():
     assert history.history["accuracy"][-1] == 1.0
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_reversible_embedding(tied):
+    layer = ReversibleEmbedding(7, 3, tied, mask_zero=True, logit_soft_cap=0.5)
+    vectors = layer(np.array([[1, 0, 6]]))
+    assert vectors.mask.tolist() == [[True, False, True]]
+    table = layer.get_weights()
+    back = table[0].T if tied else table[1]
+    got = layer(vectors, reverse=True)
+    expected = 0.5 * np.tanh(vectors.numpy() @ back / 0.5)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
+    assert layer(Input((3,)), reverse=True).shape == (None, 7)
+    config = layer.get_config()
+    assert ReversibleEmbedding.from_config(config).get_config() == config
+    half = ReversibleEmbedding(7, 3, reverse_dtype="float16")
+    assert half(half([[1]]), reverse=True).dtype == "float16"
+    with pytest.raises(ArgumentError, match="expected logit_soft_cap to be above 0"):
+        ReversibleEmbedding(7, 3, logit_soft_cap=0.0)
+
+
 # --- Identity, Lambda, Wrapper -------------------------------------------------------
 
 
@@ -277,6 +299,42 @@ def test_wrapper():
     np.testing.assert_allclose(layer(x), 2 * inner(x).numpy(), rtol=1e-6)
     assert [one.path for one in layer.weights] == [one.path for one in inner.weights]
     assert layer(Input((3,))).shape == (None, 4)
-    assert layer.get_config()["layer"]["class_name"] == "Dense"
+    config = layer.get_config()
+    assert config["layer"]["class_name"] == "Dense"
+    again = Doubled.from_config(config)
+    assert isinstance(again.layer, Dense)
+    assert again.get_config() == config
     with pytest.raises(ArgumentError, match="Doubled expects a layer, got 'dense'"):
         Doubled("dense")
+
+
+CONVOLUTION = {"filters": 2, "kernel_size": 3}
+MADE = {
+    "Embedding": {"input_dim": 5, "output_dim": 2},
+    "ReversibleEmbedding": {"input_dim": 5, "output_dim": 2},
+    "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 4, "bias_axes": "c"},
+    "Conv2D": {**CONVOLUTION, "kernel_regularizer": "l2"},
+    "Conv1DTranspose": {**CONVOLUTION, "strides": 2, "output_padding": 1},
+    "SeparableConv2D": {**CONVOLUTION, "padding": "same"},
+    "DepthwiseConv1D": {"kernel_size": 2, "activation": "relu"},
+    "AdaptiveMaxPooling2D": {"output_size": (2, 3)},
+    "AveragePooling3D": {"pool_size": 2},
+    "UpSampling2D": {"size": (2, 1), "interpolation": "bilinear"},
+    "Cropping2D": {"cropping": ((1, 0), (2, 2))},
+    "ZeroPadding1D": {"padding": (0, 2)},
+    "Permute": {"dims": (2, 1)},
+    "RepeatVector": {"n": 3},
+    "Concatenate": {"axis": 1},
+    "Dot": {"axes": (1, 2), "normalize": True},
+    "Add": {},
+    "Identity": {},
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_layers_become_plain_data_and_back(name):
+    layer = getattr(nv.layers, name)(**MADE[name], name="one", trainable=False)
+    config = nv.layers.serialize(layer)
+    again = nv.layers.deserialize(json.loads(json.dumps(config)))
+    assert type(again) is type(layer)
+    assert nv.layers.serialize(again) == config

@@ -204,7 +204,9 @@ print([w.tobytes().hex() for w in model.get_weights()], history.history)
 """
 
 
-@pytest.mark.parametrize("executor", ["reference", "cpu"])
+@pytest.mark.parametrize(
+    "executor", ["cpu", pytest.param("reference", marks=pytest.mark.slow)]
+)
 def test_killed_with_signal_9_and_started_again(tmp_path, executor):
     def run(folder, at):
         return subprocess.run(

@@ -148,7 +148,7 @@ class ProjectedAttention(Layer):
 
     # --- computing -------------------------------------------------------------------
 
-    def call(
+    def call(  # type: ignore[override]  # more inputs than one
         self,
         query: Array,
         value: Array,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from nervure.nn import constraints, initializers, regularizers
@@ -46,7 +45,7 @@ class AffineLayer(Layer):
         )
         self.beta_constraint, self.gamma_constraint = map(constraints.get, constraint)
 
-    def _add_affine(self, shape: Sequence[int | None]) -> None:
+    def _add_affine(self, shape: Any) -> None:
         """Create the weights."""
         if self.scale:
             self.gamma = self.add_weight(

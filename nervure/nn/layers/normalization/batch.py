@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn import initializers
 from nervure.nn.arguments import non_negative_number, within_unit
 from nervure.nn.input_spec import InputSpec
@@ -15,6 +16,7 @@ from nervure.nn.layers.axes import places
 from nervure.nn.layers.normalization.affine import AffineLayer
 from nervure.nn.variable import Constraint, Regularizer, Variable
 from nervure.ops import nn
+from nervure.prims.annotate import stop_gradient
 
 
 class BatchNormalization(AffineLayer):
@@ -47,6 +49,14 @@ class BatchNormalization(AffineLayer):
         Names, or functions of the weight whose results are added to the loss.
     beta_constraint, gamma_constraint
         Names, or functions that map each updated weight to an allowed one.
+    renorm
+        Whether training corrects the batch's moments towards moving ones, as batch
+        renormalization does (Ioffe, 2017); good for small batches.
+    renorm_clipping
+        Limits of the correction: a dict with some of "rmax", "rmin" (of the factor) and
+        "dmax" (of the shift).
+    renorm_momentum
+        The momentum of the moments that correct.
     synchronized
         Kept for Keras's signature: the moments are always those of the whole batch.
 
@@ -65,6 +75,9 @@ class BatchNormalization(AffineLayer):
 
     moving_mean: Variable
     moving_variance: Variable
+    moving_stddev: Variable
+    renorm_mean: Variable
+    renorm_stddev: Variable
 
     def __init__(
         self,
@@ -81,6 +94,9 @@ class BatchNormalization(AffineLayer):
         gamma_regularizer: Regularizer | str | None = None,
         beta_constraint: Constraint | str | None = None,
         gamma_constraint: Constraint | str | None = None,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
         synchronized: bool = False,
         **options: Unpack[LayerOptions],
     ) -> None:
@@ -100,12 +116,15 @@ class BatchNormalization(AffineLayer):
         )
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm = bool(renorm)
+        self.renorm_clipping = _checked_clipping(renorm_clipping)
+        self.renorm_momentum = within_unit("renorm_momentum", renorm_momentum)
         self.synchronized = bool(synchronized)
 
     def build(self, input_shape: Any) -> None:
-        """Create the four weights ``[features]``."""
+        """Create the weights ``[features]``: four, and three more for ``renorm``."""
         (place,) = places(self, self.axis, input_shape)
-        features = (input_shape[place],)
+        features: Any = (input_shape[place],)
         self._add_affine(features)
         self.moving_mean = self.add_weight(
             features, self.moving_mean_initializer, trainable=False, name="moving_mean"
@@ -116,9 +135,25 @@ class BatchNormalization(AffineLayer):
             trainable=False,
             name="moving_variance",
         )
+        if self.renorm:
+            self._add_renorm_weights(features)
         self.input_spec = InputSpec(
             ndim=len(input_shape), axes={self.axis: input_shape[place]}
         )
+
+    def _add_renorm_weights(self, features: Any) -> None:
+        """Create the moments that correct, with the deviation instead of its square."""
+
+        def first_deviation(shape: Any, dtype: Any = None) -> Array:
+            return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+
+        for name, first in (
+            ("moving_stddev", first_deviation),
+            ("renorm_mean", self.moving_mean_initializer),
+            ("renorm_stddev", first_deviation),
+        ):
+            weight = self.add_weight(features, first, trainable=False, name=name)
+            setattr(self, name, weight)
 
     def call(
         self, inputs: Array, training: bool = False, mask: Array | None = None
@@ -130,15 +165,56 @@ class BatchNormalization(AffineLayer):
             mean, variance = self._moments(wide, mask)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
+        offset: Any = self.beta
+        scale: Any = self.gamma
+        if learning and self.renorm:
+            offset, scale = self._corrected(mean, variance)
         outputs = nn.batch_normalization(
-            wide, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
+            wide, mean, variance, self.axis, offset, scale, self.epsilon
         )
         # Afterwards: outside of a trace this evaluates the moments, which then forget
         # the graph that the outputs need for their derivatives.
         if learning:
             _move(self.moving_mean, mean, self.momentum)
-            _move(self.moving_variance, variance, self.momentum)
+            if self.renorm:
+                self._move_deviations(mean, variance)
+            else:
+                _move(self.moving_variance, variance, self.momentum)
         return outputs.astype(inputs.dtype)
+
+    def _corrected(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """Return offset and scale that correct the batch's moments.
+
+        Derivatives treat the correction as a constant.
+        """
+        known = ops.maximum(
+            self.renorm_stddev.value.astype(mean.dtype), math.sqrt(self.epsilon)
+        )
+        factor = ops.sqrt(variance + self.epsilon) / known
+        shift = (mean - self.renorm_mean.value.astype(mean.dtype)) / known
+        limits = self.renorm_clipping or {}
+        if "rmin" in limits:
+            factor = ops.maximum(factor, limits["rmin"])
+        if "rmax" in limits:
+            factor = ops.minimum(factor, limits["rmax"])
+        if "dmax" in limits:
+            shift = ops.clip(shift, -limits["dmax"], limits["dmax"])
+        factor, shift = (
+            Array.of_node(stop_gradient(one.node)) for one in (factor, shift)
+        )
+        if self.gamma is not None:
+            gamma = self.gamma.value.astype(mean.dtype)
+            factor, shift = factor * gamma, shift * gamma
+        return shift if self.beta is None else shift + self.beta, factor
+
+    def _move_deviations(self, mean: Array, variance: Array) -> None:
+        """Move the moments that correct, and the variance for inference."""
+        deviation = ops.sqrt(variance + self.epsilon)
+        _move(self.renorm_mean, mean, self.renorm_momentum)
+        _move(self.renorm_stddev, deviation, self.renorm_momentum)
+        _move(self.moving_stddev, deviation, self.momentum)
+        known = self.moving_stddev.value
+        self.moving_variance.assign(nn.relu(known * known - self.epsilon))
 
     def _moments(self, inputs: Array, mask: Array | None) -> tuple[Array, Array]:
         """Return mean and variance ``[features]`` of the batch."""
@@ -169,3 +245,23 @@ def _move(moving: Variable, value: Array, momentum: float) -> None:
     """Move a variable a part of the way to a value."""
     old = moving.value.astype(value.dtype)
     moving.assign(old * momentum + value * (1.0 - momentum))
+
+
+def _checked_clipping(given: Any) -> dict[str, float] | None:
+    """Return the limits of a correction; raises for others than the three."""
+    if given is None:
+        return None
+    limits = dict(given)
+    if not set(limits) <= {"rmax", "rmin", "dmax"}:
+        raise ArgumentError(
+            "expected renorm_clipping with some of 'rmax', 'rmin' and 'dmax', got "
+            f"{sorted(limits)}"
+        )
+    if (
+        limits.get("rmin", 0) > limits.get("rmax", math.inf)
+        or limits.get("dmax", 0) < 0
+    ):
+        raise ArgumentError(
+            f"expected renorm_clipping with rmin <= rmax and dmax >= 0, got {limits}"
+        )
+    return limits

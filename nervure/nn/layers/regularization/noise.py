@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, Unpack
+from typing import Final, Unpack
 
 from nervure import ops, random
 from nervure.array import Array
@@ -157,7 +157,7 @@ class AlphaDropout(Layer):
             key=self.seed_generator.next(),
         )
         variance = (1.0 - self.rate) * (1.0 + self.rate * _SELU_LIMIT**2)
-        factor: Any = variance**-0.5
+        factor = 1.0 / math.sqrt(variance)
         return ops.where(kept, inputs, _SELU_LIMIT) * factor - (
             factor * _SELU_LIMIT * self.rate
         )
