@@ -508,7 +508,7 @@ def test_config_is_plain_data_and_makes_an_equal_layer():
     assert config["activation"] == "relu"
     assert config["kernel_initializer"] == {
         "class_name": "HeNormal",
-        "config": {"seed": 1},
+        "config": {"seed": 1, "input_axes": None, "output_axes": None},
     }
     other = Dense.from_config(config)
     assert other.get_config() == layer.get_config()

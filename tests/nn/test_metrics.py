@@ -114,6 +114,9 @@ def test_state_lives_in_cells():
         ("Accuracy", (None, 10), (None, 10), metrics.CategoricalAccuracy),
         ("accuracy", (None, 5), (None, 5, 10), metrics.SparseCategoricalAccuracy),
         ("mse", (None, 10), (None, 10), metrics.MeanSquaredError),
+        ("ce", (None, 1), (None, 1), metrics.BinaryCrossentropy),
+        ("crossentropy", (None,), (None, 5), metrics.SparseCategoricalCrossentropy),
+        ("crossentropy", (None, 5), (None, 5), metrics.CategoricalCrossentropy),
     ],
 )
 def test_resolution_as_keras_does(name, target, output, expected):

@@ -298,3 +298,36 @@ def test_schedule_configuration(name):
     assert again.get_config() == schedule.get_config()
     assert schedule(7).item() == again(np.int64(7)).item()
     assert schedule(0).item() >= schedule(9).item()
+
+
+def test_several_optimizers():
+    kernel = Variable(START, name="kernel", dtype="float64")
+    bias = Variable(START[0], name="bias", dtype="float64")
+    chosen = optimizers.OptimizerMap(optimizers.SGD(0.5))
+    chosen["b.*"] = optimizers.SGD(0.25, use_ema=True)
+    optimizer = optimizers.MultiOptimizer(chosen, loss_scale_factor=2.0)
+    optimizer.apply([2 * np.ones((3, 2)), 2 * np.ones(2)], [kernel, bias])
+    close(kernel, START - 0.5)
+    close(bias, START[0] - 0.25)
+    assert optimizer.scale_loss(nv.asarray(1.0)).item() == 2.0
+    assert optimizer.iterations.numpy() == 1
+    assert len(optimizer.variables) == 6
+    optimizer.finalize_variable_values()
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert again.get_config() == optimizer.get_config()
+    assert len(chosen) == 1
+    assert list(chosen) == ["b.*"]
+    with pytest.raises(AttributeError, match="no learning rate in common"):
+        optimizer.learning_rate = 0.1
+    with pytest.raises(ArgumentError, match="has an optimizer already"):
+        chosen["b.*"] = optimizers.SGD()
+    with pytest.raises(ArgumentError, match="expected a plain optimizer"):
+        chosen["c"] = optimizer
+    chosen[".*s"] = optimizers.SGD()
+    with pytest.raises(ArgumentError, match="several keys fit"):
+        chosen["bias"]
+    del chosen[".*s"]
+    by_function = optimizers.MultiOptimizer(lambda variable: chosen.default_optimizer)
+    by_function.build([kernel])
+    with pytest.raises(TypeError, match="give it an OptimizerMap"):
+        by_function.get_config()

@@ -89,7 +89,12 @@ class Answers:
             *(str(keras_python()), "-m", "tests.parity.keras_side"),
             *(str(request), str(self._folder)),
         ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        # Each small computation is compiled once and hardly run: compile it fast.
+        flags = "--xla_backend_optimization_level=0"
+        environment = {**os.environ, "XLA_FLAGS": flags}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True
+        )
         if done.returncode:
             raise RuntimeError(f"the process with Keras failed:\n{done.stderr[-4000:]}")
 

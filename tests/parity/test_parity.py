@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.parity.cases import read_cases
-from tests.parity.computing import compute, disagreement
+from tests.parity.comparing import disagreement
+from tests.parity.computing import compute
 from tests.parity.nervure_side import Nervure
 
 CASES = read_cases()

@@ -73,6 +73,8 @@ class NumpyClassifier:
 
 @pytest.mark.parametrize("weighting", ["none", "sample", "class", "both"])
 def test_numbers_are_those_of_a_plain_loop(weighting):
+    # With some first weights all units die, and equal outputs are told apart by chance.
+    nv.utils.set_random_seed(1)
     x, y = three_classes(22)  # the last batch of 8 has 6 rows
     sample = np.linspace(0.1, 2.0, 22)
     of_class = {0: 0.5, 2: 3.0}

@@ -147,6 +147,9 @@ class VarianceScaling(RandomInitializer):
         "truncated_normal" (also written "normal"), "untruncated_normal" or "uniform".
     seed
         See :class:`RandomInitializer`.
+    input_axes, output_axes
+        The axes of the weight whose sizes, multiplied, are the numbers of inputs and of
+        outputs; both or none.  See :func:`fans` for what is assumed without them.
 
     >>> import nervure as nv
     >>> nv.initializers.VarianceScaling(2.0, "fan_avg", "uniform")((5, 3)).shape
@@ -159,6 +162,8 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: Seed = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         if not scale > 0:
             raise ValueError(f"expected a positive scale, got {scale}")
@@ -174,12 +179,15 @@ class VarianceScaling(RandomInitializer):
         self.mode = mode
         self.distribution = distribution
         self.seed = seed
+        self.input_axes = input_axes
+        self.output_axes = output_axes
 
     def __call__(
         self, shape: Sequence[int], dtype: npt.DTypeLike | None = None
     ) -> Array:
         """Return new numbers."""
-        fan = max(1.0, _MODES[self.mode](*fans(shape)))
+        sizes_of = fans(shape, self.input_axes, self.output_axes)
+        fan = max(1.0, _MODES[self.mode](*sizes_of))
         deviation = math.sqrt(self.scale / fan)
         sizes, type_, key = tuple(shape), as_type(dtype), self.key()
         if self.distribution == "uniform":
@@ -196,8 +204,13 @@ class _NamedScaling(VarianceScaling):
 
     _settled: tuple[float, str, str]
 
-    def __init__(self, seed: Seed = None) -> None:
-        super().__init__(*self._settled, seed=seed)
+    def __init__(
+        self,
+        seed: Seed = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self._settled, seed, input_axes, output_axes)
 
 
 class GlorotUniform(_NamedScaling):
@@ -312,15 +325,25 @@ class Orthogonal(RandomInitializer):
         return ops.asarray(values)
 
 
-def fans(shape: Sequence[int]) -> tuple[float, float]:
+def fans(
+    shape: Sequence[int],
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+) -> tuple[float, float]:
     """Return how many inputs and outputs each unit of a weight is connected to.
 
     A kernel of a convolution, ``[*window, inputs, outputs]``, counts every place of the
-    window.
+    window.  ``input_axes`` and ``output_axes`` say which sizes to multiply instead.
 
     >>> fans((3, 3, 16, 32))
     (144, 288)
     """
+    if input_axes is not None and output_axes is not None:
+        inputs, outputs = (
+            math.prod(shape[axis] for axis in axes)
+            for axes in (input_axes, output_axes)
+        )
+        return inputs, outputs
     if not shape:
         return 1, 1
     if len(shape) == 1:

@@ -171,7 +171,7 @@ def serialize(loss: Any) -> Any:
     return _registry.serialize(loss)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return the loss for what :func:`serialize` returned.
 
     >>> import nervure as nv
@@ -179,4 +179,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     >>> nv.losses.deserialize(nv.losses.serialize(loss)).delta
     2.0
     """
-    return _registry.deserialize(config, custom_objects)
+    return _registry.deserialize(name, custom_objects)

@@ -218,6 +218,8 @@ _registry.add_classes(
         "msle": MeanSquaredLogarithmicError,
         "rmse": RootMeanSquaredError,
         "bce": BinaryCrossentropy,
+        "crossentropy": CategoricalCrossentropy,
+        "ce": CategoricalCrossentropy,
         "logcosh": LogCoshError,
         "kld": KLDivergence,
     },
@@ -227,9 +229,10 @@ _registry.add_classes(
 def get(identifier: Any) -> Metric:
     """Return the metric for a name, a configuration, or a metric as it is.
 
-    ``"accuracy"`` means equality here; ``compile`` chooses the accuracy that suits the
-    model's output.  A function of ``(y_true, y_pred)`` is averaged over the samples.
-    Raises :class:`~nervure.errors.UnknownNameError` with the nearest names.
+    ``"accuracy"`` means equality here and ``"crossentropy"`` that of one-hot targets;
+    ``compile`` chooses the kind that suits the model's output.  A function of
+    ``(y_true, y_pred)`` is averaged over the samples.  Raises
+    :class:`~nervure.errors.UnknownNameError` with the nearest names.
 
     >>> import nervure as nv
     >>> nv.metrics.get("mse")

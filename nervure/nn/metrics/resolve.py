@@ -1,9 +1,9 @@
-"""What "accuracy" means for a model, decided from shapes as Keras decides it."""
+"""What "accuracy" and "crossentropy" mean for a model: Keras' decision by shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from nervure.nn import metrics
 from nervure.nn.metrics.accuracy import (
@@ -12,6 +12,11 @@ from nervure.nn.metrics.accuracy import (
     SparseCategoricalAccuracy,
 )
 from nervure.nn.metrics.base import Metric
+from nervure.nn.metrics.probabilistic import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
 from nervure.nn.metrics.reduction import MeanMetricWrapper
 from nervure.nn.naming import snake_case
 
@@ -35,8 +40,10 @@ def resolved_metric(
     <SparseCategoricalAccuracy name=acc>
     """
     if isinstance(identifier, str):
-        if identifier.lower() in ("accuracy", "acc"):
-            return _accuracy(target_shape, output_shape)(name=identifier)
+        choices = _BY_SHAPE.get(identifier.lower())
+        if choices is not None:
+            chosen = choices[_kind_of_targets(target_shape, output_shape)]
+            return chosen(name=identifier)
         metric = metrics.get(identifier)
         metric.name = identifier
         return metric
@@ -46,12 +53,23 @@ def resolved_metric(
     return metrics.get(identifier)
 
 
-def _accuracy(
-    target: Sequence[int | None], output: Sequence[int | None]
-) -> type[BinaryAccuracy | CategoricalAccuracy | SparseCategoricalAccuracy]:
-    """Return the class of accuracy: binary for one output, else by the targets."""
+# Names that mean one of several metrics: for binary, sparse and one-hot targets.
+_ACCURACIES: Final = (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)
+_CROSSENTROPIES: Final = (
+    BinaryCrossentropy,
+    SparseCategoricalCrossentropy,
+    CategoricalCrossentropy,
+)
+_BY_SHAPE: Final[dict[str, tuple[Callable[..., Metric], ...]]] = {
+    "accuracy": _ACCURACIES,
+    "acc": _ACCURACIES,
+    "crossentropy": _CROSSENTROPIES,
+    "ce": _CROSSENTROPIES,
+}
+
+
+def _kind_of_targets(target: Sequence[int | None], output: Sequence[int | None]) -> int:
+    """Return 0 for one output (binary), 1 for class numbers, 2 for one-hot targets."""
     if output[-1] == 1:
-        return BinaryAccuracy
-    if len(target) < len(output) or target[-1] == 1:
-        return SparseCategoricalAccuracy
-    return CategoricalAccuracy
+        return 0
+    return 1 if len(target) < len(output) or target[-1] == 1 else 2

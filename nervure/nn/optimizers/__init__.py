@@ -11,6 +11,7 @@ from nervure.nn.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
 from nervure.nn.optimizers.base import Optimizer
 from nervure.nn.optimizers.lion import Lion
 from nervure.nn.optimizers.loss_scaling import LossScaleOptimizer
+from nervure.nn.optimizers.multiple import MultiOptimizer, OptimizerMap
 from nervure.nn.optimizers.muon import Muon
 from nervure.nn.optimizers.rmsprop import RMSprop
 from nervure.nn.optimizers.schedule_free import ScheduleFreeAdamW
@@ -27,9 +28,11 @@ __all__ = [
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "MultiOptimizer",
     "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
     "SGD",
     "ScheduleFreeAdamW",
@@ -57,6 +60,7 @@ _registry.add_classes(
         Muon,
         ScheduleFreeAdamW,
         LossScaleOptimizer,
+        MultiOptimizer,
     ]
 )
 
