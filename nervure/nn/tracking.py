@@ -20,9 +20,12 @@ def held(owner: object, kind: type[T]) -> list[T]:
     """
     found: dict[int, T] = {}
     for value in vars(owner).values():
-        for one in _objects(value):
-            if isinstance(one, kind):
-                found.setdefault(id(one), one)
+        if isinstance(value, kind):
+            found.setdefault(id(value), value)
+        elif isinstance(value, list | tuple | dict):
+            for one in _objects(value):
+                if isinstance(one, kind):
+                    found.setdefault(id(one), one)
     return list(found.values())
 
 
