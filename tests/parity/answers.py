@@ -56,13 +56,14 @@ class Answers:
     def __init__(self, folder: pathlib.Path, wanted: Mapping[str, Case]) -> None:
         self._folder = folder
         self._wanted = dict(wanted)
-        self._asked = False
+        self._asked: set[str] = set()
         self._sources = b"".join((FOLDER / one).read_bytes() for one in _SOURCES)
 
     def of(self, case: Case) -> Arrays:
         """Return the answers for a case; raises :class:`RuntimeError` if Keras did."""
         name = self._name(case)
-        if not (self._folder / f"{name}.npz").exists():
+        if not (self._folder / f"{name}.npz").exists() and name not in self._asked:
+            self._wanted[name] = case  # it may not be among those that were chosen
             self._ask()
         error = self._folder / f"{name}.error"
         if error.exists():
@@ -71,16 +72,14 @@ class Answers:
             return dict(file)
 
     def _ask(self) -> None:
-        if self._asked:
-            return
-        self._asked = True
         self._folder.mkdir(parents=True, exist_ok=True)
         names = {self._name(case): case for case in self._wanted.values()}
         missing = {
             name: case
             for name, case in names.items()
-            if not (self._folder / f"{name}.npz").exists()
+            if not (self._folder / f"{name}.npz").exists() and name not in self._asked
         }
+        self._asked |= names.keys()
         for name in missing:
             (self._folder / f"{name}.error").unlink(missing_ok=True)
         request = self._folder / "request.json"

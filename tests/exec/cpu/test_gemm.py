@@ -529,7 +529,8 @@ def test_tiles_cover_every_result_once(
     assert cut.blocks * cut.tiles_per_block >= cut.tile_count
     assert 0 < cut.depth <= k
     for rows in (one.rows for one in cut.tiles):
-        assert rows * len(cut.panel.widths) <= machine.registers - 2
+        room = machine.registers - (2 if rows > 1 else 1)
+        assert rows * len(cut.panel.widths) <= room
     if cut.packing is not Packing.NONE:
         assert cut.depth * cut.panel.stride * 4 <= 2**18
 
