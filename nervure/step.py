@@ -187,6 +187,12 @@ class CompiledFunction:
         ]
         return self._program(arrays, structure, static)[0].graph
 
+    def program(self, *args: Any) -> tuple[Trace, Program]:
+        """Return what was captured for these arguments, and its program."""
+        dynamic, static = self._split(args)
+        leaves, structure = tree.flatten((dynamic, {}))
+        return self._program(leaves, structure, static)
+
     def _split(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
         places = {place % len(args) for place in self._static} if args else set()
         dynamic = [one for place, one in enumerate(args) if place not in places]

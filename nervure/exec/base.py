@@ -7,6 +7,7 @@ many steps in one call: a compiler may stay in native code between them.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -148,6 +149,12 @@ def executor_named(name: str) -> Executor:
         )
         _ready[name] = factory()
     return _ready[name]
+
+
+def make_ready() -> None:
+    """Load the executor that will compile, so that the first program need not."""
+    with contextlib.suppress(MachineError):  # explained when it is needed
+        executor_named("cpu" if config.executor == "auto" else config.executor)
 
 
 def choose_executor(graph: Iterable[Node], *, implicit: bool = False) -> Executor:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nervure.exec.base import make_ready
 from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled, checked_precision
 from nervure.train.history import History
+from nervure.train.repeated import RepeatedPrediction
 from nervure.train.saving.methods import Saving
 from nervure.train.trainer import Trainer
 
@@ -129,6 +131,7 @@ class Model(Saving, Trainer):
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
         self.take_compiled(compiled)
+        make_ready()
 
     # --- training --------------------------------------------------------------------
 
@@ -314,8 +317,14 @@ class Model(Saving, Trainer):
         DataError, ShapeError, ArgumentError
             For data and arguments that cannot be used, before anything is computed.
         """
+        if self._repeated is not None and steps is None and callbacks is None:
+            outputs = self._repeated.outputs(x, batch_size, verbose)
+            if outputs is not None:
+                return outputs
         prepared = plan.plan_prediction(self, x, batch_size, verbose, steps, callbacks)
-        return loop.predict(self, prepared)
+        outputs = loop.predict(self, prepared)
+        self._repeated = RepeatedPrediction.after(self, x, prepared)
+        return outputs
 
     # --- one batch -------------------------------------------------------------------
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from nervure.train.model import Model
 
 
+def has_tables(model: Model) -> bool:
+    """Tell whether an input of a model is looked up in a table."""
+    places = range(max(len(model.inputs), 1))
+    return any(True for place in places for _ in _tables(model, place))
+
+
 def check_rows_of_tables(
     model: Model,
     place: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nervure import ops, step, tree
 from nervure.array import Array
@@ -30,8 +30,15 @@ from nervure.train.run import TrainingRun
 from nervure.train.steps import Steps
 from nervure.transforms import gradients
 
+if TYPE_CHECKING:
+    from nervure.train.repeated import RepeatedPrediction
+
 # The attributes that hold compiled programs, when there are none.
-_NO_PROGRAMS: Final[dict[str, Any]] = {"_objectives": None, "_forward": None}
+_NO_PROGRAMS: Final[dict[str, Any]] = {
+    "_objectives": None,
+    "_forward": None,
+    "_repeated": None,
+}
 # Programs for this many arrangements of data are kept.
 _MOST_FORMS: Final = 8
 
@@ -52,6 +59,7 @@ class Trainer(Network):
     _objectives: Objectives | None
     _steps: list[Steps]
     _forward: Callable[[Any], Any] | None
+    _repeated: RepeatedPrediction | None
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make a model; its state is there even before ``__init__`` runs."""
@@ -71,6 +79,7 @@ class Trainer(Network):
         self._steps = []
         self._objectives = None
         self._forward = None
+        self._repeated = None
         self.stop_training = False
 
     @property
