@@ -27,7 +27,11 @@ class Nervure(KerasLike):
         from nervure.wrappers.scikit_learn import KerasClassifier
 
         grid = {"epochs": list(SEARCH["epochs"]), "hidden_size": list(SEARCH["hidden"])}
-        return KerasClassifier(self.lecture_model, verbose=0), grid
+
+        def build(hidden_size: int) -> Any:  # scikit-learn copies what is no function
+            return self.lecture_model(hidden_size)
+
+        return KerasClassifier(build, verbose=0), grid
 
 
 if __name__ == "__main__":

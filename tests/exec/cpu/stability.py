@@ -116,7 +116,9 @@ class Perturbed:
             unit *= 1 + np.log2(max(terms, 1))
         elif node.op.name == "reduce_prod":
             unit *= max(1, operands[0].size // max(node.size, 1))
-        wide = wide + unit * size * self.random.uniform(-1, 1, wide.shape)
+        moved = wide + unit * size * self.random.uniform(-1, 1, wide.shape)
+        # infinity less a part of itself would be no number
+        wide = np.where(np.isfinite(wide), moved, wide)
         wide = wide + self._underflow(exact.dtype, wide)
         return self._signed_zeros(wide.astype(exact.dtype))
 
