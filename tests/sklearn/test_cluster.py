@@ -39,15 +39,16 @@ def network(n_classes_, units=8, marker=None, threads_file=None):
     return [Dense(units, activation="relu"), Dense(n_classes_, activation="softmax")]
 
 
+def _is_there(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 @pytest.fixture(autouse=True)
 def importable_workers(monkeypatch):
     """Let worker processes find this package, and take this module by value."""
-    from joblib.externals import cloudpickle
-
-    # Dask and Ray have a copy of their own; then it is installed.
-    copies = [cloudpickle]
-    if importlib.util.find_spec("cloudpickle"):
-        copies.append(importlib.import_module("cloudpickle"))
+    # joblib may bring a copy of its own; Dask and Ray need the package.
+    names = ("joblib.externals.cloudpickle", "cloudpickle")
+    copies = [importlib.import_module(one) for one in names if _is_there(one)]
     module = sys.modules[__name__]
     for copy in copies:
         copy.register_pickle_by_value(module)
