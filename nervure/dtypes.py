@@ -77,7 +77,7 @@ def as_dtype(value: npt.DTypeLike | DType) -> DType:
     try:
         # NumPy would read None as float64
         dtype = None if value is None else np.dtype(value)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses some texts as Python
         dtype = None
     if dtype is not None:
         if not dtype.isnative:

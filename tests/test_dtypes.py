@@ -243,3 +243,9 @@ def test_python_types_and_their_names_mean_the_defaults() -> None:
 def test_no_data_type_is_not_a_data_type() -> None:
     with pytest.raises(DTypeError, match="got None"):
         dtypes.as_dtype(None)
+
+
+@pytest.mark.parametrize("text", [",", "(", "i4,f4", "2f", "\x00"])
+def test_texts_that_numpy_reads_as_something_else(text: str) -> None:
+    with pytest.raises(DTypeError, match="expected a data type"):
+        dtypes.as_dtype(text)

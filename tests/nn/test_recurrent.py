@@ -145,12 +145,16 @@ def test_stateful_layers_go_on_where_they_stopped():
     layer.reset_state()
     halves = [layer(X[:, :2]), layer(X[:, 2:])]
     expected = plain(X)
-    np.testing.assert_allclose(nv.concat(halves, axis=1), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        nv.concat(halves, axis=1), expected, rtol=1e-5, atol=1e-6
+    )
     assert float(nv.sum(nv.abs(layer.states[0].value))) > 0
     assert len(layer.weights) == 3  # states are none
     layer.reset_states()
     assert float(nv.sum(nv.abs(layer.states[0].value))) == 0.0
-    np.testing.assert_allclose(nv.compile(layer)(X[:, :2]), halves[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        nv.compile(layer)(X[:, :2]), halves[0], rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(layer(X[:, 2:]), halves[1], rtol=1e-5, atol=1e-6)
     with pytest.raises(ShapeError, match="batches of 3, got one of 2"):
         layer(X[:2])
@@ -163,7 +167,7 @@ def test_initial_states_are_used_and_checked():
     _, h, c = layer(X[:, :3])
     (whole, *_) = layer(X)
     (later, *_) = layer(X[:, 3:], initial_state=[h, c])
-    np.testing.assert_allclose(later, whole, rtol=1e-5)
+    np.testing.assert_allclose(later, whole, rtol=1e-5, atol=1e-6)
     with pytest.raises(ShapeError, match=r"shapes \[3, 4\], \[3, 4\], got \[3, 4\]"):
         layer(X, initial_state=[h])
 

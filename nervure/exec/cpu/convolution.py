@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from nervure import dtypes
+from nervure.errors import GraphError, explain
 from nervure.exec.cpu.bands import LONG, band_height, bands_of, unaligned
 from nervure.exec.cpu.conv_direct import DirectWriter, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
@@ -40,6 +41,9 @@ from nervure.ir.node import Node
 
 Materialise = Callable[[Node, Target], None]
 
+# Axes that a kernel slides along.
+MOST_AXES: Final = 3
+
 
 def lower_convolution(
     node: Node,
@@ -54,6 +58,15 @@ def lower_convolution(
     is stored.  ``outputs`` are the nodes that need memory; ``over`` names for some the
     operand over which they may be written.
     """
+    spatial = len(node.inputs[0].shape) - 2
+    if spatial > MOST_AXES:
+        raise GraphError(
+            explain(
+                f"the cpu executor slides kernels along up to {MOST_AXES} axes, got "
+                f"{spatial}",
+                fix="compute this with nv.config.override(executor='reference')",
+            )
+        )
     epilogue = Epilogue(node, group, outputs, over or {})
     if node.op.name == "conv_kernel_grad":
         return lower_kernel_gradient(node, epilogue, target)

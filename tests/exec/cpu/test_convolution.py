@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import ShapeError
+from nervure.errors import GraphError, ShapeError
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.target import target
 from nervure.ir import Graph, Node
@@ -269,3 +269,10 @@ def test_many_filters_are_divided_among_units() -> None:
     product = plan.calls[-1]
     assert product.kernel.name.startswith("conv_")
     assert product.bands is None
+
+
+def test_too_many_spatial_axes_are_explained() -> None:
+    inputs = leaves([np.zeros((1, 3, 3, 3, 3, 2)), np.zeros((2, 2, 2, 2, 2, 1))])
+    node = conv(*inputs, (1,) * 4, ((0, 0),) * 4, (1,) * 4, 1)
+    with pytest.raises(GraphError, match="up to 3 axes, got 4"):
+        Plan(Graph([node], inputs), target())

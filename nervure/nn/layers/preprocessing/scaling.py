@@ -36,8 +36,8 @@ class Rescaling(Layer):
 
     >>> import numpy as np
     >>> import nervure as nv
-    >>> pixels = np.array([[0, 255]], "uint8")
-    >>> nv.layers.Rescaling(2 / 255, offset=-1.0)(pixels).tolist()
+    >>> pixels = np.array([[0, 128]], "uint8")
+    >>> nv.layers.Rescaling(1 / 64, offset=-1.0)(pixels).tolist()
     [[-1.0, 1.0]]
     """
 
