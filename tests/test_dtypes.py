@@ -245,7 +245,7 @@ def test_no_data_type_is_not_a_data_type() -> None:
         dtypes.as_dtype(None)
 
 
-@pytest.mark.parametrize("text", [",", "(", "i4,f4", "2f", "\x00"])
+@pytest.mark.parametrize("text", [",", "(", "i4,f4", "2f"])
 def test_texts_that_numpy_reads_as_something_else(text: str) -> None:
     with pytest.raises(DTypeError, match="expected a data type"):
         dtypes.as_dtype(text)
