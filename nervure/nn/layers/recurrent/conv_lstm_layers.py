@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import LayerOptions
@@ -12,7 +12,84 @@ from nervure.nn.layers.recurrent.families import OfOneCell
 from nervure.nn.variable import Constraint, Regularizer
 
 
-class ConvLSTM1D(OfOneCell):
+class _ConvLSTM(OfOneCell):
+    """What the layers for each number of spatial axes have in common."""
+
+    _rank: ClassVar[int]  # the number of spatial axes
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Regularizer | str | None = None,
+        recurrent_regularizer: Regularizer | str | None = None,
+        bias_regularizer: Regularizer | str | None = None,
+        kernel_constraint: Constraint | str | None = None,
+        recurrent_constraint: Constraint | str | None = None,
+        bias_constraint: Constraint | str | None = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        cell = ConvLSTMCell(
+            self._rank,
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            unit_forget_bias,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            dtype=options.get("dtype"),
+            trainable=options.get("trainable", True),
+        )
+        super().__init__(
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            zero_output_for_mask,
+            **options,
+        )
+        self.input_spec = InputSpec(ndim=self._rank + 3)
+
+
+class ConvLSTM1D(_ConvLSTM):
     """Long short-term memory over rows of elements.
 
     ``float32[batch, steps, length, channels]`` becomes
@@ -41,79 +118,10 @@ class ConvLSTM1D(OfOneCell):
     (2, 5, 4)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: int | Sequence[int] = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Regularizer | str | None = None,
-        recurrent_regularizer: Regularizer | str | None = None,
-        bias_regularizer: Regularizer | str | None = None,
-        kernel_constraint: Constraint | str | None = None,
-        recurrent_constraint: Constraint | str | None = None,
-        bias_constraint: Constraint | str | None = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        cell = ConvLSTMCell(
-            1,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            dtype=options.get("dtype"),
-            trainable=options.get("trainable", True),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            zero_output_for_mask,
-            **options,
-        )
-        self.input_spec = InputSpec(ndim=4)
+    _rank = 1
 
 
-class ConvLSTM2D(OfOneCell):
+class ConvLSTM2D(_ConvLSTM):
     """Long short-term memory over images.
 
     ``float32[batch, steps, rows, columns, channels]`` becomes
@@ -142,79 +150,10 @@ class ConvLSTM2D(OfOneCell):
     (2, 5, 5, 4)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: int | Sequence[int] = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Regularizer | str | None = None,
-        recurrent_regularizer: Regularizer | str | None = None,
-        bias_regularizer: Regularizer | str | None = None,
-        kernel_constraint: Constraint | str | None = None,
-        recurrent_constraint: Constraint | str | None = None,
-        bias_constraint: Constraint | str | None = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        cell = ConvLSTMCell(
-            2,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            dtype=options.get("dtype"),
-            trainable=options.get("trainable", True),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            zero_output_for_mask,
-            **options,
-        )
-        self.input_spec = InputSpec(ndim=5)
+    _rank = 2
 
 
-class ConvLSTM3D(OfOneCell):
+class ConvLSTM3D(_ConvLSTM):
     """Long short-term memory over volumes.
 
     ``float32[batch, steps, depth, rows, columns, channels]`` becomes
@@ -243,73 +182,4 @@ class ConvLSTM3D(OfOneCell):
     (2, 3, 3, 3, 4)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: int | Sequence[int] = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Regularizer | str | None = None,
-        recurrent_regularizer: Regularizer | str | None = None,
-        bias_regularizer: Regularizer | str | None = None,
-        kernel_constraint: Constraint | str | None = None,
-        recurrent_constraint: Constraint | str | None = None,
-        bias_constraint: Constraint | str | None = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        cell = ConvLSTMCell(
-            3,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            dtype=options.get("dtype"),
-            trainable=options.get("trainable", True),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            zero_output_for_mask,
-            **options,
-        )
-        self.input_spec = InputSpec(ndim=6)
+    _rank = 3
