@@ -209,7 +209,7 @@ def finite(
 def _finite(
     values: NDArray, given: Numbers, what: str, numbers: NDArray | None
 ) -> None:
-    if _all_finite(values):
+    if all_finite(values):
         return
     bad = ~np.isfinite(values)
     place = tuple(int(one) for one in np.argwhere(bad)[0])
@@ -240,7 +240,7 @@ def _finite(
     )
 
 
-def _all_finite(values: NDArray) -> bool:
+def all_finite(values: NDArray) -> bool:
     """Tell whether all values are finite; one pass and no array of truth values.
 
     A sum is finite only if every term is.  The converse fails when large terms

@@ -16,6 +16,7 @@ from nervure.array import Array
 from nervure.config import config
 from nervure.ir.attrs import NDArray
 from nervure.step import CompiledFunction
+from nervure.train.checks import all_finite
 from nervure.train.tables import has_tables
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class RepeatedPrediction:
             type(batch_size) is int and batch_size >= len(x)
         ):
             return None
-        if not np.isfinite(x).all():
+        if not all_finite(x):
             return None  # the error is explained elsewhere
         values = [cell.stored.numpy() for cell in self._cells]
         (result,) = self._program([*values, x])

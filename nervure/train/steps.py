@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +83,7 @@ class Steps:
         arrays = self._arrays(data, batch)
         if not self._model.run_eagerly:
             self.suspicion.watch(data, arrays)
-        with self._precision():
+        with products_in(self._model.product_type):
             logs = self._model.train_step(self._batch(arrays))
         if isinstance(self.train_report, LogReport):
             self.train_report.keep(logs)
@@ -92,14 +91,11 @@ class Steps:
 
     def _test(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a test step."""
-        with self._precision():
+        with products_in(self._model.product_type):
             logs = self._model.test_step(self._batch(self._arrays(data, batch)))
         if isinstance(self.test_report, LogReport):
             self.test_report.keep(logs)
         self._model.clear_losses()
-
-    def _precision(self) -> contextlib.AbstractContextManager[None]:
-        return products_in(self._model.require_compiled("a step").product_type)
 
     def _arrays(self, data: list[Array], batch: list[Array]) -> list[Array]:
         """Return the rows of a batch."""

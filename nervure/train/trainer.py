@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nervure import ops, step, tree
 from nervure.array import Array
+from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotCompiledError, explain
 from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
@@ -109,6 +110,11 @@ class Trainer(Network):
     def run_eagerly(self) -> bool:
         """Whether steps run as plain Python."""
         return self._compiled is not None and self._compiled.run_eagerly
+
+    @property
+    def product_type(self) -> DType | None:
+        """The type in which products are computed, None for that of the operands."""
+        return None if self._compiled is None else self._compiled.product_type
 
     def require_compiled(self, wanted: str) -> Compiled:
         """Return what ``compile`` decided.
@@ -381,7 +387,7 @@ class Trainer(Network):
         ]
         # In a tuple of its own: a list of inputs is no pair of inputs and targets.
         data = pack_x_y_sample_weight(tree.unflatten(structure, arrays))
-        with products_in(self._compiled.product_type if self._compiled else None):
+        with products_in(self.product_type):
             outputs = self.predict_step(data)
         self.clear_losses()
         return outputs
