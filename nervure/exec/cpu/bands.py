@@ -28,8 +28,13 @@ MOST_LONG: Final = 32
 def band_height(rows: int, length: int = 0) -> int:
     """Return the height of the bands of rows of a length; 0 if they are too few."""
     if length >= LONG:
-        return -(-rows // MOST_LONG) if rows >= 2 else 0
+        return image_band_height(rows)
     return HEIGHT * -(-rows // (HEIGHT * MOST)) if rows >= 2 * HEIGHT else 0
+
+
+def image_band_height(images: int) -> int:
+    """Return the height of the bands of images; 0 if there is but one image."""
+    return -(-images // MOST_LONG) if images >= 2 else 0
 
 
 def is_by_row(view: View, rows: int) -> bool:

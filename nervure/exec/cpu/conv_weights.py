@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nervure import dtypes
-from nervure.exec.cpu.bands import LONG, band_height, bands_of
+from nervure.exec.cpu.bands import bands_of, image_band_height
 from nervure.exec.cpu.conv_lanes import Lanes
 from nervure.exec.cpu.conv_room import with_room
 from nervure.exec.cpu.conv_strips import (
@@ -114,7 +114,7 @@ def _band(gradient: Gradient, tiling: WeightTiling) -> _Band:
     """Return the parts of the images as bands, if each part is all of a unit."""
     problem = gradient.problem
     items = Items.of(problem, tiling.extent)
-    height = band_height(problem.batch, LONG)
+    height = image_band_height(problem.batch)
     count = -(-problem.batch // max(height, 1))
     whole = tiling.filter_parts == tiling.row_parts == 1
     if not whole or not height or height % tiling.extent.images:
@@ -149,8 +149,9 @@ def _partial_kernel(
     """
     b = KernelBuilder("conv_kernel_grad", target, len(reads) + 1)
     pointers = dict(zip(reads, b.operands, strict=False))
-    writer = _Writer(b, gradient, tiling, pointers[x], pointers[g], b.operands[-1])
-    writer.band = band
+    writer = _Writer(
+        b, gradient, tiling, pointers[x], pointers[g], b.operands[-1], band
+    )
     units = tiling.parts * tiling.filter_parts * tiling.row_parts
     with b.loop(b.begin, b.end) as unit:
         rest, row_part = divided(b, unit.index, tiling.row_parts)
@@ -179,8 +180,10 @@ class _Writer:
         x: Value,
         g: Value,
         result: Value,
+        band: int,
     ) -> None:
         self.b = b
+        self._band = band
         self.gradient = gradient
         self.problem = problem = gradient.problem
         self.tiling = tiling
@@ -189,7 +192,6 @@ class _Writer:
         self.result = result
         self.wide = dtypes.accumulator(problem.dtype)
         self.element = register_type(problem.dtype)
-        self.band = 0
         self._strip: Value | None = None
         if not tiling.in_place:
             shape = strip_shape(problem, tiling.extent)
@@ -205,9 +207,9 @@ class _Writer:
         b, problem, tiling = self.b, self.problem, self.tiling
         extent = tiling.extent
         items = Items.of(problem, extent)
-        if self.band:
-            first = times(b, part, self.band)
-            last = least(b, plus(b, first, self.band), items.count)
+        if self._band:
+            first = times(b, part, self._band)
+            last = least(b, plus(b, first, self._band), items.count)
         else:
             first, last = _share(b, part, tiling.parts, items.count)
         with b.loop(first, last) as item:

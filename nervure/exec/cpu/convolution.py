@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from nervure import dtypes
 from nervure.errors import GraphError, explain
-from nervure.exec.cpu.bands import LONG, band_height, bands_of, unaligned
+from nervure.exec.cpu.bands import bands_of, image_band_height, unaligned
 from nervure.exec.cpu.conv_direct import DirectWriter, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
 from nervure.exec.cpu.conv_lanes import (
@@ -217,7 +217,7 @@ def _bands(node: Node, image: Slot, epilogue: Epilogue) -> Bands | None:
     """Return the bands of images, None if the image was copied."""
     view = view_of(node.inputs[0])
     count = node.shape[0]
-    height = band_height(count, LONG)
+    height = image_band_height(count)
     if image is not view.root or not height:
         return None
     views = [view, unaligned(view_of(node.inputs[1]).root)]

@@ -16,12 +16,11 @@ from typing import Any
 
 from nervure.exec.cpu.bands import band_height, bands_of, is_by_row, unaligned
 from nervure.exec.cpu.gemm_blocking import Blocking, choose_blocking, element_bytes
-from nervure.exec.cpu.gemm_copies import copied_left, wants_copy
+from nervure.exec.cpu.gemm_copies import copied_left, interleaved_left, wants_copy
 from nervure.exec.cpu.gemm_inner import InnerLoops, suits_inner
 from nervure.exec.cpu.gemm_pairs import (
     can_pair,
     in_pairs,
-    interleaved_left,
     lies_in_pairs,
 )
 from nervure.exec.cpu.gemm_panels import PanelLoops

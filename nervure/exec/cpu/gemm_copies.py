@@ -1,4 +1,4 @@
-"""Copies of x: converted, or laid out so that its neighbours do not compete.
+"""Copies of x: converted, paired, or laid out so that neighbours do not compete.
 
 The first operand is read element by element, straight from memory, by every tile of its
 rows.  A copy pays if its elements would have to be converted each time, or if they lie
@@ -10,18 +10,40 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.exec.cpu.expressions import is_floating
-from nervure.exec.cpu.gemm_problem import CONFLICT, Matrix, Problem, row_pitch
+from nervure.exec.cpu.gemm_problem import CACHE_LINE, Matrix, Problem
 from nervure.exec.cpu.gemm_tile import computed_dtype
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch
-from nervure.exec.cpu.llvm import Value, element_of, lanes_of, vector_type
+from nervure.exec.cpu.llvm import (
+    Value,
+    constant,
+    element_of,
+    lanes_of,
+    vector_type,
+)
 from nervure.exec.cpu.nest import Nest, Row, Stream
+from nervure.exec.cpu.runs import (
+    Rows,
+    Run,
+    load_run,
+    minus,
+    offset,
+    plus,
+    store_run,
+    stretch,
+    times,
+    unravel,
+)
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import contiguous_strides
 from nervure.ir.node import Shape
+
+# Bytes between neighbours of a sum from which on they compete for cache lines.
+CONFLICT: Final = 2048
 
 
 def wants_copy(problem: Problem) -> bool:
@@ -83,11 +105,53 @@ def copied_left(
     return KernelCall(kernel, (x.slot,), (copy.slot,)), replace(problem, x=copy)
 
 
+def interleaved_left(problem: Problem, target: Target) -> tuple[KernelCall, Matrix]:
+    """Return the kernel that brings neighbours of x's sum together, and the pairs.
+
+    x lies along its rows: two steps of the sum are two runs, which are interleaved.
+    """
+    x = problem.x
+    pairs = replace(problem, k=problem.k // 2, chunk=problem.chunk // 2)
+    form = _form(pairs, dtypes.int32, by_rows=False)
+    copy = _copy_in(pairs, form, dtypes.int32)
+    b = KernelBuilder("dot_pairs", target, 2)
+    source, result = b.operands
+    rows = Rows(math.prod(form.batch) * pairs.k, pairs.m)
+
+    def row(number: Value, start: Value, stop: Value) -> None:
+        index = unravel(b, number, (*form.batch, pairs.k))
+        distances = (*x.batch, 2 * x.columns)
+        first = plus(b, offset(b, x.offset, index, distances), start)
+        to = plus(b, times(b, number, form.pitch), start)
+
+        def move(place: Value, lanes: int, active: int) -> None:
+            upper, lower = (
+                load_run(b, Run(source, plus(b, first, skip), 1), dtypes.int16, place,
+                         lanes, active)
+                for skip in (0, x.columns)
+            )  # fmt: skip
+            low = b.convert("zext", upper, vector_type("i32", lanes))
+            high = b.convert("zext", lower, vector_type("i32", lanes))
+            high = b.binary("shl", high, constant(16, high.type))
+            pair = b.binary("or", low, high)
+            store_run(b, Run(result, to, 1), dtypes.int32, place, pair, lanes, active)
+
+        stretch(b, target.vector_bytes // 4, minus(b, stop, start), move)
+
+    rows.emit(b, row)
+    kernel = b.finish(rows.units, 2.0 * rows.count * pairs.m)
+    return KernelCall(kernel, (x.slot,), (copy.slot,)), copy
+
+
 def _form(problem: Problem, dtype: DType, by_rows: bool) -> _Form:
     """Return how the copy is to lie: its rows are kept off powers of two."""
     length = problem.k if by_rows else problem.m
-    # a single element: then the batch axes must follow each other without gaps
-    pitch = 1 if length == 1 else row_pitch(length, dtype.itemsize)
+    line = CACHE_LINE // dtype.itemsize
+    pitch = -(-length // line) * line
+    if length == 1:
+        pitch = 1  # then the batch axes must follow each other without gaps
+    if pitch * dtype.itemsize % CONFLICT == 0:
+        pitch += line
     batch = [
         extent if stride else 1
         for extent, stride in zip(problem.batch, problem.x.batch, strict=True)

@@ -10,28 +10,12 @@ The instruction treats numbers too small for full precision as zero.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Final
 
 from nervure import dtypes
-from nervure.exec.cpu.gemm_problem import Matrix, Problem, row_pitch
-from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch
-from nervure.exec.cpu.llvm import Value, constant, vector_type
-from nervure.exec.cpu.runs import (
-    Rows,
-    Run,
-    load_run,
-    minus,
-    offset,
-    plus,
-    store_run,
-    stretch,
-    times,
-    unravel,
-)
+from nervure.exec.cpu.gemm_problem import Matrix, Problem
 from nervure.exec.cpu.target import Target
-from nervure.exec.cpu.views import contiguous_strides
 
 # With fewer rows, bringing pairs together costs more than it saves.
 FEWEST_ROWS: Final = 8
@@ -62,55 +46,6 @@ def _has_pairs(matrix: Matrix, along: int, across: int) -> bool:
 def lies_in_pairs(problem: Problem) -> bool:
     """Tell whether x can be read in pairs where it is."""
     return _has_pairs(problem.x, problem.x.columns, problem.x.rows)
-
-
-def interleaved_left(problem: Problem, target: Target) -> tuple[KernelCall, Matrix]:
-    """Return the kernel that brings neighbours of x's sum together, and the pairs.
-
-    x lies along its rows: two steps of the sum are two runs, which are interleaved.
-    """
-    x = problem.x
-    axes = zip(problem.batch, x.batch, strict=True)
-    batch = [extent if stride else 1 for extent, stride in axes]
-    if problem.parts > 1:
-        batch[0] = 1  # the parts lie side by side in one copy
-    steps, pitch = problem.k // 2, row_pitch(problem.m, 4)
-    places = contiguous_strides(tuple(batch))
-    strides = [
-        place * steps * pitch if extent > 1 else 0
-        for extent, place in zip(batch, places, strict=True)
-    ]
-    if problem.parts > 1:
-        strides[0] = problem.chunk // 2 * pitch
-    b = KernelBuilder("dot_pairs", target, 2)
-    source, result = b.operands
-    rows = Rows(math.prod(batch) * steps, problem.m)
-
-    def row(number: Value, start: Value, stop: Value) -> None:
-        index = unravel(b, number, (*batch, steps))
-        distances = (*x.batch, 2 * x.columns)
-        first = plus(b, offset(b, x.offset, index, distances), start)
-        to = plus(b, times(b, number, pitch), start)
-
-        def move(place: Value, lanes: int, active: int) -> None:
-            upper, lower = (
-                load_run(b, Run(source, plus(b, first, skip), 1), dtypes.int16, place,
-                         lanes, active)
-                for skip in (0, x.columns)
-            )  # fmt: skip
-            low = b.convert("zext", upper, vector_type("i32", lanes))
-            high = b.convert("zext", lower, vector_type("i32", lanes))
-            high = b.binary("shl", high, constant(16, high.type))
-            pair = b.binary("or", low, high)
-            store_run(b, Run(result, to, 1), dtypes.int32, place, pair, lanes, active)
-
-        stretch(b, target.vector_bytes // 4, minus(b, stop, start), move)
-
-    rows.emit(b, row)
-    copy = Scratch(math.prod(batch) * steps * pitch * 4)
-    kernel = b.finish(rows.units, 2.0 * math.prod(batch) * steps * problem.m)
-    pairs = Matrix(copy, dtypes.int32, 0, tuple(strides), 1, pitch)
-    return KernelCall(kernel, (x.slot,), (copy,)), pairs
 
 
 def in_pairs(problem: Problem, pairs: Matrix | None = None) -> Problem:

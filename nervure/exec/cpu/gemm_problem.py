@@ -25,8 +25,6 @@ from nervure.prims.movement import transpose
 Materialise = Callable[[Node, Target], None]
 
 CACHE_LINE: Final = 64
-# Bytes between neighbours of a sum from which on they compete for cache lines.
-CONFLICT: Final = 2048
 
 # An inner free axis shorter than this is not worth a matrix product of its own.
 SHORT = 16
@@ -190,13 +188,6 @@ def _copy(
     for axis, stride in zip(axes, packed, strict=True):
         strides[axis] = stride
     return Matrix(written, operand.dtype, 0, tuple(strides), 0, 0)
-
-
-def row_pitch(length: int, itemsize: int) -> int:
-    """Return the distance between rows of a copy: whole lines, off powers of two."""
-    line = CACHE_LINE // itemsize
-    pitch = -(-length // line) * line
-    return pitch + line if pitch * itemsize % CONFLICT == 0 else pitch
 
 
 def make_problem(

@@ -95,9 +95,9 @@ class Phases(list[list[KernelCall]]):
 
     def _meet(self, writer: KernelCall, other: KernelCall) -> bool:
         """Tell whether a kernel touches memory that another one writes."""
-        written = {self._over.get(slot, slot) for slot in writer.writes}
+        written = set(map(self._uses.name, writer.writes))
         touched = (*other.reads, *other.writes)
-        return any(self._over.get(slot, slot) in written for slot in touched)
+        return any(self._uses.name(slot) in written for slot in touched)
 
 
 class _Use(NamedTuple):
@@ -126,7 +126,7 @@ class _Uses:
             found = bands.rows, bands.height
         return _Use(phase, owner, found)
 
-    def _name(self, slot: Slot) -> Slot:
+    def name(self, slot: Slot) -> Slot:
         """Return one name for a value and what is written over it."""
         return self._over.get(slot, slot)
 
@@ -134,14 +134,14 @@ class _Uses:
         """Return the first phase in which a kernel can run."""
         number = 0
         for slot in (*call.reads, *call.writes):
-            before = self._writer.get(self._name(slot))
+            before = self._writer.get(self.name(slot))
             if before is not None:
                 mine = self._use(call, slot, owner, 0)
                 near = before.owner is Owner.EVERY or _same_thread(before, mine)
                 number = max(number, before.phase + (not near))
         for slot in call.writes:
             mine = self._use(call, slot, owner, 0)
-            for before in self._readers.get(self._name(slot), ()):
+            for before in self._readers.get(self.name(slot), ()):
                 number = max(number, before.phase + (not _same_thread(before, mine)))
         return number
 
@@ -149,10 +149,10 @@ class _Uses:
         """Remember what a kernel touches."""
         for slot in call.reads:
             use = self._use(call, slot, owner, phase)
-            self._readers.setdefault(self._name(slot), []).append(use)
+            self._readers.setdefault(self.name(slot), []).append(use)
         for slot in call.writes:
-            self._writer[self._name(slot)] = self._use(call, slot, owner, phase)
-            self._readers.pop(self._name(slot), None)
+            self._writer[self.name(slot)] = self._use(call, slot, owner, phase)
+            self._readers.pop(self.name(slot), None)
 
 
 def _same_thread(x: _Use, y: _Use) -> bool:

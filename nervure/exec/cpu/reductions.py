@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nervure.dtypes import DType
-from nervure.exec.cpu.bands import LONG, band_height, bands_of
+from nervure.exec.cpu.bands import LONG, band_height, bands_of, image_band_height
 from nervure.exec.cpu.combining import (
     across,
     combine,
@@ -378,7 +378,7 @@ class _Columns(_Writer):
         """Let chunks be bands of long rows, such as images."""
         shape, axes = self.reduction.shape, self.reduction.axes
         length = math.prod(shape[1:])
-        height = band_height(shape[0], length) if length >= LONG else 0
+        height = image_band_height(shape[0]) if length >= LONG else 0
         if height and axes[0] == 0 and self._outer == self._blocks == 1:
             self._rows_a_chunk = height * (self._depth // shape[0])
             self.height = height

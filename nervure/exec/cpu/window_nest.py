@@ -15,7 +15,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.exec.cpu.bands import LONG, band_height
+from nervure.exec.cpu.bands import LONG, image_band_height
 from nervure.exec.cpu.expressions import is_floating
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value
@@ -150,7 +150,7 @@ class Geometry:
         """Return the height of bands of ``rows`` images, whose x has a length; or 0."""
         images = self.axes[0]
         by_image = len(self.axes) > 1 and images.is_plain and images.count == rows
-        return band_height(rows, length) if by_image and length >= LONG else 0
+        return image_band_height(rows) if by_image and length >= LONG else 0
 
     @property
     def elements(self) -> int:

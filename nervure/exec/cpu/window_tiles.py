@@ -72,9 +72,8 @@ def lower_tiled_gradient(
     pointers: dict[Slot, Value] = dict(zip([*reads, *writes], b.operands, strict=True))
     epilogue.allow_aliases(b, {slot: pointers[slot] for slot in pointers
                                if isinstance(slot, Node)})  # fmt: skip
-    tiles = _Tiles(b, node, geometry, epilogue, pointers)
-    if winners is not None:
-        tiles.noted = pointers[winners]
+    noted = None if winners is None else pointers[winners]
+    tiles = _Tiles(b, node, geometry, epilogue, pointers, noted)
     rows, height = band_of(geometry, node.inputs[0])
     units = for_windows(b, geometry, tiles.window, height)
     if height:
@@ -110,8 +109,6 @@ def _as_matrix(
 class _Tiles:
     """Writes what happens to windows, and to places that no window reaches."""
 
-    noted: Value | None = None
-
     def __init__(
         self,
         b: KernelBuilder,
@@ -119,8 +116,10 @@ class _Tiles:
         geometry: Geometry,
         epilogue: Epilogue,
         pointers: Mapping[Slot, Value],
+        noted: Value | None,
     ) -> None:
         self._b = b
+        self._noted = noted
         self._dtype = node.dtype
         self._geometry = geometry
         self._lanes = geometry.lanes(b.target, node.dtype)
@@ -166,9 +165,9 @@ class _Tiles:
     ) -> list[list[Value]]:
         """Return for each element of a window which channels it is the maximum of."""
         b, geometry = self._b, self._geometry
-        if self.noted is not None:
+        if self._noted is not None:
             place = b.binary("mul", number, i64(geometry.length))
-            found = load(b, Run(self.noted, place, 1), dtypes.uint8, columns)
+            found = load(b, Run(self._noted, place, 1), dtypes.uint8, columns)
             count = vector_type(register_type(dtypes.uint8), columns.lanes)
             return [
                 [b.compare("icmp", "eq", one, constant(k, count)) for one in found]
