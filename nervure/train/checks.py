@@ -21,6 +21,8 @@ from nervure.train.late_checks import put_off
 
 # Rows examined at a time: enough for NumPy to be fast, few enough to stay in a cache.
 _BLOCK_VALUES = 1 << 18
+# So few are looked at one by one before the sum's warnings are even silenced.
+_FEW_VALUES = 1 << 12
 
 
 # The numbers of the rows that are checked, if they are some of many.
@@ -246,6 +248,8 @@ def all_finite(values: NDArray) -> bool:
     A sum is finite only if every term is.  The converse fails when large terms
     overflow, so such blocks are looked at one value at a time.
     """
+    if values.size <= _FEW_VALUES:
+        return bool(np.isfinite(values).all())
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, flat.size, _BLOCK_VALUES):
