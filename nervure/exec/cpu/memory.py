@@ -8,12 +8,13 @@ alive at the same time lies.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -97,6 +98,15 @@ def _is_direct() -> bool:
 DIRECT: Final = _is_direct()
 handle: Final[Callable[[NDArray], int]] = id if DIRECT else _address
 
+
+def address(array: NDArray) -> int:
+    """Return where the elements of an array begin."""
+    if not DIRECT:
+        return _address(array)
+    found = ctypes.c_void_p.from_address(id(array) + DATA_OFFSET).value
+    return found or 0
+
+
 # For tests: fill the arena with NaN before every run.
 poison = False
 
@@ -104,13 +114,14 @@ poison = False
 class Workspace:
     """Aligned memory that one run at a time uses."""
 
-    __slots__ = ("__weakref__", "address", "bytes", "lock", "nbytes")
+    __slots__ = ("__weakref__", "address", "buffer", "bytes", "lock", "nbytes")
 
     def __init__(self, nbytes: int) -> None:
         memory = np.empty(nbytes + ALIGNMENT, np.uint8)
-        skip = -_address(memory) % ALIGNMENT
+        skip = -address(memory) % ALIGNMENT
         self.bytes = memory[skip : skip + nbytes]
-        self.address = _address(self.bytes)
+        self.buffer = self.bytes.data
+        self.address = address(self.bytes)
         self.nbytes = nbytes
         self.lock = threading.Lock()
 
@@ -151,17 +162,11 @@ if hasattr(os, "register_at_fork"):
 
 def aligned_empty(shape: Shape, dtype: DType) -> NDArray:
     """Return an array for a result; a large one begins on a cache line."""
-    if len(shape) == 0:
+    size = math.prod(shape) * dtype.itemsize
+    if size < _WORTH_ALIGNING:
         return np.empty(shape, dtype)
-    size = 1
-    for extent in shape:
-        size *= extent
-    itemsize = dtype.itemsize
-    if size * itemsize < _WORTH_ALIGNING:
-        return np.empty(shape, dtype)
-    raw: Any = np.empty(size + ALIGNMENT // itemsize, dtype)
-    skip = -_address(raw) % ALIGNMENT // itemsize
-    return raw[skip : skip + size].reshape(shape)  # type: ignore[no-any-return]
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return np.ndarray(shape, dtype, memory, -address(memory) % ALIGNMENT)
 
 
 _WORTH_ALIGNING: Final = 4096

@@ -115,12 +115,14 @@ def test_large_results_begin_on_a_cache_line(
     assert array.flags.writeable
     if array.nbytes >= 4096:
         assert array.ctypes.data % ALIGNMENT == 0
-        assert array.base is None or array.base.size <= array.size + ALIGNMENT
+        assert array.base is None or array.base.nbytes <= array.nbytes + ALIGNMENT
 
 
 def test_arrays_are_found_behind_their_head() -> None:
     is_cpython = sys.implementation.name == "cpython"
     assert is_cpython == memory.DIRECT
+    for array in (np.empty(3), np.empty((5, 7))[2:, 1:], np.empty(0)):
+        assert memory.address(array) == array.ctypes.data
 
 
 # --- growth --------------------------------------------------------------------------
