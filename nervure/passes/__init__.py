@@ -1,7 +1,7 @@
 """Passes: from graphs to graphs that compute the same."""
 
 from nervure.passes.change import Change, Pass, PassRecord
-from nervure.passes.inline import simplified_control
+from nervure.passes.inline import runnable
 from nervure.passes.pipeline import PASSES, optimized, pass_named
 
 __all__ = [
@@ -11,5 +11,5 @@ __all__ = [
     "PassRecord",
     "optimized",
     "pass_named",
-    "simplified_control",
+    "runnable",
 ]

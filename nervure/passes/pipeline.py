@@ -26,9 +26,13 @@ from nervure.errors import GraphError, unknown_name
 from nervure.ir.graph import Graph
 from nervure.ir.verify import verify
 from nervure.passes.change import Pass, PassRecord
+from nervure.passes.dead import DEAD
+from nervure.passes.fold import FOLD
 from nervure.passes.inline import INLINE
+from nervure.passes.merge import MERGE
+from nervure.passes.simplify import SIMPLIFY
 
-PASSES: Final[tuple[Pass, ...]] = (INLINE,)
+PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, MERGE, DEAD)
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4
