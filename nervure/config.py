@@ -33,7 +33,7 @@ from nervure.errors import SettingError, explain, unknown_name
 
 EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
 # The passes of ``nervure.passes``, in their order.
-PASS_NAMES: Final = ("inline", "simplify", "fold", "merge", "dead")
+PASS_NAMES: Final = ("inline", "simplify", "fold", "layout", "merge", "dead")
 
 
 def _one_of_executors(value: Any) -> str:

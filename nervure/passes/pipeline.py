@@ -29,10 +29,11 @@ from nervure.passes.change import Pass, PassRecord
 from nervure.passes.dead import DEAD
 from nervure.passes.fold import FOLD
 from nervure.passes.inline import INLINE
+from nervure.passes.layout import LAYOUT
 from nervure.passes.merge import MERGE
 from nervure.passes.simplify import SIMPLIFY
 
-PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, MERGE, DEAD)
+PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, LAYOUT, MERGE, DEAD)
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4
@@ -77,11 +78,16 @@ def optimized(
     left_out = {*skip, *config.skip_passes}
     chosen = [one for one in PASSES if one.name not in left_out]
     checked = config.debug >= _VERIFY_FROM
+    done: dict[str, Graph] = {}  # the graph in which a pass has found nothing
     for _ in range(MOST_ROUNDS):
-        before = graph
         for one in chosen:
+            if done.get(one.name) is graph:
+                continue
+            before = graph
             graph = _after(one, graph, record, checked)
-        if graph is before:
+            if graph is before:
+                done[one.name] = graph
+        if all(done.get(one.name) is graph for one in chosen):
             break
     return graph
 
