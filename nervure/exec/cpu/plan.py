@@ -25,6 +25,7 @@ from nervure.exec.cpu.lowering import (
     lower_operation,
 )
 from nervure.exec.cpu.phases import Phases
+from nervure.exec.cpu.points import with_products_of_points
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
@@ -70,7 +71,7 @@ class Plan:
         apart: Container[Node] = (),
     ) -> None:
         if not body:  # the passes have looked into bodies already
-            graph = runnable(optimized(graph))
+            graph = with_products_of_points(runnable(optimized(graph)))
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
