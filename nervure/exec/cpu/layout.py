@@ -91,7 +91,7 @@ class Layout:
             for slot in births
             if slot not in self.arrays and slot not in self.private
         }
-        placement = place(dict(lifetimes.items()))
+        placement = place(dict(lifetimes.items()), tight=False)
         begin = rounded(8 * (HEAD + len(self.arrays)))
         self.offsets = {slot: begin + at for slot, at in placement.offsets.items()}
         end = begin + rounded(placement.nbytes)

@@ -3,6 +3,10 @@
 A value is alive from the phase that writes it to the last phase that reads it.  Values
 are placed in the order of their size, largest first, at the lowest offset where nothing
 alive at the same time lies.
+
+Where it costs little memory, large values take the place of others of the same size
+only.  A thread then mostly writes where it has written before: lines that another core
+has changed take several times as long to reach as those in the own cache.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,8 +50,61 @@ def rounded(nbytes: int) -> int:
     return max(-(-nbytes // ALIGNMENT), 1) * ALIGNMENT
 
 
-def place(lifetimes: Mapping[Hashable, Lifetime]) -> Placement:
-    """Return an offset for every value so that values alive together never overlap."""
+# Values of fewer bytes are not kept apart: they stay in caches that cores share.
+_APART: Final = 65_536
+# The share of the arena that keeping sizes apart may add.
+_WORTH_APART: Final = 1 / 8
+
+
+def place(lifetimes: Mapping[Hashable, Lifetime], *, tight: bool = True) -> Placement:
+    """Return an offset for every value so that values alive together never overlap.
+
+    ``tight`` asks for the smallest arena that is known; without it, the arena may be an
+    eighth larger for the sake of speed.
+    """
+    smallest = _placed_tightly(lifetimes)
+    if tight:
+        return smallest
+    apart = _placed_by_size(lifetimes)
+    affordable = apart.nbytes <= smallest.nbytes * (1 + _WORTH_APART)
+    return apart if affordable else smallest
+
+
+def _placed_by_size(lifetimes: Mapping[Hashable, Lifetime]) -> Placement:
+    """Place large values only where others of the same size have been."""
+    small = {
+        name: one for name, one in lifetimes.items() if rounded(one.nbytes) < _APART
+    }
+    placement = _placed_tightly(small)
+    offsets, total = dict(placement.offsets), rounded(placement.nbytes)
+    places: dict[int, list[_Place]] = {}  # by size
+    large = (item for item in lifetimes.items() if item[0] not in small)
+    for name, one in sorted(large, key=lambda item: item[1].birth):
+        size = rounded(one.nbytes)
+        known = places.setdefault(size, [])
+        free = [place for place in known if place.death < one.birth]
+        if free:
+            # the one that was used last is the most likely to be in a cache
+            chosen = max(free, key=lambda place: place.death)
+            chosen.death = one.death
+        else:
+            chosen = _Place(total, one.death)
+            known.append(chosen)
+            total += size
+        offsets[name] = chosen.offset
+    return Placement(offsets, total)
+
+
+@dataclass
+class _Place:
+    """Where values of one size lie, one after the other, and when the last one dies."""
+
+    offset: int
+    death: int
+
+
+def _placed_tightly(lifetimes: Mapping[Hashable, Lifetime]) -> Placement:
+    """Place the largest values first, each as low as possible."""
     ordered = sorted(
         enumerate(lifetimes.items()),
         key=lambda item: (-item[1][1].nbytes, item[1][1].birth, item[0]),
