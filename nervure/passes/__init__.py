@@ -2,10 +2,11 @@
 
 from nervure.passes.change import Change, Pass, PassRecord
 from nervure.passes.inline import runnable
-from nervure.passes.pipeline import PASSES, optimized, pass_named
+from nervure.passes.pipeline import PASSES, PLANNED, optimized, pass_named
 
 __all__ = [
     "PASSES",
+    "PLANNED",
     "Change",
     "Pass",
     "PassRecord",
