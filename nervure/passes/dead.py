@@ -3,33 +3,25 @@
 A graph consists of what its outputs need, so only operations with bodies can compute
 something in vain.  Before::
 
-    graph (%0: float32[] "h", %1: float32[5] "x") {
-      %2: (float32[], float32[], float32[5]) = scan(%0, %0, %1) {body = graph (
-        %0: float32[] "",
-        %1: float32[] "",
-        %2: float32[] ""
-      ) {
-        %3: float32[] = add(%0, %2)
-        %4: float32[] = mul(%1, %2)
-        %5: float32[] = exp(%3)
-        return %3, %4, %5
+    graph (%0: int8[] "h") {
+      %1: (int8[], int8[]) = scan(%0, %0) {body = graph (%0: int8[] "", %1: int8[] "") {
+        %2: int8[] = add(%0, %0)
+        %3: int8[] = mul(%1, %1)
+        return %2, %3
       }, carry = 2, consts = 0, length = 5, reverse = false}
-      %3: float32[] = part(%2) {index = 0}
-      return %3
+      %2: int8[] = part(%1) {index = 0}
+      return %2
     }
 
-and after, without the second value that was carried and the stack::
+and after, without the second value that was carried::
 
-    graph (%0: float32[] "h", %1: float32[5] "x") {
-      %2: (float32[],) = scan(%0, %1) {body = graph (
-        %0: float32[] "",
-        %1: float32[] ""
-      ) {
-        %2: float32[] = add(%0, %1)
-        return %2
+    graph (%0: int8[] "h") {
+      %1: (int8[],) = scan(%0) {body = graph (%0: int8[] "") {
+        %1: int8[] = add(%0, %0)
+        return %1
       }, carry = 1, consts = 0, length = 5, reverse = false}
-      %3: float32[] = part(%2) {index = 0}
-      return %3
+      %2: int8[] = part(%1) {index = 0}
+      return %2
     }
 """
 

@@ -5,35 +5,26 @@ operands are one node before any pass runs (:func:`check_unique` says so).  What
 lies in bodies: two loops over the same operands, and values that a body is given, or
 carries, twice.  Before::
 
-    graph (%0: float32[] "h", %1: float32[5] "x") {
-      %2: (float32[], float32[], float32[5]) = scan(%0, %0, %1) {body = graph (
-        %0: float32[] "",
-        %1: float32[] "",
-        %2: float32[] ""
-      ) {
-        %3: float32[] = add(%0, %2)
-        %4: float32[] = add(%1, %2)
-        return %3, %4, %4
+    graph (%0: int8[] "h") {
+      %1: (int8[], int8[]) = scan(%0, %0) {body = graph (%0: int8[] "", %1: int8[] "") {
+        %2: int8[] = add(%0, %0)
+        %3: int8[] = add(%1, %1)
+        return %2, %3
       }, carry = 2, consts = 0, length = 5, reverse = false}
-      %3: float32[] = part(%2) {index = 0}
-      %4: float32[] = part(%2) {index = 1}
-      %5: float32[5] = part(%2) {index = 2}
-      return %3, %4, %5
+      %2: int8[] = part(%1) {index = 0}
+      %3: int8[] = part(%1) {index = 1}
+      return %2, %3
     }
 
 and after::
 
-    graph (%0: float32[] "h", %1: float32[5] "x") {
-      %2: (float32[], float32[5]) = scan(%0, %1) {body = graph (
-        %0: float32[] "",
-        %1: float32[] ""
-      ) {
-        %2: float32[] = add(%0, %1)
-        return %2, %2
+    graph (%0: int8[] "h") {
+      %1: (int8[],) = scan(%0) {body = graph (%0: int8[] "") {
+        %1: int8[] = add(%0, %0)
+        return %1
       }, carry = 1, consts = 0, length = 5, reverse = false}
-      %3: float32[] = part(%2) {index = 0}
-      %4: float32[5] = part(%2) {index = 1}
-      return %3, %3, %4
+      %2: int8[] = part(%1) {index = 0}
+      return %2, %2
     }
 
 A gradient saves the values that it needs of a loop in a scan of its own, so the forward

@@ -18,7 +18,7 @@ looks at the graph after each pass.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from nervure.config import PASS_NAMES, config
@@ -34,6 +34,15 @@ from nervure.passes.merge import MERGE
 from nervure.passes.simplify import SIMPLIFY
 
 PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, LAYOUT, MERGE, DEAD)
+
+# Decisions that belong to the schedule of an executor, which makes them where it plans
+# its kernels (``exec/cpu``); they are skipped by the same names.
+PLANNED: Final[Mapping[str, str]] = {
+    "fusion": "Operations become tasks: loops, products with what follows them.",
+    "in_place": "New state is written over the old one.",
+    "schedule": "Kernels are shared among threads, which meet between phases.",
+    "memory": "Values that do not live at the same time share memory.",
+}
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
+from nervure.config import config
 from nervure.exec.cpu.blocks import lower_control
 from nervure.exec.cpu.fusion import (
     LEAVES,
@@ -81,7 +82,13 @@ class Plan:
         iterated = body or state_count > 0
         self.varying = graph.inputs[state_count + constant_count :] if iterated else ()
         updates = dict(zip(state, graph.outputs, strict=False))
-        tasks = Tasks(graph, {old: updates[old] for old in state if old not in apart})
+        skipped = config.skip_passes
+        together = () if "in_place" in skipped else state
+        tasks = Tasks(
+            graph,
+            {old: updates[old] for old in together if old not in apart},
+            fuse="fusion" not in skipped,
+        )
         self.in_place = tasks.in_place
         self._over: dict[Slot, Slot] = {new: old for old, new in self.in_place.items()}
         self._lower(tasks)
