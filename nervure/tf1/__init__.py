@@ -19,7 +19,7 @@ and shapes that depend on computed values (``tf.where`` without branches) do not
 14.0
 """
 
-from nervure.tf1 import app, data_types, errors, gfile, initializers, nn, train
+from nervure.tf1 import app, data_types, errors, gfile, initializers, nn, summary, train
 from nervure.tf1.clipping import clip_by_global_norm, clip_by_norm, global_norm
 from nervure.tf1.control_flow import case, cond, while_loop
 from nervure.tf1.creation import (
@@ -148,19 +148,13 @@ from nervure.tf1.initializers import (
 )
 from nervure.tf1.linear import einsum, matmul, norm, tensordot
 from nervure.tf1.manipulation import (
-    boolean_mask,
     broadcast_to,
     concat,
     expand_dims,
-    gather,
-    gather_nd,
-    meshgrid,
-    one_hot,
     pad,
     rank,
     reshape,
     reverse,
-    sequence_mask,
     shape,
     size,
     split,
@@ -168,9 +162,7 @@ from nervure.tf1.manipulation import (
     stack,
     tile,
     transpose,
-    unsorted_segment_sum,
     unstack,
-    where,
 )
 from nervure.tf1.manipulation import slice_ as slice
 from nervure.tf1.ordering import (
@@ -187,6 +179,16 @@ from nervure.tf1.ordering import (
     print_ as Print,  # noqa: N812
 )
 from nervure.tf1.ordering import tuple_ as tuple
+from nervure.tf1.picking import (
+    boolean_mask,
+    gather,
+    gather_nd,
+    meshgrid,
+    one_hot,
+    sequence_mask,
+    unsorted_segment_sum,
+    where,
+)
 from nervure.tf1.placeholders import constant, placeholder, placeholder_with_default
 from nervure.tf1.reductions import (
     argmax,

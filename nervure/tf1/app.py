@@ -78,9 +78,9 @@ class flags:  # noqa: N801 - TensorFlow's name of a module
         FLAGS._define(name, default, help, float)
 
     @staticmethod
-    def DEFINE_boolean(
+    def DEFINE_boolean(  # noqa: N802
         name: str, default: bool | None, help: str | None = None
-    ) -> None:  # noqa: N802
+    ) -> None:
         """Define a flag that is true or false."""
         FLAGS._define(name, default, help, _truth)
 

@@ -151,15 +151,14 @@ def shape_value(tensor: Tensor, size: int) -> NDArray:
         sizes = tensor.op.inputs[0].shape.sizes
         if sizes is None:
             raise UnknownValueError
-        return np.array([size if one is None else one for one in sizes],
-                        tensor.dtype.dtype)  # fmt: skip
+        return np.array(
+            [size if one is None else one for one in sizes], tensor.dtype.dtype
+        )
     if kind in ("Placeholder", "VariableV2", "ReadVariable", "LoopVariable"):
         raise UnknownValueError
     context = _Trial()
     context.size = size
-    arrays = [
-        Array.of_value(shape_value(one, size)) for one in tensor.op.inputs
-    ]  # fmt: skip
+    arrays = [Array.of_value(shape_value(one, size)) for one in tensor.op.inputs]
     results = tensor.op.emit(context, *arrays)
     if not isinstance(results, list | tuple):
         results = [results]
@@ -180,16 +179,19 @@ def _inferred(
         found = []
         for shape in _ANY_SHAPE:
             try:
-                shapes = [_sizes(one) or shape if one.shape.sizes is None
-                          else one.shape.sizes for one in inputs]  # fmt: skip
+                shapes = [
+                    _sizes(one) or shape if one.shape.sizes is None else one.shape.sizes
+                    for one in inputs
+                ]
                 found.append(_inferred_for(inputs, shapes, emit, unknown))
             except NervureError as error:
                 refused = error
         if not found:
             raise refused
         return [_merged(list(group)) for group in zip(*found, strict=True)]
-    return _inferred_for(inputs, [one.shape.sizes or () for one in inputs], emit,
-                         unknown)  # fmt: skip
+    return _inferred_for(
+        inputs, [one.shape.sizes or () for one in inputs], emit, unknown
+    )
 
 
 def _sizes(tensor: Tensor) -> tuple[int | None, ...] | None:
@@ -204,9 +206,11 @@ def _merged(types: list[tuple[TensorShape, DType]]) -> tuple[TensorShape, DType]
         return TensorShape(None), dtype
     known = [one for one in shapes if one is not None]
     return TensorShape(
-        [group[0] if len(set(group)) == 1 else None
-         for group in zip(*known, strict=True)]
-    ), dtype  # fmt: skip
+        [
+            group[0] if len(set(group)) == 1 else None
+            for group in zip(*known, strict=True)
+        ]
+    ), dtype
 
 
 def _inferred_for(

@@ -83,7 +83,12 @@ def clip_by_global_norm(
         factor = ops.where(ops.isfinite(length), factor, float("nan"))
         return [value * ops.astype(factor, value.dtype) for value in values]
 
-    made = operation("clip_by_global_norm", [norm, limit, *tensors], emit, name,
-                     types=[(one.shape, one.dtype) for one in (*tensors,)])  # fmt: skip
+    made = operation(
+        "clip_by_global_norm",
+        [norm, limit, *tensors],
+        emit,
+        name,
+        types=[(one.shape, one.dtype) for one in (*tensors,)],
+    )
     left = iter(made.outputs)
     return [None if one is None else next(left) for one in given], norm

@@ -53,8 +53,10 @@ class _Body(NamedTuple):
 def _changed(operations: Sequence[Operation]) -> list[Variable]:
     found: dict[Variable, None] = {}
     for one in operations:
-        for variable in (one.attributes.get("variable"),
-                         *one.attributes.get("variables", ())):  # fmt: skip
+        for variable in (
+            one.attributes.get("variable"),
+            *one.attributes.get("variables", ()),
+        ):
             if variable is not None:
                 found[variable] = None
     return list(found)
@@ -76,16 +78,21 @@ def _made(
     with _inside(graph, "a branch or loop"):
         value = function(*arguments)
     flat, structure = tree.flatten(value)
-    results = [one if isinstance(one, Operation) else convert_to_tensor(one)
-               for one in flat]  # fmt: skip
+    results = [
+        one if isinstance(one, Operation) else convert_to_tensor(one) for one in flat
+    ]
     targets = [one if isinstance(one, Operation) else one.op for one in results]
     own = needed(targets, (), start)
     tensors = [one for one in results if isinstance(one, Tensor)]
-    captured = list(dict.fromkeys(
-        [*outside(own, start), *(one for one in tensors if one.op.number < start)]
-    ))  # fmt: skip
-    waits = [*waits_outside(own, start),
-             *(one for one in targets if one.number < start)]  # fmt: skip
+    captured = list(
+        dict.fromkeys(
+            [*outside(own, start), *(one for one in tensors if one.op.number < start)]
+        )
+    )
+    waits = [
+        *waits_outside(own, start),
+        *(one for one in targets if one.number < start),
+    ]
     return _Body(results, structure, own, captured, waits)
 
 
@@ -162,8 +169,14 @@ def cond(
             return list(found[: len(types)])
 
         with graph.control_dependencies([*bodies[0].waits, *bodies[1].waits]):
-            made = operation("Cond", [asked, *captured], emit, "Cond", types=types,
-                             attributes={"variables": changed})  # fmt: skip
+            made = operation(
+                "Cond",
+                [asked, *captured],
+                emit,
+                "Cond",
+                types=types,
+                attributes={"variables": changed},
+            )
     return _returned(made, bodies[1], strict)
 
 
@@ -210,8 +223,9 @@ def _common_shape(one: Tensor, other: Tensor) -> TensorShape:
     if first is None or second is None or len(first) != len(second):
         return TensorShape(None)
     pairs = zip(first, second, strict=True)
-    return TensorShape([size if size == other_size else None
-                        for size, other_size in pairs])  # fmt: skip
+    return TensorShape(
+        [size if size == other_size else None for size, other_size in pairs]
+    )
 
 
 def case(
@@ -233,8 +247,9 @@ def case(
     ...                         default=lambda: x * 3.0))
     np.float32(10.0)
     """
-    pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict)
-                 else pred_fn_pairs)  # fmt: skip
+    pairs = list(
+        pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs
+    )
     if not pairs:
         raise ArgumentError("case: expected at least one pair")
     function = default or pairs.pop()[1]
@@ -304,9 +319,14 @@ def while_loop(
         emit = _Loop(variables, question, step, maximum_iterations)
         types = [(one.shape, one.dtype) for one in first]
         with graph.control_dependencies([*question.waits, *step.waits]):
-            made = operation("While", [*first, *emit.captured], emit, "While",
-                             types=types,
-                             attributes={"variables": step.changed})  # fmt: skip
+            made = operation(
+                "While",
+                [*first, *emit.captured],
+                emit,
+                "While",
+                types=types,
+                attributes={"variables": step.changed},
+            )
     found = tree.unflatten(structure, list(made.outputs))
     if len(found) == 1 and not return_same_structure:
         return found[0]
@@ -324,8 +344,9 @@ def _loop_variable(value: Tensor) -> Tensor:
             )
         )
 
-    made = operation("LoopVariable", (), emit, "variable",
-                     types=[(value.shape, value.dtype)])  # fmt: skip
+    made = operation(
+        "LoopVariable", (), emit, "variable", types=[(value.shape, value.dtype)]
+    )
     return made.outputs[0]
 
 
@@ -359,8 +380,9 @@ class _Loop:
         most: int | None,
     ) -> None:
         own = set(variables)
-        self.captured = [one for one in _distinct(question.captured, step.captured)
-                         if one not in own]  # fmt: skip
+        self.captured = [
+            one for one in _distinct(question.captured, step.captured) if one not in own
+        ]
         self._variables = variables
         self._question = question
         self._step = step
@@ -375,9 +397,11 @@ class _Loop:
             made = child(context, constants)
             made.env.update(zip(self._variables, state[1 : count + 1], strict=True))
             made.current.update(zip(changed, state[count + 1 :], strict=True))
-            made.iteration = state[0] if context.iteration is None else (
-                state[0] + context.iteration * 1_000_003
-            )  # fmt: skip
+            made.iteration = (
+                state[0]
+                if context.iteration is None
+                else (state[0] + context.iteration * 1_000_003)
+            )
             return made
 
         def goes_on(*state: Array) -> Array:

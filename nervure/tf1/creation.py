@@ -44,8 +44,14 @@ def shaped(
             return make(context, tuple(int(one) for one in values), *arrays)
 
         known = where.shape.num_elements()
-        made = operation(kind, [where, *inputs], emit_for, name,
-                         unknown=(dtype, known), attributes=attributes)  # fmt: skip
+        made = operation(
+            kind,
+            [where, *inputs],
+            emit_for,
+            name,
+            unknown=(dtype, known),
+            attributes=attributes,
+        )
         return made.outputs[0]
     given = TensorShape(shape)
     if not given.is_fully_defined():
@@ -77,9 +83,13 @@ def zeros(
     [0. 0.]
     """
     wanted = data_types.as_dtype(dtype)
-    return shaped("zeros", shape, wanted,
-                  lambda _context, sizes: ops.zeros(sizes, dtype=wanted.dtype),
-                  name)  # fmt: skip
+    return shaped(
+        "zeros",
+        shape,
+        wanted,
+        lambda _context, sizes: ops.zeros(sizes, dtype=wanted.dtype),
+        name,
+    )
 
 
 def ones(
@@ -93,9 +103,13 @@ def ones(
     [1 1]
     """
     wanted = data_types.as_dtype(dtype)
-    return shaped("ones", shape, wanted,
-                  lambda _context, sizes: ops.ones(sizes, dtype=wanted.dtype),
-                  name)  # fmt: skip
+    return shaped(
+        "ones",
+        shape,
+        wanted,
+        lambda _context, sizes: ops.ones(sizes, dtype=wanted.dtype),
+        name,
+    )
 
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
@@ -117,8 +131,9 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
 def _like(kind: str, x: Any, dtype: Any, make: Any, name: str | None) -> Tensor:
     tensor = convert_to_tensor(x)
     wanted = tensor.dtype if dtype is None else data_types.as_dtype(dtype)
-    return one_output(kind, [tensor], lambda value: make(value, dtype=wanted.dtype),
-                      name)  # fmt: skip
+    return one_output(
+        kind, [tensor], lambda value: make(value, dtype=wanted.dtype), name
+    )
 
 
 def zeros_like(
@@ -190,15 +205,21 @@ def range(
     parts = [
         one if is_tensor(one) else as_numpy(one, None) for one in (low, high, delta)
     ]
-    wanted = data_types.as_dtype(dtype) if dtype is not None else max(
-        (data_types.as_dtype(one.dtype) for one in parts),
-        key=lambda one: (one.is_floating, one.size),
-    )  # fmt: skip
+    wanted = (
+        data_types.as_dtype(dtype)
+        if dtype is not None
+        else max(
+            (data_types.as_dtype(one.dtype) for one in parts),
+            key=lambda one: (one.is_floating, one.size),
+        )
+    )
     tensors = [convert_to_tensor(one) for one in (low, high, delta)]
 
     def emit(context: Context, *arrays: Array) -> Array:
-        values = [context.static(array, tensor).item()
-                  for array, tensor in zip(arrays, tensors, strict=True)]  # fmt: skip
+        values = [
+            context.static(array, tensor).item()
+            for array, tensor in zip(arrays, tensors, strict=True)
+        ]
         return ops.arange(*values, dtype=wanted.dtype)
 
     made = operation("Range", tensors, emit, name or "range", unknown=(wanted, 1))
@@ -286,16 +307,18 @@ def random_uniform(
             unit = random.uniform(sizes, dtype=wanted.dtype, key=key)
             return low + unit * (high - low)
 
-        return random_operation("RandomUniform", shape, wanted, between, seed, name,
-                                (low, high))  # fmt: skip
+        return random_operation(
+            "RandomUniform", shape, wanted, between, seed, name, (low, high)
+        )
 
     def draw(sizes: Shape, key: Array) -> Array:
         if wanted.is_floating:
             return random.uniform(sizes, minval, maxval, dtype=wanted.dtype, key=key)
         return random.randint(sizes, minval, maxval, dtype=wanted.dtype, key=key)
 
-    return random_operation("RandomUniform", shape, wanted, draw, seed,
-                            name or "random_uniform")  # fmt: skip
+    return random_operation(
+        "RandomUniform", shape, wanted, draw, seed, name or "random_uniform"
+    )
 
 
 def _normal(
@@ -338,8 +361,9 @@ def random_normal(
     ...     session.run(tf.random_normal([2, 3], seed=1)).shape
     (2, 3)
     """
-    return _normal("random_normal", random.normal, shape, mean, stddev, dtype, seed,
-                   name)  # fmt: skip
+    return _normal(
+        "random_normal", random.normal, shape, mean, stddev, dtype, seed, name
+    )
 
 
 def truncated_normal(
@@ -358,8 +382,16 @@ def truncated_normal(
     ...     print(abs(x).max() <= 0.2)
     True
     """
-    return _normal("truncated_normal", random.truncated_normal, shape, mean, stddev,
-                   dtype, seed, name)  # fmt: skip
+    return _normal(
+        "truncated_normal",
+        random.truncated_normal,
+        shape,
+        mean,
+        stddev,
+        dtype,
+        seed,
+        name,
+    )
 
 
 def random_shuffle(
@@ -378,8 +410,14 @@ def random_shuffle(
         return random.shuffle(rows, key=context.key(made.op))
 
     attributes = {"seeds": seeds_for(x.graph, seed)}
-    made = operation("RandomShuffle", [x], emit, name, types=[(x.shape, x.dtype)],
-                     attributes=attributes).outputs[0]  # fmt: skip
+    made = operation(
+        "RandomShuffle",
+        [x],
+        emit,
+        name,
+        types=[(x.shape, x.dtype)],
+        attributes=attributes,
+    ).outputs[0]
     return made
 
 
@@ -410,6 +448,7 @@ def multinomial(
 
     types = [(TensorShape([*x.shape.with_rank(2).as_list()[:1], num_samples]), wanted)]
     attributes = {"seeds": seeds_for(x.graph, seed)}
-    made = operation("Multinomial", [x], emit, name, types=types,
-                     attributes=attributes).outputs[0]  # fmt: skip
+    made = operation(
+        "Multinomial", [x], emit, name, types=types, attributes=attributes
+    ).outputs[0]
     return made

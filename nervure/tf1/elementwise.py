@@ -93,8 +93,9 @@ sign = unary("Sign", "sign", ops.sign, "-1, 0 or 1", "sign(-2.0)", "-1.0")
 square = unary("Square", "square", ops.square, "the square", "square(3.0)", "9.0")
 sqrt = unary("Sqrt", "sqrt", ops.sqrt, "the square root", "sqrt(9.0)", "3.0")
 rsqrt = unary("Rsqrt", "rsqrt", ops.rsqrt, "1 / the square root", "rsqrt(4.0)", "0.5")
-reciprocal = unary("Reciprocal", "reciprocal", ops.reciprocal, "1 / x",
-                   "reciprocal(4.0)", "0.25")  # fmt: skip
+reciprocal = unary(
+    "Reciprocal", "reciprocal", ops.reciprocal, "1 / x", "reciprocal(4.0)", "0.25"
+)
 exp = unary("Exp", "exp", ops.exp, "e to the power of x", "exp(0.0)", "1.0")
 expm1 = unary("Expm1", "expm1", ops.expm1, "exp(x) - 1", "expm1(0.0)", "0.0")
 log = unary("Log", "log", ops.log, "the natural logarithm", "log(1.0)", "0.0")
@@ -108,72 +109,169 @@ atan = unary("Atan", "atan", ops.atan, "the arc tangent", "atan(0.0)", "0.0")
 sinh = unary("Sinh", "sinh", ops.sinh, "the hyperbolic sine", "sinh(0.0)", "0.0")
 cosh = unary("Cosh", "cosh", ops.cosh, "the hyperbolic cosine", "cosh(0.0)", "1.0")
 tanh = unary("Tanh", "tanh", ops.tanh, "the hyperbolic tangent", "tanh(0.0)", "0.0")
-sigmoid = unary("Sigmoid", "sigmoid", ops.sigmoid, "1 / (1 + exp(-x))",
-                "sigmoid(0.0)", "0.5")  # fmt: skip
+sigmoid = unary(
+    "Sigmoid", "sigmoid", ops.sigmoid, "1 / (1 + exp(-x))", "sigmoid(0.0)", "0.5"
+)
 erf = unary("Erf", "erf", ops.erf, "the error function", "erf(0.0)", "0.0")
-floor = unary("Floor", "floor", ops.floor, "the next whole number below",
-              "floor(2.7)", "2.0")  # fmt: skip
-ceil = unary("Ceil", "ceil", ops.ceil, "the next whole number above",
-             "ceil(2.1)", "3.0")  # fmt: skip
-rint = unary("Rint", "rint", ops.round, "the nearest whole number, even in a tie",
-             "rint(2.5)", "2.0")  # fmt: skip
-round = unary("Round", "round", ops.round, "the nearest whole number, even in a tie",
-              "round(2.5)", "2.0")  # fmt: skip
-is_nan = unary("IsNan", "is_nan", ops.isnan, "whether it is NaN",
-               "is_nan([1.0])", "[False]")  # fmt: skip
-is_inf = unary("IsInf", "is_inf", ops.isinf, "whether it is infinite",
-               "is_inf([1.0])", "[False]")  # fmt: skip
-is_finite = unary("IsFinite", "is_finite", ops.isfinite, "whether it is finite",
-                  "is_finite([1.0])", "[ True]")  # fmt: skip
-logical_not = unary("LogicalNot", "logical_not", ops.logical_not,
-                    "whether x is false", "logical_not([True])", "[False]")  # fmt: skip
-softplus = unary("Softplus", "softplus", nn.softplus, "log(1 + exp(x))",
-                 "nn.softplus(100.0)", "100.0")  # fmt: skip
+floor = unary(
+    "Floor", "floor", ops.floor, "the next whole number below", "floor(2.7)", "2.0"
+)
+ceil = unary(
+    "Ceil", "ceil", ops.ceil, "the next whole number above", "ceil(2.1)", "3.0"
+)
+rint = unary(
+    "Rint",
+    "rint",
+    ops.round,
+    "the nearest whole number, even in a tie",
+    "rint(2.5)",
+    "2.0",
+)
+round = unary(
+    "Round",
+    "round",
+    ops.round,
+    "the nearest whole number, even in a tie",
+    "round(2.5)",
+    "2.0",
+)
+is_nan = unary(
+    "IsNan", "is_nan", ops.isnan, "whether it is NaN", "is_nan([1.0])", "[False]"
+)
+is_inf = unary(
+    "IsInf", "is_inf", ops.isinf, "whether it is infinite", "is_inf([1.0])", "[False]"
+)
+is_finite = unary(
+    "IsFinite",
+    "is_finite",
+    ops.isfinite,
+    "whether it is finite",
+    "is_finite([1.0])",
+    "[ True]",
+)
+logical_not = unary(
+    "LogicalNot",
+    "logical_not",
+    ops.logical_not,
+    "whether x is false",
+    "logical_not([True])",
+    "[False]",
+)
+softplus = unary(
+    "Softplus",
+    "softplus",
+    nn.softplus,
+    "log(1 + exp(x))",
+    "nn.softplus(100.0)",
+    "100.0",
+)
 
 # --- two tensors ---------------------------------------------------------------------
 
 add = binary("Add", "add", ops.add, "x + y", "add([1, 2], 3)", "[4 5]")
 subtract = binary("Sub", "subtract", ops.subtract, "x - y", "subtract(3.0, 1.0)", "2.0")
 multiply = binary("Mul", "multiply", ops.multiply, "x * y", "multiply(3.0, 2.0)", "6.0")
-maximum = binary("Maximum", "maximum", ops.maximum, "the larger one",
-                 "maximum([1, 4], 3)", "[3 4]")  # fmt: skip
-minimum = binary("Minimum", "minimum", ops.minimum, "the smaller one",
-                 "minimum([1, 4], 3)", "[1 3]")  # fmt: skip
+maximum = binary(
+    "Maximum", "maximum", ops.maximum, "the larger one", "maximum([1, 4], 3)", "[3 4]"
+)
+minimum = binary(
+    "Minimum", "minimum", ops.minimum, "the smaller one", "minimum([1, 4], 3)", "[1 3]"
+)
 pow = binary("Pow", "pow", ops.pow, "x to the power of y", "pow(2.0, 3.0)", "8.0")
-floordiv = binary("FloorDiv", "floordiv", ops.floor_divide, "floor(x / y)",
-                  "floordiv([7, -7], 2)", "[ 3 -4]")  # fmt: skip
-floormod = binary("FloorMod", "floormod", ops.remainder,
-                  "the remainder, with the sign of y", "mod([7, -7], 3)",
-                  "[1 2]")  # fmt: skip
-atan2 = binary("Atan2", "atan2", ops.atan2, "the angle of the point (y, x)",
-               "atan2(0.0, 1.0)", "0.0")  # fmt: skip
+floordiv = binary(
+    "FloorDiv",
+    "floordiv",
+    ops.floor_divide,
+    "floor(x / y)",
+    "floordiv([7, -7], 2)",
+    "[ 3 -4]",
+)
+floormod = binary(
+    "FloorMod",
+    "floormod",
+    ops.remainder,
+    "the remainder, with the sign of y",
+    "mod([7, -7], 3)",
+    "[1 2]",
+)
+atan2 = binary(
+    "Atan2",
+    "atan2",
+    ops.atan2,
+    "the angle of the point (y, x)",
+    "atan2(0.0, 1.0)",
+    "0.0",
+)
 squared_difference = binary(
-    "SquaredDifference", "squared_difference", lambda x, y: ops.square(x - y),
-    "(x - y)^2", "squared_difference(3.0, 1.0)", "4.0",
-)  # fmt: skip
-equal = binary("Equal", "equal", ops.equal, "whether x = y",
-               "equal([1, 2], 2)", "[False  True]")  # fmt: skip
-not_equal = binary("NotEqual", "not_equal", ops.not_equal, "whether x differs from y",
-                   "not_equal([1, 2], 2)", "[ True False]")  # fmt: skip
-less = binary("Less", "less", ops.less, "whether x < y", "less([1, 2], 2)",
-              "[ True False]")  # fmt: skip
-less_equal = binary("LessEqual", "less_equal", ops.less_equal, "whether x <= y",
-                    "less_equal([1, 2], 1)", "[ True False]")  # fmt: skip
-greater = binary("Greater", "greater", ops.greater, "whether x > y",
-                 "greater([1, 2], 1)", "[False  True]")  # fmt: skip
+    "SquaredDifference",
+    "squared_difference",
+    lambda x, y: ops.square(x - y),
+    "(x - y)^2",
+    "squared_difference(3.0, 1.0)",
+    "4.0",
+)
+equal = binary(
+    "Equal", "equal", ops.equal, "whether x = y", "equal([1, 2], 2)", "[False  True]"
+)
+not_equal = binary(
+    "NotEqual",
+    "not_equal",
+    ops.not_equal,
+    "whether x differs from y",
+    "not_equal([1, 2], 2)",
+    "[ True False]",
+)
+less = binary(
+    "Less", "less", ops.less, "whether x < y", "less([1, 2], 2)", "[ True False]"
+)
+less_equal = binary(
+    "LessEqual",
+    "less_equal",
+    ops.less_equal,
+    "whether x <= y",
+    "less_equal([1, 2], 1)",
+    "[ True False]",
+)
+greater = binary(
+    "Greater",
+    "greater",
+    ops.greater,
+    "whether x > y",
+    "greater([1, 2], 1)",
+    "[False  True]",
+)
 greater_equal = binary(
-    "GreaterEqual", "greater_equal", ops.greater_equal, "whether x >= y",
-    "greater_equal([1, 2], 2)", "[False  True]",
-)  # fmt: skip
-logical_and = binary("LogicalAnd", "logical_and", ops.logical_and,
-                     "whether both are true", "logical_and([True], False)",
-                     "[False]")  # fmt: skip
-logical_or = binary("LogicalOr", "logical_or", ops.logical_or,
-                    "whether one is true", "logical_or([True], False)",
-                    "[ True]")  # fmt: skip
-logical_xor = binary("LogicalXor", "logical_xor", ops.logical_xor,
-                     "whether just one is true", "logical_xor([True], True)",
-                     "[False]")  # fmt: skip
+    "GreaterEqual",
+    "greater_equal",
+    ops.greater_equal,
+    "whether x >= y",
+    "greater_equal([1, 2], 2)",
+    "[False  True]",
+)
+logical_and = binary(
+    "LogicalAnd",
+    "logical_and",
+    ops.logical_and,
+    "whether both are true",
+    "logical_and([True], False)",
+    "[False]",
+)
+logical_or = binary(
+    "LogicalOr",
+    "logical_or",
+    ops.logical_or,
+    "whether one is true",
+    "logical_or([True], False)",
+    "[ True]",
+)
+logical_xor = binary(
+    "LogicalXor",
+    "logical_xor",
+    ops.logical_xor,
+    "whether just one is true",
+    "logical_xor([True], True)",
+    "[False]",
+)
 mod = floormod
 neg = negative
 
@@ -249,9 +347,12 @@ def _caster(dtype: DType, name: str) -> Unary:
         return cast(x, dtype, name)
 
     documented: Unary = _documented(
-        call, name, f"the value as {dtype.name}", f"tf.{name}(1)",
+        call,
+        name,
+        f"the value as {dtype.name}",
+        f"tf.{name}(1)",
         "1.0" if dtype.is_floating else "1",
-    )  # fmt: skip
+    )
     return documented
 
 

@@ -236,6 +236,14 @@ def waits_outside(operations: Sequence[Operation], start: int) -> list[Operation
 def child(context: Context, env: Mapping[Tensor, Any]) -> Context:
     """Return a context for a body, which shares variables, keys and feeds."""
     return Context(
-        dict(env), context.fed, context.reads, dict(context.current), {},
-        context.keys, context.flags, [], context.iteration, context.frozen,
-    )  # fmt: skip
+        dict(env),
+        context.fed,
+        context.reads,
+        dict(context.current),
+        {},
+        context.keys,
+        context.flags,
+        [],
+        context.iteration,
+        context.frozen,
+    )

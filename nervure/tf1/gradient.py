@@ -73,18 +73,23 @@ def gradients(
     results: list[Tensor | None] = [None] * len(wrt)
     if not places:
         return results
-    seeds = [one if one is None else convert_to_tensor(one, y.dtype)
-             for one, y in zip(given, outputs, strict=True)]  # fmt: skip
+    seeds = [
+        one if one is None else convert_to_tensor(one, y.dtype)
+        for one, y in zip(given, outputs, strict=True)
+    ]
     chosen = [wrt[place] for place in places]
     emit = _Derivative(outputs, chosen, seeds, fixed, path)
     made = operation(
         "Gradients",
-        list(dict.fromkeys([*outputs, *chosen, *(s for s in seeds if s is not None),
-                            *fixed])),
+        list(
+            dict.fromkeys(
+                [*outputs, *chosen, *(s for s in seeds if s is not None), *fixed]
+            )
+        ),
         emit,
         name,
         types=[(x.shape, x.dtype) for x in chosen],
-    )  # fmt: skip
+    )
     for place, tensor in zip(places, made.outputs, strict=True):
         results[place] = tensor
     return results
@@ -100,11 +105,12 @@ def _check_smooth(tensors: Sequence[Tensor]) -> None:
             raise GradientError(
                 explain(
                     "gradients: whole numbers and truth values have no derivative",
-                    operands=[("x", tensor.type_text, f"{tensor.name}, "
-                               f"{tensor.op.site}")],
+                    operands=[
+                        ("x", tensor.type_text, f"{tensor.name}, {tensor.op.site}")
+                    ],
                     fix="convert with tf.cast(x, tf.float32) before it is used",
                 )
-            )  # fmt: skip
+            )
 
 
 def _path(
@@ -126,8 +132,9 @@ def _path(
             continue
         if any(x in active and x.dtype.is_floating for x in one.inputs):
             path.append(one)
-            active.update(y for y in one.outputs
-                          if y.dtype.is_floating and y not in stopped)  # fmt: skip
+            active.update(
+                y for y in one.outputs if y.dtype.is_floating and y not in stopped
+            )
     return path
 
 
@@ -182,9 +189,11 @@ class _Derivative:
         return self._reverse(inner.env, env, replacement)
 
     def _reverse(
-        self, env: dict[Tensor, Any], outer: dict[Tensor, Any],
+        self,
+        env: dict[Tensor, Any],
+        outer: dict[Tensor, Any],
         replacement: dict[Node, Node],
-    ) -> list[Array]:  # fmt: skip
+    ) -> list[Array]:
         outputs = [env[y].node for y in self._outputs]
         cotangents = [
             full_like(node, 1)

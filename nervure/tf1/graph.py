@@ -173,11 +173,16 @@ class Graph:
                 raise ArgumentError(
                     explain(
                         f"{kind}: {tensor.name!r} belongs to another graph",
-                        operands=[(tensor.name, str(tensor.shape), "made at "
-                                   f"{tensor.op.site}")],
+                        operands=[
+                            (
+                                tensor.name,
+                                str(tensor.shape),
+                                f"made at {tensor.op.site}",
+                            )
+                        ],
                         fix="make all operations inside one `with graph.as_default():`",
                     )
-                )  # fmt: skip
+                )
         chosen = self._operation_name(kind if name is None else name)
         operation = Operation(self, kind, chosen, inputs, emit, attributes or {})
         operation.number = len(self._operations)

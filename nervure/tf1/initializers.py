@@ -77,17 +77,20 @@ class constant_initializer(Initializer):  # noqa: N801
     """
 
     def __init__(
-        self, value: Any = 0, dtype: Any = data_types.float32,
+        self,
+        value: Any = 0,
+        dtype: Any = data_types.float32,
         verify_shape: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(dtype)
         self.value = value
         self.verify_shape = verify_shape
 
     def make(self, shape: list[int], dtype: data_types.DType) -> Tensor:
         """Return the value."""
-        return placeholders.constant(np.asarray(self.value), dtype, shape,
-                                     verify_shape=self.verify_shape)  # fmt: skip
+        return placeholders.constant(
+            np.asarray(self.value), dtype, shape, verify_shape=self.verify_shape
+        )
 
 
 class random_uniform_initializer(Initializer):  # noqa: N801
@@ -99,9 +102,12 @@ class random_uniform_initializer(Initializer):  # noqa: N801
     """
 
     def __init__(
-        self, minval: Any = 0, maxval: Any = None, seed: int | None = None,
+        self,
+        minval: Any = 0,
+        maxval: Any = None,
+        seed: int | None = None,
         dtype: Any = data_types.float32,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(dtype)
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
@@ -123,9 +129,12 @@ class random_normal_initializer(Initializer):  # noqa: N801
     draw = staticmethod(creation.random_normal)
 
     def __init__(
-        self, mean: float = 0.0, stddev: float = 1.0, seed: int | None = None,
+        self,
+        mean: float = 0.0,
+        stddev: float = 1.0,
+        seed: int | None = None,
         dtype: Any = data_types.float32,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(dtype)
         self.mean, self.stddev, self.seed = mean, stddev, seed
 

@@ -49,8 +49,12 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     ...     session.run(tf.tensordot([1.0, 2.0], [3.0, 4.0], 1))
     np.float32(11.0)
     """
-    return one_output("Tensordot", matching("Tensordot", a, b),
-                      lambda x, y: ops.tensordot(x, y, axes=axes), name)  # fmt: skip
+    return one_output(
+        "Tensordot",
+        matching("Tensordot", a, b),
+        lambda x, y: ops.tensordot(x, y, axes=axes),
+        name,
+    )
 
 
 def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
@@ -62,8 +66,9 @@ def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
     np.float32(11.0)
     """
     tensors = [convert_to_tensor(one) for one in inputs]
-    return one_output("Einsum", tensors,
-                      lambda *arrays: ops.einsum(equation, *arrays), name)  # fmt: skip
+    return one_output(
+        "Einsum", tensors, lambda *arrays: ops.einsum(equation, *arrays), name
+    )
 
 
 def norm(

@@ -56,8 +56,9 @@ def identity(input: Any, name: str | None = None) -> Tensor:
     np.float32(3.0)
     """
     x = convert_to_tensor(input)
-    made = operation("Identity", [x], lambda _context, value: value, name,
-                     types=[(x.shape, x.dtype)])  # fmt: skip
+    made = operation(
+        "Identity", [x], lambda _context, value: value, name, types=[(x.shape, x.dtype)]
+    )
     return made.outputs[0]
 
 
@@ -88,8 +89,13 @@ def stop_gradient(input: Any, name: str | None = None) -> Tensor:
     from nervure.transforms import stop_gradient as stopped
 
     x = convert_to_tensor(input)
-    made = operation("StopGradient", [x], lambda _context, value: stopped(value), name,
-                     types=[(x.shape, x.dtype)])  # fmt: skip
+    made = operation(
+        "StopGradient",
+        [x],
+        lambda _context, value: stopped(value),
+        name,
+        types=[(x.shape, x.dtype)],
+    )
     return made.outputs[0]
 
 

@@ -47,9 +47,10 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
     types = [(TensorShape(shape), data_types.as_dtype(dtype))]
     kind = "Placeholder"
     made.extend(
-        operation(kind, (), emit, name, types=types, attributes={"dtype": types[0][1]})
-        .outputs
-    )  # fmt: skip
+        operation(
+            kind, (), emit, name, types=types, attributes={"dtype": types[0][1]}
+        ).outputs
+    )
     return made[0]
 
 
@@ -65,8 +66,13 @@ def placeholder_with_default(input: Any, shape: Any, name: str | None = None) ->
     x = convert_to_tensor(input)
     given = TensorShape(shape)
     given.merge_with(x.shape)  # raises where they contradict each other
-    made = operation("PlaceholderWithDefault", [x], lambda _context, value: value,
-                     name, types=[(given, x.dtype)])  # fmt: skip
+    made = operation(
+        "PlaceholderWithDefault",
+        [x],
+        lambda _context, value: value,
+        name,
+        types=[(given, x.dtype)],
+    )
     return made.outputs[0]
 
 

@@ -79,8 +79,9 @@ class CompiledRun:
             passed_on = value.node.op.name in ("input", "const", "buffer")
             self.fetched.append(_Fetched((at,), None, passed_on or at in shared))
         alive = set(IrGraph(outputs).inputs)
-        self.reads = [(one, node) for one, node in context.reads.items()
-                      if node in alive]  # fmt: skip
+        self.reads = [
+            (one, node) for one, node in context.reads.items() if node in alive
+        ]
         self.keys = [one for one, node in context.keys.items() if node in alive]
         self.flags = [one for one, node in context.flags.items() if node in alive]
         self.graph = IrGraph(
@@ -174,9 +175,11 @@ class FetchPlan:
         return (
             config.executor,
             static,
-            *[(one.serial, value.shape, value.dtype.char)
-              for one, value in feeds.items()],
-        )  # fmt: skip
+            *[
+                (one.serial, value.shape, value.dtype.char)
+                for one, value in feeds.items()
+            ],
+        )
 
     def _made(self, feeds: dict[Tensor, NDArray]) -> CompiledRun:
         while True:

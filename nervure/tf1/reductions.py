@@ -77,8 +77,14 @@ def reduce_sum(
     def total(value: Array, axis: Any, keepdims: bool) -> Array:
         return ops.sum(value, axis=axis, keepdims=keepdims, dtype=value.dtype)
 
-    return _reduction("Sum", input_tensor, total, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Sum",
+        input_tensor,
+        total,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_mean(
@@ -100,8 +106,14 @@ def reduce_mean(
     def mean(value: Array, axis: Any, keepdims: bool) -> Array:
         return ops.astype(ops.mean(value, axis=axis, keepdims=keepdims), value.dtype)
 
-    return _reduction("Mean", input_tensor, mean, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Mean",
+        input_tensor,
+        mean,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_max(
@@ -119,8 +131,14 @@ def reduce_max(
     ...     print(session.run(tf.reduce_max([[1, 5], [3, 2]], axis=0)))
     [3 5]
     """
-    return _reduction("Max", input_tensor, ops.max, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Max",
+        input_tensor,
+        ops.max,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_min(
@@ -138,8 +156,14 @@ def reduce_min(
     ...     print(session.run(tf.reduce_min([[1, 5], [3, 2]], axis=0)))
     [1 2]
     """
-    return _reduction("Min", input_tensor, ops.min, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Min",
+        input_tensor,
+        ops.min,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_prod(
@@ -161,8 +185,14 @@ def reduce_prod(
     def product(value: Array, axis: Any, keepdims: bool) -> Array:
         return ops.prod(value, axis=axis, keepdims=keepdims, dtype=value.dtype)
 
-    return _reduction("Prod", input_tensor, product, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Prod",
+        input_tensor,
+        product,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_all(
@@ -180,8 +210,14 @@ def reduce_all(
     ...     print(session.run(tf.reduce_all([[True, False], [True, True]], 1)))
     [False  True]
     """
-    return _reduction("All", input_tensor, ops.all, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "All",
+        input_tensor,
+        ops.all,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_any(
@@ -199,8 +235,14 @@ def reduce_any(
     ...     print(session.run(tf.reduce_any([[False, False], [True, False]], 1)))
     [False  True]
     """
-    return _reduction("Any", input_tensor, ops.any, axes_of(axis, reduction_indices),
-                      _kept(keepdims, keep_dims), name)  # fmt: skip
+    return _reduction(
+        "Any",
+        input_tensor,
+        ops.any,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def reduce_logsumexp(
@@ -218,9 +260,14 @@ def reduce_logsumexp(
     ...     session.run(tf.reduce_logsumexp([1000.0]))
     np.float32(1000.0)
     """
-    return _reduction("LogSumExp", input_tensor, nn.logsumexp,
-                      axes_of(axis, reduction_indices), _kept(keepdims, keep_dims),
-                      name)  # fmt: skip
+    return _reduction(
+        "LogSumExp",
+        input_tensor,
+        nn.logsumexp,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )
 
 
 def _place_of(
@@ -328,6 +375,11 @@ def count_nonzero(
         found = ops.count_nonzero(value, axis=axis, keepdims=keepdims)
         return ops.astype(found, wanted)
 
-    return _reduction("CountNonzero", input_tensor, count,
-                      axes_of(axis, reduction_indices), _kept(keepdims, keep_dims),
-                      name)  # fmt: skip
+    return _reduction(
+        "CountNonzero",
+        input_tensor,
+        count,
+        axes_of(axis, reduction_indices),
+        _kept(keepdims, keep_dims),
+        name,
+    )

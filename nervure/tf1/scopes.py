@@ -207,9 +207,14 @@ def get_variable(
     wanted = data_types.as_dtype(dtype) if dtype is not None else scope.dtype
     with graph.control_dependencies(None), graph.name_scope(None):
         first = _first_value(full, shape, wanted, initializer or scope.initializer)
-        made = Variable(first, trainable, collections, name=full, constraint=constraint,
-                        dtype=None if _is_value(initializer) and dtype is None
-                        else wanted)  # fmt: skip
+        made = Variable(
+            first,
+            trainable,
+            collections,
+            name=full,
+            constraint=constraint,
+            dtype=None if _is_value(initializer) and dtype is None else wanted,
+        )
     graph.shared_variables[full] = made
     chosen = regularizer or scope.regularizer
     if chosen is not None:

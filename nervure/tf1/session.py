@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -97,9 +96,12 @@ class Session:
     # --- running ---------------------------------------------------------------------
 
     def run(
-        self, fetches: Any, feed_dict: Any = None, options: Any = None,
+        self,
+        fetches: Any,
+        feed_dict: Any = None,
+        options: Any = None,
         run_metadata: Any = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Compute ``fetches`` and return their values in the same structure.
 
         Parameters

@@ -126,8 +126,9 @@ class TensorShape:
                     fix="pass a list of whole numbers, None where a size is unknown",
                 )
             ) from None
-        if self.sizes is not None and any(size is not None and size < 0
-                                          for size in self.sizes):  # fmt: skip
+        if self.sizes is not None and any(
+            size is not None and size < 0 for size in self.sizes
+        ):
             raise ShapeError(
                 explain(f"expected sizes of at least 0, got {list(self.sizes)}")
             )

@@ -270,8 +270,10 @@ def convert_to_tensor(
     if isinstance(value, list | tuple) and _holds_tensors(value):
         from nervure.tf1.manipulation import stack
 
-        parts = [convert_to_tensor(one, wanted) if _holds_tensors(one) else one
-                 for one in value]  # fmt: skip
+        parts = [
+            convert_to_tensor(one, wanted) if _holds_tensors(one) else one
+            for one in value
+        ]
         return stack(parts)
     if wanted is None and preferred_dtype is not None:
         try:

@@ -273,10 +273,11 @@ def _checked(kind: str, variable: Variable, value: Any, *, exact: bool) -> Tenso
             explain(
                 f"{kind}: the variable {variable.name} has shape {variable.shape}, got "
                 f"{tensor.shape}",
-                operands=[("value", tensor.type_text, f"{tensor.name}, "
-                           f"{tensor.op.site}")],
+                operands=[
+                    ("value", tensor.type_text, f"{tensor.name}, {tensor.op.site}")
+                ],
             )
-        )  # fmt: skip
+        )
     return tensor
 
 
@@ -337,8 +338,14 @@ def assign_sub(
     )
 
 
-def _scattered(kind: str, ref: Variable, indices: Any, updates: Any, name: str | None,
-               change: Callable[[Array, Array, Array], Array]) -> Tensor:  # fmt: skip
+def _scattered(
+    kind: str,
+    ref: Variable,
+    indices: Any,
+    updates: Any,
+    name: str | None,
+    change: Callable[[Array, Array, Array], Array],
+) -> Tensor:
     index = convert_to_tensor(indices)
     value = convert_to_tensor(updates, ref.dtype)
 
@@ -532,8 +539,11 @@ def report_uninitialized_variables(
 
     def emit(context: Context) -> HostValue:
         def names(*known: NDArray) -> NDArray:
-            missing = [variable.op.name.encode() for variable, has
-                       in zip(listed, known, strict=True) if not has]  # fmt: skip
+            missing = [
+                variable.op.name.encode()
+                for variable, has in zip(listed, known, strict=True)
+                if not has
+            ]
             return np.array(missing, dtype=object)
 
         return HostValue([context.has_value(one) for one in listed], names)

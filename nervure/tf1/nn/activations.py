@@ -16,13 +16,16 @@ from nervure.tf1.random_keys import seeds_for
 from nervure.tf1.tensor import Tensor, convert_to_tensor, is_tensor
 
 relu = unary("Relu", "relu", nn.relu, "max(x, 0)", "nn.relu([-1.0, 2.0])", "[0. 2.]")
-relu6 = unary("Relu6", "relu6", nn.relu6, "min(max(x, 0), 6)",
-              "nn.relu6([-1.0, 8.0])", "[0. 6.]")  # fmt: skip
+relu6 = unary(
+    "Relu6", "relu6", nn.relu6, "min(max(x, 0), 6)", "nn.relu6([-1.0, 8.0])", "[0. 6.]"
+)
 elu = unary("Elu", "elu", nn.elu, "x, or exp(x) - 1 below 0", "nn.elu(2.0)", "2.0")
-selu = unary("Selu", "selu", nn.selu, "the scaled exponential linear unit",
-             "nn.selu(0.0)", "0.0")  # fmt: skip
-softsign = unary("Softsign", "softsign", nn.softsign, "x / (1 + |x|)",
-                 "nn.softsign(1.0)", "0.5")  # fmt: skip
+selu = unary(
+    "Selu", "selu", nn.selu, "the scaled exponential linear unit", "nn.selu(0.0)", "0.0"
+)
+softsign = unary(
+    "Softsign", "softsign", nn.softsign, "x / (1 + |x|)", "nn.softsign(1.0)", "0.5"
+)
 
 
 def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Tensor:
@@ -33,8 +36,12 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Te
     ...     print(session.run(tf.nn.leaky_relu([-1.0, 2.0], 0.5)))
     [-0.5  2. ]
     """
-    return one_output("LeakyRelu", [convert_to_tensor(features)],
-                      lambda x: nn.leaky_relu(x, negative_slope=alpha), name)  # fmt: skip
+    return one_output(
+        "LeakyRelu",
+        [convert_to_tensor(features)],
+        lambda x: nn.leaky_relu(x, negative_slope=alpha),
+        name,
+    )
 
 
 def crelu(features: Any, name: str | None = None) -> Tensor:
@@ -45,8 +52,12 @@ def crelu(features: Any, name: str | None = None) -> Tensor:
     ...     print(session.run(tf.nn.crelu([-1.0, 2.0])))
     [0. 2. 1. 0.]
     """
-    return one_output("CRelu", [convert_to_tensor(features)],
-                      lambda x: nn.relu(ops.concat([x, -x], axis=-1)), name)  # fmt: skip
+    return one_output(
+        "CRelu",
+        [convert_to_tensor(features)],
+        lambda x: nn.relu(ops.concat([x, -x], axis=-1)),
+        name,
+    )
 
 
 def softmax(
@@ -63,8 +74,12 @@ def softmax(
     [0.5 0.5]
     """
     place = _axis(axis, dim)
-    return one_output("Softmax", [convert_to_tensor(logits)],
-                      lambda x: nn.softmax(x, axis=place), name)  # fmt: skip
+    return one_output(
+        "Softmax",
+        [convert_to_tensor(logits)],
+        lambda x: nn.softmax(x, axis=place),
+        name,
+    )
 
 
 def log_softmax(
@@ -81,8 +96,12 @@ def log_softmax(
     [    0. -1000.]
     """
     place = _axis(axis, dim)
-    return one_output("LogSoftmax", [convert_to_tensor(logits)],
-                      lambda x: nn.log_softmax(x, axis=place), name)  # fmt: skip
+    return one_output(
+        "LogSoftmax",
+        [convert_to_tensor(logits)],
+        lambda x: nn.log_softmax(x, axis=place),
+        name,
+    )
 
 
 def _axis(axis: int | None, dim: int | None) -> int:
@@ -137,14 +156,18 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
     ...     session.run(tf.nn.l2_loss([3.0, 4.0]))
     np.float32(12.5)
     """
-    return one_output("L2Loss", [convert_to_tensor(t)],
-                      lambda x: ops.sum(ops.square(x)) / 2, name)  # fmt: skip
+    return one_output(
+        "L2Loss", [convert_to_tensor(t)], lambda x: ops.sum(ops.square(x)) / 2, name
+    )
 
 
 def l2_normalize(
-    x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None,
+    x: Any,
+    axis: Any = None,
+    epsilon: float = 1e-12,
+    name: str | None = None,
     dim: Any = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return ``x / sqrt(max(sum(x^2), epsilon))``, with the sum over axes.
 
     >>> import nervure.tf1 as tf
@@ -205,14 +228,21 @@ def dropout(
     def emit(context: Context, value: Array, number: Array) -> Array:
         shape = value.shape
         if noise_shape is not None:
-            shape = tuple(extent if one in (None, -1) else int(one)
-                          for one, extent in zip(noise_shape, shape, strict=True))  # fmt: skip
+            shape = tuple(
+                extent if one in (None, -1) else int(one)
+                for one, extent in zip(noise_shape, shape, strict=True)
+            )
         key = context.key(made.op)
         lot = random.uniform(shape, dtype=value.dtype, key=key)
         number = ops.reshape(number, ())
         return ops.where(lot < number, value / number, 0.0)
 
-    made = operation("Dropout", [tensor, kept], emit, name or "dropout",
-                     types=[(tensor.shape, tensor.dtype)],
-                     attributes={"seeds": seeds_for(tensor.graph, seed)}).outputs[0]  # fmt: skip
+    made = operation(
+        "Dropout",
+        [tensor, kept],
+        emit,
+        name or "dropout",
+        types=[(tensor.shape, tensor.dtype)],
+        attributes={"seeds": seeds_for(tensor.graph, seed)},
+    ).outputs[0]
     return made

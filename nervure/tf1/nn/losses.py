@@ -130,9 +130,12 @@ def sigmoid_cross_entropy_with_logits(
     [0.]
     """
     _require_names(_sentinel, "sigmoid_cross_entropy_with_logits")
-    return one_output("LogisticLoss", matching("LogisticLoss", labels, logits),
-                      nn.binary_crossentropy_with_logits,
-                      name or "logistic_loss")  # fmt: skip
+    return one_output(
+        "LogisticLoss",
+        matching("LogisticLoss", labels, logits),
+        nn.binary_crossentropy_with_logits,
+        name or "logistic_loss",
+    )
 
 
 def weighted_cross_entropy_with_logits(

@@ -8,7 +8,7 @@ from nervure import ops
 from nervure.array import Array
 from nervure.ops import nn
 from nervure.tf1.building import one_output, several_outputs
-from nervure.tf1.manipulation import gather
+from nervure.tf1.picking import gather
 from nervure.tf1.tensor import Tensor, convert_to_tensor
 
 
@@ -30,9 +30,11 @@ def moments(
     over = tuple(axes) if isinstance(axes, list) else axes
     kept = bool(keep_dims or keepdims)
     mean, variance = several_outputs(
-        "moments", [convert_to_tensor(x)], lambda value: nn.moments(value, over, kept),
+        "moments",
+        [convert_to_tensor(x)],
+        lambda value: nn.moments(value, over, kept),
         name,
-    )  # fmt: skip
+    )
     return mean, variance
 
 
@@ -58,8 +60,11 @@ def batch_normalization(
     """
     tensor = convert_to_tensor(x)
     given = {"mean": mean, "variance": variance, "offset": offset, "scale": scale}
-    present = {key: convert_to_tensor(one, tensor.dtype)
-               for key, one in given.items() if one is not None}  # fmt: skip
+    present = {
+        key: convert_to_tensor(one, tensor.dtype)
+        for key, one in given.items()
+        if one is not None
+    }
 
     def normalized(value: Array, *numbers: Array) -> Array:
         known = dict(zip(present, numbers, strict=True))
@@ -149,5 +154,9 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     ...     session.run(tf.nn.zero_fraction([0.0, 1.0]))
     np.float32(0.5)
     """
-    return one_output("zero_fraction", [convert_to_tensor(value)],
-                      lambda x: ops.mean(ops.astype(x == 0, "float32")), name)  # fmt: skip
+    return one_output(
+        "zero_fraction",
+        [convert_to_tensor(value)],
+        lambda x: ops.mean(ops.astype(x == 0, "float32")),
+        name,
+    )

@@ -93,8 +93,8 @@ def conv2d(
     >>> with tf.Graph().as_default():
     ...     x = tf.placeholder(tf.float32, [None, 28, 28, 1])
     ...     w = tf.Variable(tf.truncated_normal([5, 5, 1, 32], stddev=0.1))
-    ...     tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding="SAME").get_shape().as_list()
-    [None, 28, 28, 32]
+    ...     tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding="SAME").get_shape()
+    TensorShape([None, 28, 28, 32])
     """
     kernel = filters if filter is None else filter
     layout, keras_layout = _layout(data_format)
@@ -108,8 +108,9 @@ def conv2d(
         return nn.conv(x, w, steps, margin, keras_layout, gaps)
 
     attributes = {"strides": list(strides), "padding": padding}
-    return one_output("Conv2D", matching("Conv2D", input, kernel), convolved, name,
-                      attributes)  # fmt: skip
+    return one_output(
+        "Conv2D", matching("Conv2D", input, kernel), convolved, name, attributes
+    )
 
 
 def conv1d(
@@ -168,8 +169,12 @@ def depthwise_conv2d(
     def convolved(x: Array, w: Array) -> Array:
         return nn.depthwise_conv(x, w, steps, margin, keras_layout, gaps)
 
-    return one_output("DepthwiseConv2dNative", matching("DepthwiseConv2d", input, filter),
-                      convolved, name)  # fmt: skip
+    return one_output(
+        "DepthwiseConv2dNative",
+        matching("DepthwiseConv2d", input, filter),
+        convolved,
+        name,
+    )
 
 
 def separable_conv2d(
@@ -191,10 +196,17 @@ def separable_conv2d(
     ...         [1, 1, 1, 1], "VALID").get_shape().as_list()
     [1, 6, 6, 4]
     """
-    deep = depthwise_conv2d(input, depthwise_filter, strides, padding, rate,
-                            data_format=data_format)  # fmt: skip
-    return conv2d(deep, pointwise_filter, [1, 1, 1, 1], "VALID",
-                  data_format=data_format or "NHWC", name=name)  # fmt: skip
+    deep = depthwise_conv2d(
+        input, depthwise_filter, strides, padding, rate, data_format=data_format
+    )
+    return conv2d(
+        deep,
+        pointwise_filter,
+        [1, 1, 1, 1],
+        "VALID",
+        data_format=data_format or "NHWC",
+        name=name,
+    )
 
 
 def conv2d_transpose(
@@ -242,8 +254,9 @@ def conv2d_transpose(
         found: Array = backward(given)[0]
         return found
 
-    made = operation("Conv2DBackpropInput", [x, w, shape], emit, name,
-                     unknown=(x.dtype, 4))  # fmt: skip
+    made = operation(
+        "Conv2DBackpropInput", [x, w, shape], emit, name, unknown=(x.dtype, 4)
+    )
     return made.outputs[0]
 
 
@@ -287,8 +300,9 @@ def max_pool(
     ...                    padding="SAME").get_shape().as_list()
     [None, 14, 14, 32]
     """
-    return _pool("MaxPool", nn.max_pool, value, ksize, strides, padding, data_format,
-                 name)  # fmt: skip
+    return _pool(
+        "MaxPool", nn.max_pool, value, ksize, strides, padding, data_format, name
+    )
 
 
 def avg_pool(
@@ -308,5 +322,6 @@ def avg_pool(
     ...     print(session.run(y).ravel())
     [2.5]
     """
-    return _pool("AvgPool", nn.average_pool, value, ksize, strides, padding,
-                 data_format, name)  # fmt: skip
+    return _pool(
+        "AvgPool", nn.average_pool, value, ksize, strides, padding, data_format, name
+    )

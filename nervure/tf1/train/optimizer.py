@@ -119,16 +119,20 @@ class Optimizer:
         name: str | None = None,
     ) -> Operation:
         """Return an operation that changes variables by gradients."""
-        pairs = [(convert_to_tensor(gradient, variable.dtype), variable)
-                 for gradient, variable in grads_and_vars if gradient is not None]  # fmt: skip
+        pairs = [
+            (convert_to_tensor(gradient, variable.dtype), variable)
+            for gradient, variable in grads_and_vars
+            if gradient is not None
+        ]
         if not pairs:
             raise GradientError("apply_gradients: no variable has a gradient")
         variables = [variable for _, variable in pairs]
         with get_default_graph().control_dependencies(None):
             self._make_slots(variables)
         with get_default_graph().name_scope(name or self._name) as scope:
-            self._numbers = {key: convert_to_tensor(number) for key, number
-                             in self._rates().items()}  # fmt: skip
+            self._numbers = {
+                key: convert_to_tensor(number) for key, number in self._rates().items()
+            }
             updates = [
                 self._applied(gradient, variable) for gradient, variable in pairs
             ]
@@ -181,8 +185,9 @@ class Optimizer:
         from nervure.tf1.placeholders import constant
 
         number = constant(value, variable.dtype)
-        return self._slot(variable, slot, name,
-                          lambda: fill(variable.known_shape, number))  # fmt: skip
+        return self._slot(
+            variable, slot, name, lambda: fill(variable.known_shape, number)
+        )
 
     # --- what a subclass says --------------------------------------------------------
 
@@ -216,8 +221,9 @@ class Optimizer:
 
         def emit(context: Context, change: Array, *values: Array) -> None:
             dtype = variable.dtype.name
-            rates = {key: one.astype(dtype)
-                     for key, one in zip(numbers, values, strict=True)}  # fmt: skip
+            rates = {
+                key: one.astype(dtype) for key, one in zip(numbers, values, strict=True)
+            }
             before = [context.now(slot) for slot in slots]
             new, after = self._update(context.now(variable), change, before, rates)
             context.write(variable, new)

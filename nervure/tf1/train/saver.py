@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -84,8 +84,11 @@ class Saver:
         name: str | None = None,
     ) -> None:
         graph = get_default_graph()
-        given = graph.get_collection(GraphKeys.GLOBAL_VARIABLES) if (
-            var_list is None) else var_list  # fmt: skip
+        given = (
+            graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
+            if (var_list is None)
+            else var_list
+        )
         self._variables = _named(given)
         if not self._variables:
             raise ArgumentError(
@@ -147,9 +150,11 @@ class Saver:
         path = Path(prefix + _ENDING)
         if not path.parent.is_dir():
             raise NotFoundError(
-                explain(f"the folder {str(path.parent)!r} does not exist",
-                        fix="make it first")
-            )  # fmt: skip
+                explain(
+                    f"the folder {str(path.parent)!r} does not exist",
+                    fix="make it first",
+                )
+            )
         write_atomically(path, to_bytes(values))
         if write_state:
             self._remember(prefix, path.parent / latest_filename)
@@ -162,8 +167,9 @@ class Saver:
         if self._most:
             old, self._kept = self._kept[: -self._most], self._kept[-self._most :]
         lines = [f"model_checkpoint_path: {_quoted(prefix, state)}"]
-        lines += [f"all_model_checkpoint_paths: {_quoted(one, state)}"
-                  for one in self._kept]  # fmt: skip
+        lines += [
+            f"all_model_checkpoint_paths: {_quoted(one, state)}" for one in self._kept
+        ]
         write_atomically(state, ("\n".join(lines) + "\n").encode())
         for one in old:
             Path(one + _ENDING).unlink(missing_ok=True)
@@ -190,15 +196,17 @@ class Saver:
             raise NotFoundError(
                 explain(
                     f"there is no checkpoint {prefix!r} (no file {path})",
-                    fix="pass what save returned, or tf.train.latest_checkpoint(folder)",
+                    fix="pass what save or tf.train.latest_checkpoint returned",
                 )
             ) from None
         try:
             found = from_bytes(path, data, path.name)
         except FileFormatError as error:
             raise DataLossError(str(error)) from None
-        values = [(one, _checked(key, one, found, prefix))
-                  for key, one in self._variables.items()]  # fmt: skip
+        values = [
+            (one, _checked(key, one, found, prefix))
+            for key, one in self._variables.items()
+        ]
         for variable, value in values:
             sess.store(variable, value)
 

@@ -29,8 +29,11 @@ def get_global_step(graph: Graph | None = None) -> Variable | None:
     found = chosen.get_collection(GraphKeys.GLOBAL_STEP)
     if found:
         return found[0]
-    named = [one for one in chosen.get_collection(GraphKeys.GLOBAL_VARIABLES)
-             if one.name == "global_step:0"]  # fmt: skip
+    named = [
+        one
+        for one in chosen.get_collection(GraphKeys.GLOBAL_VARIABLES)
+        if one.name == "global_step:0"
+    ]
     return named[0] if named else None
 
 
@@ -151,8 +154,13 @@ class ExponentialMovingAverage:
             old = context.now(mean)
             context.write(mean, old - (old - value) * (1.0 - keep))
 
-        return operation("AssignMovingAvg", [convert_to_tensor(variable), *counts], emit,
-                         types=[], attributes={"variables": [mean]})  # fmt: skip
+        return operation(
+            "AssignMovingAvg",
+            [convert_to_tensor(variable), *counts],
+            emit,
+            types=[],
+            attributes={"variables": [mean]},
+        )
 
     def average(self, var: Variable) -> Variable | None:
         """Return the variable that holds the mean of another, or None."""

@@ -84,16 +84,8 @@ def main(_):
                 )
                 print(f"step {i}, training accuracy {train_accuracy:g}", flush=True)
             train_step.run(feed_dict={x: batch[0], y_: batch[1], keep_prob: 0.5})
-        print(
-            "test accuracy %g"
-            % accuracy.eval(
-                feed_dict={
-                    x: mnist.test.images,
-                    y_: mnist.test.labels,
-                    keep_prob: 1.0,
-                }
-            )
-        )
+        test = {x: mnist.test.images, y_: mnist.test.labels, keep_prob: 1.0}
+        print(f"test accuracy {accuracy.eval(feed_dict=test):g}")
 
 
 if __name__ == "__main__":
