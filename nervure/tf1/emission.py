@@ -170,7 +170,7 @@ class Context:
 def emit_operation(context: Context, operation: Operation) -> None:
     """Emit one operation, whose inputs have been emitted."""
     arrays = [context.env[tensor] for tensor in operation.inputs]
-    with made_at(operation.site):
+    with made_at(operation.site._replace(scope=operation.name)):
         result = operation.emit(context, *arrays)
     results = result if isinstance(result, list | tuple) else [result]
     if not operation.outputs:

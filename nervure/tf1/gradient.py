@@ -10,7 +10,8 @@ from nervure.array import Array
 from nervure.errors import GradientError, explain
 from nervure.ir.graph import substitute
 from nervure.ir.node import Node
-from nervure.prims.leaf import full_like, input_leaf
+from nervure.prims.annotate import custom_gradient
+from nervure.prims.leaf import full_like
 from nervure.tf1.building import operation
 from nervure.tf1.emission import Context, child, emit_operation
 from nervure.tf1.graph import Operation
@@ -169,24 +170,42 @@ class _Derivative:
         if not self._fixed and all(_is_input(env[x]) for x in self._wrt):
             # Variables and placeholders: inputs of the program, each a node of its own.
             return self._reverse(env, env, {})
-        # Two tensors may be one node of Nervure's graph, which knows equal from equal;
+        # Two tensors may be one node of Nervure's graph, which merges what is equal;
         # here they are different things to differentiate. So the way is emitted once
-        # more from stand-ins, which the real nodes replace in the result.
+        # more with marks in it, which the real nodes replace in the result.
         inner = child(context, env)
         replacement: dict[Node, Node] = {}
-        for tensor in dict.fromkeys([*self._wrt, *self._fixed]):
-            node = env[tensor].node
-            leaf = input_leaf(node.shape, node.dtype, tensor.op.name)
-            replacement[leaf] = node
-            inner.env[tensor] = Array.of_node(leaf)
-        stands = {x: inner.env[x] for x in (*self._wrt, *self._fixed)}
+        wanted = dict.fromkeys([*self._wrt, *self._fixed])
+        on_the_way = {y for one in self._path for y in one.outputs}
+        for tensor in on_the_way:
+            inner.env.pop(tensor, None)
+        for tensor in wanted:
+            if tensor not in on_the_way:
+                self._mark(inner, tensor, env, replacement)
         for one in self._path:
+            emit_operation(inner, one)
             for tensor in one.outputs:
-                if tensor not in stands:
-                    inner.env.pop(tensor, None)
-            if any(tensor not in inner.env for tensor in one.outputs):
-                emit_operation(inner, one)
+                if tensor in wanted:
+                    self._mark(inner, tensor, env, replacement)
         return self._reverse(inner.env, env, replacement)
+
+    def _mark(
+        self,
+        context: Context,
+        tensor: Tensor,
+        real: dict[Tensor, Any],
+        replacement: dict[Node, Node],
+    ) -> None:
+        """Let a tensor be a node that is equal to no other."""
+        node = context.env[tensor].node
+        stops = tensor in self._fixed
+
+        def rule(_arguments: Sequence[Node], g: Node) -> Sequence[Node | None]:
+            return (None if stops else g,)
+
+        mark = custom_gradient(node, [node], rule, "mark")
+        replacement[mark] = real[tensor].node
+        context.env[tensor] = Array.of_node(mark)
 
     def _reverse(
         self,

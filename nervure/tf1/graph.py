@@ -96,7 +96,7 @@ class Operation:
         self.outputs: tuple[Tensor, ...] = ()
         self.control_inputs = graph.current_control_inputs()
         self.device = graph.current_device
-        self.site: Site = current_site()._replace(scope=name)
+        self.site: Site = current_site()._replace(scope="")
         self.number = 0
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -417,6 +417,12 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     return made.outputs[0]
 
 
+_MIRRORS: Final[dict[str, Literal["reflect", "symmetric"]]] = {
+    "reflect": "reflect",
+    "symmetric": "symmetric",
+}
+
+
 def pad(
     tensor: Any,
     paddings: Any,
@@ -435,7 +441,7 @@ def pad(
     """
     widths = [(int(low), int(high)) for low, high in np.asarray(paddings)]
     kind = mode.lower()
-    if kind not in ("constant", "reflect", "symmetric"):
+    if kind != "constant" and kind not in _MIRRORS:
         raise ArgumentError(
             f"pad: expected CONSTANT, REFLECT or SYMMETRIC, got {mode!r}"
         )
@@ -443,7 +449,10 @@ def pad(
     def padded(value: Array) -> Array:
         if kind == "constant":
             return ops.pad(value, widths, constant_values=constant_values)
-        return ops.pad(value, widths, mode=kind)
+        for axis, margins in enumerate(widths):
+            places = np.pad(np.arange(value.shape[axis]), margins, mode=_MIRRORS[kind])
+            value = ops.take(value, ops.asarray(places), axis=axis)
+        return value
 
     return one_output("Pad", [convert_to_tensor(tensor)], padded, name)
 

@@ -39,7 +39,7 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
             explain(
                 f"the placeholder {tensor.name} is needed, but was not fed",
                 operands=[(tensor.op.name, tensor.type_text, "placeholder")],
-                made_at=str(tensor.op.site._replace(scope="")),
+                made_at=str(tensor.op.site),
                 fix="session.run(..., feed_dict={x: value})",
             )
         )

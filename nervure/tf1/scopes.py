@@ -129,7 +129,7 @@ def variable_scope(
         (outer.reuse or (parent.reuse if parent is not outer else False))
         if reuse is None or (reuse is False and outer.reuse is True)
         else reuse,
-        initializer or parent.initializer,
+        parent.initializer if initializer is None else initializer,
         regularizer or parent.regularizer,
         dtype or parent.dtype,
     )
@@ -205,8 +205,9 @@ def get_variable(
             )
         )
     wanted = data_types.as_dtype(dtype) if dtype is not None else scope.dtype
+    chosen_first = scope.initializer if initializer is None else initializer
     with graph.control_dependencies(None), graph.name_scope(None):
-        first = _first_value(full, shape, wanted, initializer or scope.initializer)
+        first = _first_value(full, shape, wanted, chosen_first)
         made = Variable(
             first,
             trainable,
@@ -258,7 +259,7 @@ def _reused(
         raise ArgumentError(
             explain(
                 f"the variable {full!r} exists already",
-                made_at=str(found.op.site._replace(scope="")),
+                made_at=str(found.op.site),
                 fix="say reuse=True or reuse=tf.AUTO_REUSE in variable_scope to use it "
                 "again, or choose another name",
             )

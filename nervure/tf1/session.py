@@ -11,7 +11,6 @@ import numpy as np
 from nervure import tree
 from nervure.errors import ArgumentError, DTypeError, NervureError, ShapeError, explain
 from nervure.ir.attrs import NDArray
-from nervure.ir.node import Site
 from nervure.tf1.data_types import string
 from nervure.tf1.errors import FailedPreconditionError
 from nervure.tf1.graph import Graph, Operation, _Stack, get_default_graph
@@ -328,7 +327,7 @@ def _fitting(tensor: Tensor, value: Any) -> NDArray:
             explain(
                 f"cannot feed a value of shape {TensorShape(value.shape)} for the "
                 f"tensor {tensor.name}, which has shape {tensor.shape}",
-                made_at=str(_place(tensor.op.site)),
+                made_at=str(tensor.op.site),
                 fix="reshape the value, or make the placeholder with None where the "
                 "size varies",
             )
@@ -346,7 +345,7 @@ def _converted(tensor: Tensor, value: Any) -> NDArray:
             explain(
                 f"feed_dict: expected numbers for {tensor.name}, got "
                 f"{array.dtype.name}",
-                made_at=str(_place(tensor.op.site)),
+                made_at=str(tensor.op.site),
             )
         )
     if array.dtype.kind == "f" and not tensor.dtype.is_floating:
@@ -356,7 +355,7 @@ def _converted(tensor: Tensor, value: Any) -> NDArray:
                 explain(
                     f"feed_dict: {tensor.name} takes {tensor.dtype.name}, got numbers "
                     "with a fraction",
-                    made_at=str(_place(tensor.op.site)),
+                    made_at=str(tensor.op.site),
                     fix="round them, or make the placeholder a tf.float32",
                 )
             )
@@ -365,15 +364,11 @@ def _converted(tensor: Tensor, value: Any) -> NDArray:
     return converted
 
 
-def _place(site: Site) -> Site:
-    return site._replace(scope="")
-
-
 def _uninitialized(variable: Variable) -> FailedPreconditionError:
     return FailedPreconditionError(
         explain(
             f"the variable {variable.op.name!r} has no value in this session",
-            made_at=str(_place(variable.op.site)),
+            made_at=str(variable.op.site),
             fix="run session.run(tf.global_variables_initializer()) after all "
             "variables have been made, or restore a checkpoint",
         )

@@ -113,7 +113,15 @@ class Tensor:
             )
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __array__ = __len__ = _no_value
+    __bool__ = __float__ = __int__ = __array__ = _no_value
+
+    def __len__(self) -> NoReturn:
+        raise DTypeError(
+            explain(
+                f"len() of the tensor {self.name}: it is no sequence",
+                fix="use x.get_shape()[0], or tf.shape(x)[0] where it varies",
+            )
+        )
 
     def __iter__(self) -> Any:
         sizes = self._shape.sizes

@@ -15,6 +15,12 @@ MODULES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _empty_graph():
+    """Outside every `with`, as in a script."""
+    nervure.tf1.reset_default_graph()
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     module = importlib.import_module(name)
@@ -28,7 +34,6 @@ def test_examples(name):
     tests = doctest.DocTestFinder().find(module, extraglobs={"np": np})
     for one in made:
         tests += doctest.DocTestFinder().find(one, one.__name__, module=False)
-    nervure.tf1.reset_default_graph()
     for test in tests:
         runner.run(test)
     assert runner.summarize().failed == 0
