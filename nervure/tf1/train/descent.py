@@ -14,6 +14,7 @@ from typing import Any
 from nervure import ops
 from nervure.array import Array
 from nervure.tf1.graph import Operation, get_default_graph
+from nervure.tf1.tensor import is_tensor
 from nervure.tf1.train.optimizer import Optimizer
 from nervure.tf1.variables import Variable, assign
 
@@ -277,7 +278,12 @@ class AdamOptimizer(Optimizer):
         if not self._powers:
             with get_default_graph().name_scope(None):
                 self._powers = [
-                    Variable(beta, trainable=False, name=f"beta{number}_power")
+                    Variable(
+                        beta,
+                        trainable=False,
+                        name=f"beta{number}_power",
+                        dtype=None if is_tensor(beta) else variables[0].dtype,
+                    )
                     for number, beta in ((1, self._beta1), (2, self._beta2))
                 ]
         for one in variables:
@@ -303,6 +309,8 @@ class AdamOptimizer(Optimizer):
     def _finish(self, updates: list[Operation]) -> list[Operation]:
         with get_default_graph().control_dependencies(updates):
             return [
-                assign(power, power.read_value() * self._numbers[key]).op
-                for power, key in zip(self._powers, ("beta1", "beta2"), strict=True)
+                assign(power, power.read_value() * beta).op
+                for power, beta in zip(
+                    self._powers, (self._beta1, self._beta2), strict=True
+                )
             ]

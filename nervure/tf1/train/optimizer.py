@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, GradientError, explain
 from nervure.tf1.building import operation
@@ -16,7 +17,7 @@ from nervure.tf1.emission import Context
 from nervure.tf1.gradient import gradients
 from nervure.tf1.graph import GraphKeys, Operation, get_default_graph
 from nervure.tf1.ordering import group
-from nervure.tf1.tensor import Tensor, convert_to_tensor
+from nervure.tf1.tensor import Tensor, convert_to_tensor, is_tensor
 from nervure.tf1.variables import Variable, assign_add, trainable_variables
 
 GradientsAndVariables = list[tuple[Any, Variable]]
@@ -39,7 +40,6 @@ class Optimizer:
             raise ArgumentError("an optimizer needs a name")
         self._name = name
         self._slots: dict[str, dict[Variable, Variable]] = {}
-        self._numbers: dict[str, Tensor] = {}
 
     def get_name(self) -> str:
         """Return the name."""
@@ -130,9 +130,6 @@ class Optimizer:
         with get_default_graph().control_dependencies(None):
             self._make_slots(variables)
         with get_default_graph().name_scope(name or self._name) as scope:
-            self._numbers = {
-                key: convert_to_tensor(number) for key, number in self._rates().items()
-            }
             updates = [
                 self._applied(gradient, variable) for gradient, variable in pairs
             ]
@@ -217,12 +214,21 @@ class Optimizer:
         slots = self._slots_of(variable)
         own = set(Optimizer.variables(self))  # others, such as counts, change later
         changing = [one for one in slots if one in own]
-        numbers = dict(self._numbers)
+        given = self._rates()
+        tensors = {
+            key: convert_to_tensor(one) for key, one in given.items() if is_tensor(one)
+        }
 
         def emit(context: Context, change: Array, *values: Array) -> None:
-            dtype = variable.dtype.name
+            dtype = variable.dtype.dtype
+            # Plain numbers are as exact as the variable's type can hold them.
             rates = {
-                key: one.astype(dtype) for key, one in zip(numbers, values, strict=True)
+                key: ops.asarray(one, dtype=dtype)
+                for key, one in given.items()
+                if key not in tensors
+            }
+            rates |= {
+                key: one.astype(dtype) for key, one in zip(tensors, values, strict=True)
             }
             before = [context.now(slot) for slot in slots]
             new, after = self._update(context.now(variable), change, before, rates)
@@ -233,7 +239,7 @@ class Optimizer:
 
         return operation(
             f"Apply{self._name}",
-            [gradient, *numbers.values()],
+            [gradient, *tensors.values()],
             emit,
             f"update_{variable.op.name}/Apply{self._name}",
             types=[],
