@@ -84,7 +84,9 @@ def main(_):
                 )
                 print(f"step {i}, training accuracy {train_accuracy:g}", flush=True)
             train_step.run(feed_dict={x: batch[0], y_: batch[1], keep_prob: 0.5})
-        test = {x: mnist.test.images, y_: mnist.test.labels, keep_prob: 1.0}
+        rows = slice(ARGUMENTS.test_images)
+        images, labels = mnist.test.images[rows], mnist.test.labels[rows]
+        test = {x: images, y_: labels, keep_prob: 1.0}
         print(f"test accuracy {accuracy.eval(feed_dict=test):g}")
 
 
@@ -92,5 +94,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data_dir", default="/tmp/tensorflow/mnist/input_data")
     parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--test_images", type=int, default=10000)
     ARGUMENTS, unparsed = parser.parse_known_args()
     tf.app.run(main=main, argv=[sys.argv[0], *unparsed])
