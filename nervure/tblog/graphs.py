@@ -118,7 +118,9 @@ def nodes_of(graph: Graph) -> list[GraphNode]:
         label = str(node.attrs.get("name") or node.op.name)
         label = "".join(one if one.isalnum() or one in "_-./" else "_" for one in label)
         scope = node.site.scope
-        base = f"{scope}/{label}" if scope else label
+        # Weights are named after their layer already.
+        inside = not scope or label.startswith(f"{scope}/")
+        base = label if inside else f"{scope}/{label}"
         count = taken.get(base, 0)
         taken[base] = count + 1
         names[node] = f"{base}_{count}" if count else base
