@@ -19,7 +19,18 @@ and shapes that depend on computed values (``tf.where`` without branches) do not
 14.0
 """
 
-from nervure.tf1 import app, data_types, errors, gfile, initializers, nn, summary, train
+from nervure.tf1 import (
+    app,
+    data_types,
+    errors,
+    gfile,
+    initializers,
+    layers,
+    losses,
+    nn,
+    summary,
+    train,
+)
 from nervure.tf1.clipping import clip_by_global_norm, clip_by_norm, global_norm
 from nervure.tf1.control_flow import case, cond, while_loop
 from nervure.tf1.creation import (

@@ -39,7 +39,9 @@ def test_examples(name):
     assert runner.summarize().failed == 0
 
 
-@pytest.mark.parametrize("space", ["", ".nn", ".train", ".summary", ".gfile"])
+@pytest.mark.parametrize(
+    "space", ["", ".nn", ".train", ".summary", ".gfile", ".layers", ".losses"]
+)
 def test_public_names_have_examples(space):
     module = importlib.import_module(f"nervure.tf1{space}")
     own = module.__name__ == "nervure.tf1" or hasattr(module, "__path__")
