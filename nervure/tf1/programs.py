@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_STATIC_BYTES: Final = 4096
 Signature = tuple[Any, ...]
+# The settings on which a program depends, of those that this version has.
+_SETTINGS: Final = [one for one in ("executor", "skip_passes") if one in dir(config)]
 
 
 class _Fetched(NamedTuple):
@@ -173,7 +175,7 @@ class FetchPlan:
         static = tuple(feeds[one].tobytes() for one in self._static if one in feeds)
         # A NumPy data type takes long to hash, its character does not.
         return (
-            config.executor,
+            *[getattr(config, one) for one in _SETTINGS],
             static,
             *[
                 (one.serial, value.shape, value.dtype.char)

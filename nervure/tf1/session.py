@@ -224,6 +224,8 @@ class Session:
                         )
                     )
             feeds[tensor] = _fitting(tensor, value)
+        if len(feeds) > 1:  # in whatever order they come, it is one program
+            return dict(sorted(feeds.items(), key=_serial))
         return feeds
 
     # --- variables -------------------------------------------------------------------
@@ -299,6 +301,10 @@ class InteractiveSession(Session):
         if self in _sessions.items:
             _sessions.items.remove(self)
         super().close()
+
+
+def _serial(item: tuple[Tensor, NDArray]) -> int:
+    return item[0].serial
 
 
 def _fitting(tensor: Tensor, value: Any) -> NDArray:

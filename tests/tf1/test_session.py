@@ -32,6 +32,20 @@ def test_the_same_fetches_are_compiled_once():
         assert session.compilations == before + 3
 
 
+def test_what_a_program_does_not_depend_on():
+    x = tf.placeholder(tf.float32, [None])
+    y = tf.placeholder(tf.float32, [None])
+    total = x + 2.0 * y
+    with tf.Session() as session:
+        for feed in ({x: [1.0], y: [3.0]}, {y: [3.0], x: [1.0]}, {"Placeholder_1:0":
+                     np.array([3.0]), "Placeholder:0": np.array([1.0])}):  # fmt: skip
+            assert session.run(total, feed).tolist() == [7.0]
+        assert session.compilations == 1
+        with nv.config.override(executor="reference"):
+            session.run(total, {x: [1.0], y: [3.0]})
+        assert session.compilations == 2
+
+
 def test_it_runs_on_the_cpu_executor(monkeypatch):
     from nervure.exec.cpu.executor import CpuExecutor
 
