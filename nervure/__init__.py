@@ -79,6 +79,8 @@ _LAZY = {
         "optimizers",
         "regularizers",
         "sklearn",
+        "tblog",
+        "tf1",
         "utils",
         "wrappers",
     )

@@ -38,6 +38,7 @@ __all__ = [
     "current_site",
     "intern",
     "interned_count",
+    "made_at",
     "scope",
 ]
 
@@ -76,6 +77,19 @@ def scope(name: str) -> Iterator[None]:
         _scope.reset(token)
 
 
+_given_site: ContextVar[Site | None] = ContextVar("nervure_site", default=None)
+
+
+@contextlib.contextmanager
+def made_at(site: Site) -> Iterator[None]:
+    """Say where the nodes of a block come from, when it was written down earlier."""
+    token = _given_site.set(site)
+    try:
+        yield
+    finally:
+        _given_site.reset(token)
+
+
 # Whether a code object belongs to Nervure; asked for every frame of every node.
 _is_ours: dict[CodeType, bool] = {}
 
@@ -88,7 +102,10 @@ def _is_skipped(filename: str) -> bool:
 
 
 def current_site() -> Site:
-    """Return the innermost line outside Nervure's own files."""
+    """Return the innermost line outside Nervure's own files, or the one given."""
+    given = _given_site.get()
+    if given is not None:
+        return given
     frame: FrameType | None = sys._getframe(1)
     code = frame.f_code if frame is not None else None
     while frame is not None:
