@@ -179,13 +179,28 @@ def _style(facts: Facts, given: str | None, weights: Weights) -> str:
     if given is not None:
         if given not in facts.styles:
             raise unknown_name(f"style of {facts.name}", given, facts.styles)
-        return given
-    if _is_file_of_keras(weights) and KERAS in facts.styles:
-        return KERAS
-    return facts.styles[0]
+    of_weights = _style_of(weights)
+    if of_weights in facts.styles:
+        if given not in (None, of_weights):
+            raise ArgumentError(
+                explain(
+                    f"these weights are for the style {of_weights!r} of {facts.name}, "
+                    f"got style={given!r}, which computes something else with them",
+                    fix=f"use style={of_weights!r}, or leave the style out",
+                )
+            )
+        return of_weights
+    return given or facts.styles[0]
 
 
-def _is_file_of_keras(weights: Weights) -> bool:
-    if not isinstance(weights, str | os.PathLike):
-        return False
-    return os.fspath(weights).lower().endswith(_ENDINGS_OF_KERAS)
+def _style_of(weights: Weights) -> str | None:
+    """Return whose weights these are, as far as their kind tells."""
+    if isinstance(weights, Mapping):
+        return TORCHVISION
+    if isinstance(weights, str | os.PathLike):
+        path = os.fspath(weights).lower()
+        if path.endswith(_ENDINGS_OF_KERAS):
+            return KERAS
+        if path.endswith(".safetensors"):
+            return TORCHVISION
+    return None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +42,13 @@ _UNUSED: Final = ("num_batches_tracked",)
 _UNUSED_MODULES: Final = ("AuxLogits.",)
 _ENDINGS: Final = (".safetensors", ".h5", ".hdf5", ".keras", ".nv")
 
+# Modules that were called otherwise when torchvision published the weights.
+_OLD_NAMES: Final = (
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\."), r"\1\2."),
+)
+
 # A weight of a layer: its variable, the name in the state dict, and how that array
 # becomes this one.
 Wanted = tuple[Variable, str, Callable[[NDArray], NDArray]]
@@ -61,13 +69,13 @@ def load(model: Model, sources: Sequence[Source], settings: Settings) -> None:
     given = settings.weights
     if isinstance(given, Mapping):
         where = "the given state dict"
-        _set(model, sources, settings, where, set(given), lambda name: given[name])
+        _set(model, sources, settings, where, given, given.__getitem__)
         return
     path = SHIPPED if given == "imagenet" else _checked_path(given)
     if path.suffix.lower() == ".safetensors":
         with _opened(path) as file:
-            names = set(file.keys())
-            _set(model, sources, settings, repr(str(path)), names, file.get_tensor)
+            where = repr(str(path))
+            _set(model, sources, settings, where, file.keys(), file.get_tensor)
     else:
         model.load_weights(path)
 
@@ -119,15 +127,16 @@ def _set(
     sources: Sequence[Source],
     settings: Settings,
     where: str,
-    names: set[str],
+    names: Iterable[str],
     read: Callable[[str], Any],
 ) -> None:
     """Set weights from the arrays of a state dict, each converted by itself."""
+    stored = {_todays_name(name): name for name in names}
     wanted = [one for source in sources for one in _weights_of(source)]
     _check_complete(model, wanted)
-    _check_names(wanted, settings, where, names)
+    _check_names(wanted, settings, where, set(stored))
     for variable, name, converted in wanted:
-        value = converted(_numbers(where, name, read(name)))
+        value = converted(_numbers(where, name, read(stored[name])))
         if value.shape != variable.shape:
             raise FileFormatError(
                 explain(
@@ -140,6 +149,12 @@ def _set(
                 )
             )
         variable.assign(value.astype(variable.dtype))
+
+
+def _todays_name(name: str) -> str:
+    for pattern, replacement in _OLD_NAMES:
+        name = pattern.sub(replacement, name)
+    return name
 
 
 def _numbers(where: str, name: str, value: Any) -> NDArray:
@@ -160,7 +175,7 @@ def _check_complete(model: Model, wanted: Sequence[Wanted]) -> None:
             explain(
                 f"{model.name!r} in this style has weights that no state dict of torch "
                 f"has: {forgotten[0]!r}",
-                fix="use style='torchvision', or weights of Keras",
+                fix="use another style, or weights that save_weights() wrote",
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from nervure.layers import Dropout, Flatten, MaxPooling2D
+from nervure.layers import AdaptiveAveragePooling2D, Dropout, Flatten, MaxPooling2D
 from nervure.pretrained.options import Facts, NetworkOptions, settings_of
 from nervure.pretrained.parts import Parts, assembled
 from nervure.train.model import Model
@@ -26,7 +26,7 @@ def vgg16(**options: Unpack[NetworkOptions]) -> Model:
     ----------
     options
         As for :func:`resnet50`.  torchvision's style drops half of the units of the
-        top in training; Keras' does not.
+        top in training, and takes images of any size to the top; Keras' does not.
 
     >>> import nervure as nv
     >>> model = nv.pretrained.vgg16(include_top=False)
@@ -78,6 +78,8 @@ def _vgg(name: str, repeats: Sequence[int], options: NetworkOptions) -> Model:
 
 
 def _top(parts: Parts, x: Any) -> Any:
+    if not parts.settings.is_keras and x.shape[1:3] != (7, 7):
+        x = AdaptiveAveragePooling2D(7, name="avg_pool")(x)
     flattened = x.shape[1:]
     x = Flatten(name="flatten")(x)
     for number, place in ((1, 0), (2, 3)):
