@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from nervure import activations
 from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.layers import Activation, Dense, Dropout, Layer, Softmax
 from nervure.nn.call_graph import CallGraph
 from nervure.train.model import Model
+
+# Functions after which there are scores of classes.
+_OF_CLASSES: Final = ("linear", "softmax", "log_softmax", "sigmoid")
 
 
 def cut_at(model: Model, layer: Layer | str | int | None, name: str) -> Model:
@@ -75,13 +79,23 @@ def _tensor(model: Model, graph: CallGraph, layer: Layer | str | int | None) -> 
 
 
 def _before_classifier(graph: CallGraph) -> Any:
-    """Return what the last dense layer takes, if only functions come after it."""
+    """Return what the last dense layer takes, if it looks like a classifier.
+
+    Only dropout and a function that makes probabilities may come after it: a dense
+    layer with ReLU finds features.
+    """
     tensor = output = graph.outputs[0]
     while True:
         call = graph.call_of(tensor)
         layer = call.layer
+        if isinstance(layer, Dense | Activation) and not _is_of_classes(layer):
+            return output
         if isinstance(layer, Dense):
             return call.inputs[0]
         if not isinstance(layer, Activation | Softmax | Dropout):
             return output
         tensor = call.inputs[0]
+
+
+def _is_of_classes(layer: Dense | Activation) -> bool:
+    return any(layer.activation is activations.get(one) for one in _OF_CLASSES)
