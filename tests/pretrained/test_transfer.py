@@ -90,7 +90,7 @@ def test_in_a_pipeline(trained, digits):
     x, y = digits[1]
     flat = x.reshape(len(x), -1)
     pipeline = make_pipeline(
-        FunctionTransformer(),
+        FunctionTransformer(feature_names_out="one-to-one"),
         FeatureExtractor(trained),
         LogisticRegression(max_iter=5000),
     )

@@ -55,6 +55,7 @@ class FeatureExtractor(
     >>> import nervure as nv
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
+    >>> nv.utils.set_random_seed(0)
     >>> network = nv.models.Sequential([
     ...     nv.layers.Dense(8, activation="tanh", input_shape=(4,)),
     ...     nv.layers.Dense(3, activation="softmax")])
