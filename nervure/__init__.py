@@ -77,6 +77,7 @@ _LAZY = {
         "models",
         "nn",
         "optimizers",
+        "pretrained",
         "regularizers",
         "sklearn",
         "tblog",
