@@ -35,6 +35,7 @@ __all__ = [
     "Rule",
     "Shape",
     "Site",
+    "current_scope",
     "current_site",
     "intern",
     "interned_count",
@@ -74,6 +75,11 @@ def scope(name: str) -> Iterator[None]:
         yield
     finally:
         _scope.reset(token)
+
+
+def current_scope() -> str:
+    """Return for which layer nodes are being made: ``"model/dense"``."""
+    return _scope.get()
 
 
 # Whether a code object belongs to Nervure; asked for every frame of every node.
