@@ -63,8 +63,8 @@ class AdversarialTraining(Model):
     ...     nv.layers.Dense(2, input_shape=(4,), activation="softmax")])
     >>> hardened = nv.adversarial.AdversarialTraining(model, eps=0.1)
     >>> hardened.compile("adam", "sparse_categorical_crossentropy")
-    >>> history = hardened.fit(np.eye(4), [0, 1, 0, 1], epochs=2, verbose=0)
-    >>> model.predict(np.eye(4)).shape
+    >>> history = hardened.fit(np.eye(4, dtype="float32"), [0, 1, 0, 1], verbose=0)
+    >>> model.predict(np.eye(4, dtype="float32")).shape
     (4, 2)
     """
 

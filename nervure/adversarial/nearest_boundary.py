@@ -12,11 +12,11 @@ from nervure.adversarial.problem import (
     read_norm,
     read_problem,
     read_size,
-    score_gradient_program,
 )
 from nervure.ir.attrs import NDArray
 from nervure.train.batched import by_batches
 from nervure.train.checks import whole_number
+from nervure.train.scores import score_gradient_program
 
 if TYPE_CHECKING:
     from nervure.train.model import Model

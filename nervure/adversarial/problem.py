@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nervure import ops, step
+from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, DataError, explain, unknown_name
 from nervure.ir.attrs import NDArray
@@ -15,7 +15,6 @@ from nervure.ops import nn
 from nervure.train.batched import by_batches
 from nervure.train.checks import whole_number
 from nervure.train.scores import (
-    at_labels,
     class_count,
     class_scores,
     read_labels,
@@ -170,24 +169,6 @@ def loss_gradient(model: Model, x: Array, labels: Array) -> Array:
     )(x)
     found: Array = gradient
     return found
-
-
-def score_gradient_program(model: Model) -> step.CompiledFunction:
-    """Return a compiled function from samples and a class for each.
-
-    It gives all scores ``float[rows, classes]``, and the gradient of the score of the
-    class, ``float[rows, *features]``.
-    """
-
-    def scored(x: Array, labels: Array) -> tuple[Array, Array]:
-        def chosen(one: Array) -> tuple[Array, Array]:
-            scores = class_scores(model, one)
-            return ops.sum(at_labels(scores, labels)), scores
-
-        (_, scores), gradient = value_and_grad(chosen, has_aux=True)(x)
-        return scores, gradient
-
-    return model.kept("score_gradient", lambda: step.compile(scored))
 
 
 def row_norms(values: NDArray) -> NDArray:

@@ -24,6 +24,7 @@ from nervure.train.checks import not_empty, same_length
 from nervure.train.data import as_numbers
 from nervure.train.inputs import read_inputs
 from nervure.train.labels import check_range, whole_labels
+from nervure.transforms import value_and_grad
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -156,6 +157,24 @@ def score_program(model: Model) -> CompiledFunction:
     return model.kept(
         "scores", lambda: compile(lambda x: class_scores(model, ops.asarray(x)))
     )
+
+
+def score_gradient_program(model: Model) -> CompiledFunction:
+    """Return a compiled function from samples and a class for each.
+
+    It gives all scores ``float[rows, classes]``, and the gradient of the score of the
+    class, ``float[rows, *features]``.
+    """
+
+    def scored(x: Array, labels: Array) -> tuple[Array, Array]:
+        def chosen(one: Array) -> tuple[Array, Array]:
+            scores = class_scores(model, one)
+            return ops.sum(at_labels(scores, labels)), scores
+
+        (_, scores), gradient = value_and_grad(chosen, has_aux=True)(x)
+        return scores, gradient
+
+    return model.kept("score_gradient", lambda: compile(scored))
 
 
 # --- labels -------------------------------------------------------------------------
