@@ -79,6 +79,7 @@ _LAZY = {
         "models",
         "nn",
         "optimizers",
+        "pretrained",
         "regularizers",
         "sklearn",
         "utils",
