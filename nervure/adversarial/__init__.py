@@ -14,6 +14,7 @@ Every attack takes a model and samples with all numbers between ``clip_min`` and
 | ``nearest_boundary`` | ``deepfool``: over the nearest linearised boundary |
 | ``universal_change`` | ``universal``: one change for all samples |
 | ``hardening`` | ``AdversarialTraining``: a model that learns from attacked samples |
+| ``comparison`` | samples before and after, as a picture |
 | ``robustness`` | accuracy under attacks of growing strength, and its picture |
 
 >>> import nervure as nv
@@ -22,6 +23,7 @@ Every attack takes a model and samples with all numbers between ``clip_min`` and
 (1, 3)
 """
 
+from nervure.adversarial.comparison import plot_comparison
 from nervure.adversarial.fast_gradient import fgsm
 from nervure.adversarial.hardening import AdversarialTraining
 from nervure.adversarial.least_change import lbfgs
@@ -43,6 +45,7 @@ __all__ = [
     "fgsm",
     "lbfgs",
     "pgd",
+    "plot_comparison",
     "plot_robustness_curve",
     "robustness_curve",
     "universal",

@@ -11,6 +11,7 @@ from nervure.adversarial.constants import ConstantSearch, Smallest
 from nervure.adversarial.descent import minimized
 from nervure.adversarial.problem import Problem, read_problem, read_size
 from nervure.array import Array
+from nervure.errors import ArgumentError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ops import nn
 from nervure.train.batched import by_batches
@@ -27,6 +28,7 @@ def lbfgs(
     x: Any,
     target: Any = None,
     *,
+    confidence: float = 0.0,
     steps: int = 100,
     search_steps: int = 8,
     first_constant: float = 1.0,
@@ -48,6 +50,9 @@ def lbfgs(
     target
         The class that the model shall see, one for all or ``[rows]``; None: the class
         that it holds second likely.
+    confidence
+        How likely the target shall be at least, from 0 to less than 1; it is the
+        likeliest class in any case.
     steps
         The most steps of L-BFGS for one constant.
     search_steps
@@ -79,10 +84,22 @@ def lbfgs(
     most = whole_number(steps, "steps", 1, 100)
     tries = whole_number(search_steps, "search_steps", 1, 8)
     first = read_size(first_constant, "first_constant", 1.0, least=1e-12)
+    sure = _read_probability(confidence)
     return by_batches(
-        lambda rows, labels: _smallest(problem, rows, labels, most, tries, first),
+        lambda rows, labels: _smallest(problem, rows, labels, most, tries, first, sure),
         [problem.x, problem.labels],
         problem.batch_size,
+    )
+
+
+def _read_probability(value: Any) -> float:
+    if isinstance(value, int | float) and 0 <= value < 1:
+        return float(value)
+    raise ArgumentError(
+        explain(
+            f"confidence must be a number from 0 to less than 1, got {value!r}",
+            fix="0.9 asks for a model that is 90 % sure of the target",
+        )
     )
 
 
@@ -99,6 +116,7 @@ def _smallest(
     steps: int,
     tries: int,
     first: float,
+    confidence: float,
 ) -> NDArray:
     """Return the smallest changes that were found for one batch."""
     program = problem.model.kept("lbfgs", lambda: step.compile(_losses(problem.model)))
@@ -112,6 +130,10 @@ def _smallest(
         losses, gradients, scores = found
         return losses.astype(np.float64), gradients.reshape(rows, -1), scores
 
+    def reaches(points: NDArray) -> NDArray:
+        losses, _, scores = evaluated(points)
+        return problem.succeeds(scores, labels) & (np.exp(-losses) >= confidence)
+
     def objective(points: NDArray) -> tuple[NDArray, NDArray]:
         losses, gradients, _ = evaluated(points)
         change = points - origin
@@ -123,7 +145,7 @@ def _smallest(
 
     for _ in range(tries):
         points = minimized(objective, origin, problem.low, problem.high, steps=steps)
-        reached = problem.succeeds(evaluated(points)[2], labels)
+        reached = reaches(points)
         best.take(
             points.astype(x.dtype).reshape(x.shape),
             ((points - origin) ** 2).sum(axis=1),
