@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nervure import ops, step
-from nervure.adversarial.problem import loss_gradient, read_problem, read_size
+from nervure.adversarial.problem import loss_direction, read_problem, read_size
 from nervure.array import Array
 from nervure.ir.attrs import NDArray
 from nervure.train.batched import by_batches
@@ -81,7 +81,7 @@ def _moved_by(model: Model) -> Any:
     def moved(
         x: Array, labels: Array, distance: Array, low: Array, high: Array
     ) -> Array:
-        gradient = loss_gradient(model, x, labels)
+        gradient = loss_direction(model, x, labels)
         numbers = (one.astype(x.dtype) for one in (distance, low, high))
         distance, low, high = numbers
         return ops.clip(x + distance * ops.sign(gradient), low, high)

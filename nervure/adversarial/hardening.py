@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from nervure import ops, random, tree
-from nervure.adversarial.problem import loss_gradient, read_norm, read_size
+from nervure.adversarial.problem import loss_direction, read_norm, read_size
 from nervure.adversarial.projected_gradient import direction, lengths, within_ball
 from nervure.array import Array
 from nervure.errors import ArgumentError, explain
@@ -134,7 +134,7 @@ class AdversarialTraining(Model):
         labels = _as_labels(y, int(class_scores(self.model, x).shape[1]))
         sample = ops.clip(x + self._start(x), self.clip_min, self.clip_max)
         for _ in range(self.steps):
-            gradient = loss_gradient(self.model, sample, labels)
+            gradient = loss_direction(self.model, sample, labels)
             moved = sample + self.step_size * direction(gradient, self.norm)
             change = within_ball(moved - x, self.eps, self.norm)
             sample = ops.clip(x + change, self.clip_min, self.clip_max)

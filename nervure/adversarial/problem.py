@@ -155,18 +155,25 @@ def read_norm(norm: Any) -> str:
 # --- programs -----------------------------------------------------------------------
 
 
-def crossentropies(model: Model, x: Array, labels: Array) -> Array:
-    """Return the cross-entropy of each sample, ``float[rows]``, from its scores."""
-    return nn.sparse_categorical_crossentropy_with_logits(
-        labels, class_scores(model, x)
-    )
+def leads(model: Model, x: Array, labels: Array) -> Array:
+    """Return by how much all other classes together are ahead of the label.
+
+    ``logsumexp(other scores) - score of the label``, ``float[rows]``.  The
+    cross-entropy is ``log(1 + exp(lead))``, so both grow in the same direction; but its
+    own gradient vanishes where the network is sure.
+    """
+    scores = class_scores(model, x)
+    chosen = ops.one_hot(labels, scores.shape[1]) > 0
+    others = nn.logsumexp(ops.where(chosen, -math.inf, scores), axis=1)
+    return others - ops.sum(ops.where(chosen, scores, 0.0), axis=1)
 
 
-def loss_gradient(model: Model, x: Array, labels: Array) -> Array:
-    """Return the gradient of each sample's cross-entropy, in the shape of x."""
-    _, gradient = value_and_grad(
-        lambda one: ops.sum(crossentropies(model, one, labels))
-    )(x)
+def loss_direction(model: Model, x: Array, labels: Array) -> Array:
+    """Return where each sample's cross-entropy grows, in the shape of x.
+
+    It is the gradient but for a positive factor of each row; see :func:`leads`.
+    """
+    _, gradient = value_and_grad(lambda one: ops.sum(leads(model, one, labels)))(x)
     found: Array = gradient
     return found
 

@@ -10,7 +10,7 @@ from nervure import ops, step
 from nervure.adversarial.problem import (
     Problem,
     as_column,
-    loss_gradient,
+    loss_direction,
     read_norm,
     read_problem,
     read_size,
@@ -130,7 +130,7 @@ def climb(
 def _step(model: Model, norm: str) -> Any:
     def stepped(x: Array, origin: Array, labels: Array, *numbers: Array) -> Array:
         length, radius, low, high = (one.astype(x.dtype) for one in numbers)
-        gradient = loss_gradient(model, x, labels)
+        gradient = loss_direction(model, x, labels)
         moved = x + length * direction(gradient, norm)
         return ops.clip(origin + within_ball(moved - origin, radius, norm), low, high)
 
