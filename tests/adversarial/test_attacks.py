@@ -209,8 +209,8 @@ def test_the_smallest_changes_of_a_network(model, labels):
     wanted = (labels + 1) % 4
     deepfool = adversarial.deepfool(model, X, labels)
     for moved, reached in (
-        (adversarial.lbfgs(model, X, wanted), wanted),
-        (adversarial.carlini_wagner(model, X, target=wanted, steps=200), wanted),
+        (adversarial.lbfgs(model, X, wanted, search_steps=4), wanted),
+        (adversarial.carlini_wagner(model, X, target=wanted, steps=100), wanted),
         (adversarial.carlini_wagner(model, X, labels, steps=200), None),
     ):
         now = predicted(model, moved)
@@ -221,12 +221,15 @@ def test_the_smallest_changes_of_a_network(model, labels):
 
 
 def test_lbfgs_with_confidence_and_without_target(model, labels):
-    sure = adversarial.lbfgs(model, X, (labels + 1) % 4, confidence=0.6, search_steps=5)
+    sure = adversarial.lbfgs(
+        model, X, (labels + 1) % 4, confidence=0.6, search_steps=4, steps=40
+    )
     wanted = model.predict(sure, verbose=0)[np.arange(6), (labels + 1) % 4]
     assert (wanted >= 0.6 - 1e-3).all()
     second = model.predict(X, verbose=0).argsort(axis=1)[:, -2]
     assert (
-        predicted(model, adversarial.lbfgs(model, X, search_steps=5)) == second
+        predicted(model, adversarial.lbfgs(model, X, search_steps=4, steps=40))
+        == second
     ).all()
 
 
