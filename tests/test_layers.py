@@ -98,7 +98,11 @@ OPTIONAL = {
     "polars": [],
     "ray": ["nervure/distribute"],
     "scipy": [],
-    "sklearn": ["nervure/sklearn", "nervure/wrappers"],
+    "sklearn": [
+        "nervure/pretrained/transfer",
+        "nervure/sklearn",
+        "nervure/wrappers",
+    ],
     "starlette": ["nervure/studio"],
     "tensorboard": ["nervure/tblog"],
     "tensorflow": [],

@@ -18,8 +18,10 @@ the path of a file).
 | ``options``, ``parts`` | their arguments; the layers that networks consist of |
 | ``weights`` | state dicts of torch and files of Keras |
 | ``images`` | pixels in, names of classes out |
-| ``features``, ``fine_tuning`` | linear models on features; training further |
+| ``transfer/`` | linear models on features; training further |
 """
+
+from typing import TYPE_CHECKING, Any
 
 from nervure.pretrained.architectures.alexnet import alexnet
 from nervure.pretrained.architectures.densenet import densenet121
@@ -51,8 +53,18 @@ from nervure.pretrained.images import (
     imagenet_classes,
     preprocess_input,
 )
+from nervure.pretrained.transfer.fine_tuning import (
+    FineTuned,
+    fine_tune,
+    learning_rate_multipliers,
+)
+
+if TYPE_CHECKING:
+    from nervure.pretrained.transfer.features import FeatureExtractor
 
 __all__ = [
+    "FeatureExtractor",
+    "FineTuned",
     "ClassToken",
     "PartlyConnectedConv2D",
     "PositionEmbedding",
@@ -62,8 +74,10 @@ __all__ = [
     "densenet121",
     "efficientnet_b0",
     "efficientnet_lite0",
+    "fine_tune",
     "imagenet_classes",
     "inception_v3",
+    "learning_rate_multipliers",
     "lenet5",
     "mobilenet_v2",
     "preprocess_input",
@@ -75,3 +89,12 @@ __all__ = [
     "vgg19",
     "vit_b_16",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # A transformer of scikit-learn, which is loaded only when it is wanted.
+    if name == "FeatureExtractor":
+        from nervure.pretrained.transfer.features import FeatureExtractor
+
+        return FeatureExtractor
+    raise AttributeError(f"module 'nervure.pretrained' has no attribute {name!r}")

@@ -176,9 +176,8 @@ def _input_shape(
 
 
 def _style(facts: Facts, given: str | None, weights: Weights) -> str:
-    if given is not None:
-        if given not in facts.styles:
-            raise unknown_name(f"style of {facts.name}", given, facts.styles)
+    if given is not None and given not in facts.styles:
+        raise unknown_name(f"style of {facts.name}", given, facts.styles)
     of_weights = _style_of(weights)
     if of_weights in facts.styles:
         if given not in (None, of_weights):

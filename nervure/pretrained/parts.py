@@ -7,10 +7,12 @@ state dict that torchvision publishes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nervure.initializers import RandomNormal
 from nervure.layers import (
     Activation,
     BatchNormalization,
@@ -137,7 +139,8 @@ class Parts:
             strides=strides,
             padding=padding,
             use_bias=False,
-            depthwise_initializer="he_normal",
+            # He's rule, for the few numbers that each output depends on.
+            depthwise_initializer=RandomNormal(stddev=math.sqrt(2) / size),
             name=name,
         )
         return self.add(layer, x, source)
