@@ -184,11 +184,17 @@ def _plot(history: History, path: Path) -> None:
 def _ostrich(options: argparse.Namespace) -> int:
     """Draw a photo, the change that turns it into an ostrich, and the sum of both."""
     from nervure import adversarial, pretrained
+    from nervure.train.figures import new_figure
 
     if importlib.util.find_spec("matplotlib") is None:
         return _refused("matplotlib is not installed (pip install nervure[plot])")
     if not _writable(options.out):
         return 2
+    kinds = new_figure(1, 1).canvas.get_supported_filetypes()
+    if options.out.suffix.lower().lstrip(".") not in kinds:
+        return _refused(
+            f"cannot write {options.out}: pictures are {', '.join(sorted(kinds))}"
+        )
     classes = pretrained.imagenet_classes()
     if options.target not in classes:
         near = nearest_names(options.target, classes) or ["ostrich"]
@@ -220,7 +226,7 @@ def _ostrich(options: argparse.Namespace) -> int:
     )
     try:
         figure.savefig(options.out, dpi=150)
-    except (OSError, ValueError) as error:  # ValueError: an unknown kind of picture
+    except OSError as error:
         return _refused(f"cannot write {options.out}: {error}")
     print(f"Before: {_answer(model, x)}\nAfter: {_answer(model, changed)}")
     print(f"Picture: {options.out.absolute()}")
