@@ -40,7 +40,7 @@ KERAS = {
     "vgg16": 138_357_544,
     "vgg19": 143_667_240,
 }
-QUICK = ("lenet5", "resnet18", "mobilenet_v2", "efficientnet_b0")
+QUICK = ("lenet5", "resnet18", "mobilenet_v2")
 
 
 def marked(names):
@@ -60,7 +60,8 @@ def test_weights_of_keras(name):
     assert model.count_params() == KERAS[name]
 
 
-@pytest.mark.parametrize("name", marked(TRAINABLE))
+@slow
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_random_networks_compute(name):
     size, channels = {"lenet5": (32, 1), "inception_v3": (75, 3)}.get(name, (64, 3))
     model = getattr(nv.pretrained, name)(

@@ -18,8 +18,8 @@ MODULES = [
         )
     ),
 ]
-# Their examples make more than fifty million random weights.
-LARGE = ("vision_transformer",)
+# Their examples make many random weights.
+LARGE = ("vision_transformer", "resnet", "inception", "densenet", "vgg")
 
 
 @pytest.mark.parametrize(

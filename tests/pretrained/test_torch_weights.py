@@ -77,6 +77,7 @@ def test_half_precision_is_computed_in_float32(tmp_path):
     assert {one.dtype.name for one in model.weights} == {"float32"}
 
 
+@slow
 def test_old_names_are_understood():
     network = others.with_random_state(others.DenseNet((6, 12, 24, 16), 3))
     state = arrays(network)
