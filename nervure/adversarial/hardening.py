@@ -119,9 +119,9 @@ class AdversarialTraining(Model):
         """The names of the inputs of the model inside."""
         return self.model.input_names
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Compute what the model inside does."""
-        return self.model(inputs)
+        return self.model(inputs) if mask is None else self.model(inputs, mask=mask)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Attack the samples of a batch, then take a training step on them."""

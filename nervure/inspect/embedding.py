@@ -295,11 +295,12 @@ def plot_embedding_projection(
     axes = figure.subplots()
     axes.set_axis_off()
     if y is None:
-        axes.scatter(*points.T, s=8)
+        axes.scatter(points[:, 0], points[:, 1], s=8)
         return figure
     classes = _classes(y, len(points))
     for one in np.unique(classes):
-        axes.scatter(*points[classes == one].T, s=8, label=str(one))
+        chosen = points[classes == one]
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=8, label=str(one))
     axes.legend()
     return figure
 

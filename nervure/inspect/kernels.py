@@ -14,6 +14,7 @@ from nervure.ir.attrs import NDArray
 from nervure.nn.layer import Layer
 from nervure.nn.layers import Dense
 from nervure.nn.layers.convolution.base import SlidingLayer
+from nervure.nn.variable import Variable
 from nervure.train.checks import whole_number
 from nervure.train.network import Network
 
@@ -61,9 +62,9 @@ def first_layer_filters(model: Model, layer: Any = None) -> NDArray:
                 fix="call the model on data first, or give it an input_shape",
             )
         )
-    kernel = getattr(chosen, "kernel", None)
-    if kernel is None:
-        kernel = chosen.depthwise_kernel
+    # A separable convolution looks at its input with the first of its two kernels.
+    name = "kernel" if hasattr(chosen, "kernel") else "depthwise_kernel"
+    kernel: Variable = getattr(chosen, name)
     values = np.array(kernel.numpy())
     if isinstance(chosen, Dense):
         shape = _picture_before(model, chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from nervure.train.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# The share of a map's numbers that are cut off at either end for a picture.
+_FEW: Final = 0.005
 
 
 def as_picture(values: NDArray) -> NDArray:
@@ -74,9 +77,15 @@ def gallery(pictures: Sequence[NDArray], titles: Sequence[str] = ()) -> Figure:
 
 
 def beside(samples: NDArray, maps: NDArray, what: str) -> Figure:
-    """Return a figure of samples in one row, and of their maps below."""
+    """Return a figure of samples in one row, and of their maps below.
+
+    The few largest and smallest numbers of a map are cut off, or the others would all
+    be grey.
+    """
+    ends = (np.quantile(one, (_FEW, 1 - _FEW)) for one in maps)
+    shown = [np.clip(one, *limits) for one, limits in zip(maps, ends, strict=True)]
     return grid(
-        [list(samples), list(maps)], [["sample", *[""] * (len(samples) - 1)], [what]]
+        [list(samples), shown], [["sample", *[""] * (len(samples) - 1)], [what]]
     )
 
 

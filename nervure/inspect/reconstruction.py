@@ -150,7 +150,7 @@ def _only(output: Array, channel: int, where: str | tuple[int, ...]) -> Array:
     chosen = ops.one_hot(ops.asarray(channel), shape[-1], dtype=output.dtype)
     if where != "all" and len(shape) > 2:
         places = math.prod(shape[1:-1])
-        if where == "strongest":
+        if isinstance(where, str):
             values = ops.reshape(output[..., channel], (shape[0], places))
             index = ops.argmax(values, axis=1)
         else:

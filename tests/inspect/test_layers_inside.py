@@ -131,6 +131,8 @@ def test_weights_of_dense_units_are_pictures():
     np.testing.assert_array_equal(filters[1].ravel(), kernel[:, 1])
     plain = Sequential([Dense(3, input_shape=(7,))])
     assert inspect.first_layer_filters(plain).shape == (3, 7)
+    separable = nv.layers.SeparableConv2D(5, 3, input_shape=(8, 8, 2))
+    assert inspect.first_layer_filters(Sequential([separable])).shape == (1, 3, 3, 2)
     inside = Sequential([Sequential([Conv2D(4, 3, input_shape=(8, 8, 1))])])
     assert inspect.first_layer_filters(inside).shape == (4, 3, 3, 1)
 
