@@ -35,6 +35,7 @@ __all__ = [
     "Rule",
     "Shape",
     "Site",
+    "current_scope",
     "current_site",
     "intern",
     "interned_count",
@@ -88,6 +89,11 @@ def made_at(site: Site) -> Iterator[None]:
         yield
     finally:
         _given_site.reset(token)
+
+
+def current_scope() -> str:
+    """Return for which layer nodes are being made: ``"model/dense"``."""
+    return _scope.get()
 
 
 # Whether a code object belongs to Nervure; asked for every frame of every node.
