@@ -11,8 +11,10 @@
 An attribute is ``true``, ``false``, ``none``, a whole number, a string as in JSON, a
 data type (a bare word), a tuple as in Python, ``constant<type>(numbers)``,
 ``rule "name"`` or ``graph`` with the body of a loop or branch, whose values are
-numbered on their own.  A comment after a statement is its site: the file, the line,
-and the layer if there is one.  Several results have the tuple of their types.
+numbered on their own.  A comment after a statement is its site: the file, the line, the
+layer and the composite if there are any (``model.py:12 layer 'out' in 'softmax'``), and
+``gradient`` if the node is part of their gradient.  Several results have the tuple of
+their types.
 
 The text names buffers and rules but does not hold their data or code.
 ``nervure.ir.parser`` reads it.
@@ -119,11 +121,18 @@ def _site_text(site: Site) -> str:
     file = os.path.basename(site.file)
     if not (BARE_FILE.fullmatch(file) and file.isprintable()):
         file = quoted(file)
-    if not site.scope:
-        return f"{file}:{site.line}"
-    plain = site.scope.isprintable() and not {"'", "\\"} & set(site.scope)
-    layer = f"'{site.scope}'" if plain else quoted(site.scope)
-    return f"{file}:{site.line} layer {layer}"
+    text = f"{file}:{site.line}"
+    if site.scope:
+        text += f" layer {_name_text(site.scope)}"
+    if site.composite:
+        text += f" in {_name_text(site.composite)}"
+    return f"{text} gradient" if site.gradient else text
+
+
+def _name_text(name: str) -> str:
+    """Write the name of a layer or composite in single quotes if that is plain."""
+    plain = name.isprintable() and not {"'", "\\"} & set(name)
+    return f"'{name}'" if plain else quoted(name)
 
 
 @dataclass(frozen=True)
