@@ -29,7 +29,7 @@ from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized
 
 
 class Plan:
@@ -69,7 +69,7 @@ class Plan:
         body: bool = False,
         apart: Container[Node] = (),
     ) -> None:
-        graph = without_annotations(simplified_control(graph))
+        graph = without_annotations(optimized(graph))
         self.graph = graph
         self.calls: list[KernelCall] = []
         self._target = target
