@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from nervure.config import config
+from nervure.config import config, thread_count
 from nervure.errors import MachineError, explain
 from nervure.exec.base import check_step
 from nervure.exec.cpu import runtime
+from nervure.exec.cpu.layout import Layout
+from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.program import CpuProgram, CpuStepProgram
+from nervure.exec.cpu.report import report_of
 from nervure.exec.cpu.target import target
+from nervure.exec.report import Report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
@@ -53,6 +57,19 @@ class CpuExecutor:
             ("step", str(state_count), str(constant_count)),
             lambda: CpuStepProgram(graph, target(), state_count, constant_count),
         )
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Plan a graph, or one step of an iteration; nothing is compiled."""
+        plan = Plan(graph, target(), state_count or 0, constant_count)
+        return report_of(Layout(plan), thread_count(), state_count, constant_count)
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, NDArray]

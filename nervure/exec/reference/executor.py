@@ -9,6 +9,7 @@ import numpy as np
 
 from nervure.errors import GraphError
 from nervure.exec.base import SteppedProgram, check_step
+from nervure.exec.report import Report, node_report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
@@ -80,6 +81,19 @@ class ReferenceExecutor:
     def compile(self, graph: Graph) -> ReferenceProgram:
         """Prepare a graph; nothing is compiled."""
         return ReferenceProgram(graph)
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Say which values live when; there is no arena, so no budget is kept."""
+        del memory_budget, offload
+        return node_report(optimized(graph), self.name, state_count, constant_count)
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
