@@ -29,8 +29,9 @@ SHORT_COST: Final = 50_000
 class Compiled:
     """Machine code of a plan, and the memory that it ran in last."""
 
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self.layout = layout = Layout(plan)
+    def __init__(self, layout: Layout, target: Target) -> None:
+        plan = layout.plan
+        self.layout = layout
         self._code: Code | None = None
         self._function = 0
         if plan.calls:
@@ -81,7 +82,7 @@ class CpuProgram:
 
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
-        self._compiled = compiled = Compiled(plan, target)
+        self._compiled = compiled = Compiled(Layout(plan), target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
         typed = dict(zip(plan.outputs, graph.outputs, strict=True))
@@ -149,10 +150,14 @@ class CpuStepProgram:
     """
 
     def __init__(
-        self, graph: Graph, target: Target, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        layout: Layout,
+        target: Target,
+        state_count: int,
+        constant_count: int,
     ) -> None:
-        plan = Plan(graph, target, state_count, constant_count)
-        self._compiled = Compiled(plan, target)
+        self._compiled = Compiled(layout, target)
         moving = state_count + constant_count
         self._fixed = Inputs(graph.inputs[:moving])
         self._moving = [(node.shape, node.dtype) for node in graph.inputs[moving:]]
