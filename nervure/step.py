@@ -318,6 +318,8 @@ class Step:
         arrays: those that stay the same for all steps, and this step's.
     name
         What the step is called in messages.
+    memory_budget, offload
+        See :meth:`nervure.exec.base.Executor.compile_step`.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -326,8 +328,13 @@ class Step:
         self,
         function: Callable[[list[Array], list[Array]], None],
         name: str = "step",
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> None:
         self._function = function
+        self._memory_budget = memory_budget
+        self._offload = offload
         self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
@@ -364,6 +371,8 @@ class Step:
                 captured.graph,
                 len(captured.written),
                 len(captured.only_read) + len(constants),
+                memory_budget=self._memory_budget,
+                offload=self._offload,
             )
             found = self._programs[signature] = captured, program
             self.recompiles.compiled(signature)

@@ -9,9 +9,11 @@ making one plans, but compiles nothing.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 
@@ -150,6 +152,42 @@ class Reporter(Protocol):
         offload: bool = False,
     ) -> Report:
         """Plan a graph, or one step of an iteration if ``state_count`` is given."""
+        ...
+
+
+class Timings(NamedTuple):
+    """How long one step took, on average over several.
+
+    Attributes
+    ----------
+    total
+        Seconds from the beginning of a step to its end.
+    tasks
+        For each task of the report, the seconds of every thread.
+    steps
+        How many steps were measured.
+    """
+
+    total: float
+    tasks: tuple[tuple[float, ...], ...]
+    steps: int
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """An executor that can say how long each task takes."""
+
+    def profile(
+        self,
+        graph: Graph,
+        inputs: Sequence[NDArray],
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Timings:
+        """Run a graph, or one step of an iteration, several times and measure."""
         ...
 
 

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
-from typing import Any, Final
-
-from nervure.errors import ArgumentError, explain
-
-_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_AMOUNT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([KMGT]?)i?B?", re.IGNORECASE)
-
 
 def byte_text(size: float) -> str:
     """Return a number of bytes as people say it.
@@ -51,35 +42,3 @@ def time_text(seconds: float) -> str:
         if seconds * factor >= 1 or unit == "ns":
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds:.3g} s"
-
-
-def byte_count(given: Any, name: str) -> int:
-    """Return a number of bytes that a user gave as a number or as ``"512 MB"``.
-
-    Units are those of :func:`byte_text`: 1 KB is 1024 bytes.
-
-    Raises :class:`~nervure.errors.ArgumentError` for anything that is no positive
-    amount.
-
-    >>> byte_count("1.5 KB", "budget"), byte_count(2.5e6, "budget")
-    (1536, 2500000)
-    """
-    amount: float | None = None
-    if isinstance(given, str):
-        found = _AMOUNT.fullmatch(given.strip())
-        if found is not None:
-            amount = float(found[1]) * _UNITS[found[2].upper()]
-    elif not isinstance(given, bool):
-        try:
-            amount = float(given)
-        except (TypeError, ValueError):
-            amount = None
-    if amount is None or not math.isfinite(amount) or amount < 1:
-        raise ArgumentError(
-            explain(
-                f"{name} must be a number of bytes, or text such as '512 MB', got "
-                f"{given!r}",
-                fix=f"pass {name}=0.5 * program.memory().peak_bytes, for example",
-            )
-        )
-    return int(amount)

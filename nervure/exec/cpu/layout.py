@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from nervure.config import thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import KernelCall, Slot
@@ -115,6 +116,15 @@ class Layout:
                 self.turns[new] = end
                 end += rounded(new.nbytes)
         self.nbytes = end
+
+
+def arena_bytes(layout: Layout) -> int:
+    """Return the bytes that a program allocates for its values when it runs.
+
+    That is without its arguments and results, which are arrays of their own, and with
+    as many threads as there are now.
+    """
+    return layout.total_nbytes(1 if layout.plan.phases.serial else thread_count())
 
 
 def is_leaf(slot: Slot) -> bool:

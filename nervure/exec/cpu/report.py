@@ -101,24 +101,26 @@ def _numbers(buffers: _Listed) -> dict[Slot, int]:
     return {slot: one.number for one, slots in buffers for slot in slots}
 
 
-def _tasks(layout: Layout, numbers: Mapping[Slot, int]) -> tuple[Task, ...]:
-    """Return the tasks in the order of execution: the kernels of one origin in a row.
+def grouped(layout: Layout) -> list[list[KernelCall]]:
+    """Return the kernels of each task, in the order of the report.
 
-    The order is that of the phases, in which kernels of different tasks may alternate;
-    a task stands where its last kernel runs.
+    It is that of the phases, in which kernels of different tasks may alternate; a task
+    stands where its last kernel runs.
     """
-    plan = layout.plan
-    moment = layout.moment_of
+    plan, moment = layout.plan, layout.moment_of
     place = {call: number for number, call in enumerate(plan.calls)}
     groups: dict[int, list[KernelCall]] = {}
     for call in plan.calls:
         groups.setdefault(id(plan.origins[call]), []).append(call)
-    ordered = sorted(
+    return sorted(
         groups.values(), key=lambda calls: (moment[calls[-1]], place[calls[-1]])
     )
+
+
+def _tasks(layout: Layout, numbers: Mapping[Slot, int]) -> tuple[Task, ...]:
     return tuple(
-        _task(number, calls, plan, moment[calls[-1]], numbers)
-        for number, calls in enumerate(ordered)
+        _task(number, calls, layout.plan, layout.moment_of[calls[-1]], numbers)
+        for number, calls in enumerate(grouped(layout))
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nervure.errors import GraphError
+from nervure.errors import BudgetError, GraphError, explain
 from nervure.exec.base import SteppedProgram, check_step
+from nervure.exec.budget import size_text
 from nervure.exec.report import Report, node_report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
@@ -127,8 +128,25 @@ class ReferenceExecutor:
         return self.compile(graph)(list(known.values()))
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> SteppedProgram:
-        """Prepare one step of an iteration."""
+        """Prepare one step of an iteration; it keeps to no budget, so that is an error.
+
+        ``offload`` changes nothing: every value is dropped after its last use.
+        """
         check_step(graph, state_count, constant_count)
+        if memory_budget is not None:
+            raise BudgetError(
+                explain(
+                    "the reference executor does not plan memory, so it cannot keep to "
+                    f"a budget of {size_text(memory_budget)}",
+                    fix="leave out memory_budget, or choose the cpu executor",
+                )
+            )
         return SteppedProgram(self.compile(graph))
