@@ -11,6 +11,8 @@ from nervure.program.memory import Memory
 
 # No batch is larger; where memory does not grow with the batch, this is the answer.
 MOST_ROWS: Final = 2**20
+# By how much the search grows until something does not fit.
+_FIRST_STEP: Final = 16
 
 
 def largest_batch(budget: int, plan: Callable[[int], Memory | None]) -> int:
@@ -29,25 +31,47 @@ def largest_batch(budget: int, plan: Callable[[int], Memory | None]) -> int:
     ArgumentError
         When not even one row fits; it names what is needed and the largest buffer.
     """
+    known: dict[int, int | None] = {}
+
+    def needed(rows: int) -> int | None:
+        """Return the bytes for so many rows, None if they can never fit."""
+        if rows not in known:
+            memory = plan(rows)
+            known[rows] = None if memory is None else memory.peak_bytes
+        return known[rows]
 
     def fits(rows: int) -> bool:
-        memory = plan(rows)
-        return memory is not None and memory.peak_bytes <= budget
+        nbytes = needed(rows)
+        return nbytes is not None and nbytes <= budget
 
     if not fits(1):
         raise _nothing_fits(budget, plan(1))
-    low, high = 1, 2
+    low, high = 1, _FIRST_STEP
     while fits(high):
         if high >= MOST_ROWS:
             return MOST_ROWS
-        low, high = high, 2 * high
+        low, high = high, min(MOST_ROWS, _FIRST_STEP * high)
+    halve = False
     while high - low > 1:
         middle = (low + high) // 2
+        if not halve:
+            middle = _expected(budget, low, needed(low), high, needed(high))
+        halve = not halve  # memory may grow in steps, where expectations fail
         if fits(middle):
             low = middle
         else:
             high = middle
     return low
+
+
+def _expected(
+    budget: int, low: int, low_bytes: int | None, high: int, high_bytes: int | None
+) -> int:
+    """Return the rows between two numbers that fit if memory grows evenly."""
+    if low_bytes is None or high_bytes is None or high_bytes <= low_bytes:
+        return (low + high) // 2
+    share = (budget - low_bytes) / (high_bytes - low_bytes)
+    return min(max(low + round(share * (high - low)), low + 1), high - 1)
 
 
 def _nothing_fits(budget: int, memory: Memory | None) -> ArgumentError:

@@ -14,10 +14,11 @@ from nervure.exec.cpu import runtime
 from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.layout import Layout
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.profiling import timed
 from nervure.exec.cpu.program import CpuProgram, CpuStepProgram
 from nervure.exec.cpu.report import report_of
 from nervure.exec.cpu.target import target
-from nervure.exec.report import Report
+from nervure.exec.report import Report, Timings
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
@@ -116,6 +117,28 @@ class CpuExecutor:
             graph, state_count, constant_count, memory_budget, offload
         )
         return report_of(layout, thread_count(), state_count, constant_count)
+
+    def profile(
+        self,
+        graph: Graph,
+        inputs: Sequence[NDArray],
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Timings:
+        """Run a variant of the program that reads the clock around every kernel.
+
+        ``inputs`` are those of one step.  The tasks are those of :meth:`report`.
+        """
+        layout = self._layout(
+            graph, state_count, constant_count, memory_budget, offload
+        )
+        moving = len(inputs)
+        if state_count is not None:
+            moving = state_count + constant_count
+        return timed(layout, target(), inputs, moving)
 
     def _layout(
         self,

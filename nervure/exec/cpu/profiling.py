@@ -109,7 +109,8 @@ class _Timed(Compiled):
         pointer = ctypes.CFUNCTYPE(ctypes.c_void_p)(address)()
         count = len(self.layout.plan.calls)
         array = (ctypes.c_int64 * (self._threads * count)).from_address(pointer)
-        return np.frombuffer(array, np.int64).reshape(self._threads, count)
+        flat: NDArray = np.frombuffer(memoryview(array).cast("B"), np.int64)
+        return flat.reshape(self._threads, count)
 
     def seconds(self, steps: int) -> NDArray:
         """Return the seconds of a step, ``float64[calls, threads]``."""
