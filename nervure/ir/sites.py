@@ -139,9 +139,13 @@ def gradient_of(site: Site) -> Iterator[None]:
 _is_ours: dict[CodeType, bool] = {}
 
 
+# Python's own wrappers, which Nervure's functions are called through.
+_WRAPPERS: Final = frozenset({contextlib.__file__, functools.__file__})
+
+
 def _is_skipped(filename: str) -> bool:
-    """Tell whether a file is Nervure's own or the import system's."""
-    if filename.startswith("<frozen "):
+    """Tell whether a file is Nervure's own, or what Python calls its functions by."""
+    if filename.startswith("<frozen ") or filename in _WRAPPERS:
         return True
     return os.path.abspath(filename).startswith(_PACKAGE_FOLDER + os.sep)
 

@@ -155,8 +155,13 @@ class Optimized(Sequence[Kernel]):
 
     @cached_property
     def roles(self) -> dict[Node, Role]:
-        """The role of every node."""
-        return roles(self.graph)
+        """The role of every node, those included that a kernel has added."""
+        found = roles(self.graph)
+        for task in self._report.tasks:
+            for node in task.nodes:
+                if node not in found:
+                    found[node] = latest(node.inputs, found)
+        return found
 
     @cached_property
     def _kernels(self) -> tuple[Kernel, ...]:

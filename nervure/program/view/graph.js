@@ -2,7 +2,7 @@
 // nodes at its leaves.  A folded group is one box; an unfolded one is laid out inside.
 
 const HEAD = 24, PAD = 12, CHAR = 7.2, BOX_HEIGHT = 38, PILL_HEIGHT = 24;
-const FIRST_BOXES = 48;
+const FIRST_BOXES = 48, MOST_FIRST_BOXES = 160;
 
 class Tree {
   constructor(nodes, kernels) {
@@ -39,8 +39,9 @@ class Tree {
       const of = kernel || node;
       if (kernel) path.splice(0, 1, ...(path.length ? [["role", kernel.role]] : []));
       if (of.layer) path.push(...of.layer.split("/").map((one) => ["layer", one]));
+      // A kernel may span composites; it stands in that of its main operation.
+      if (of.part) path.push(...of.part.split("/").map((one) => ["part", one]));
       if (kernel) path.push(["kernel", kernel.id]);
-      else if (of.part) path.push(...of.part.split("/").map((one) => ["part", one]));
       paths[node.id] = path;
     }
     for (const node of this.nodes) {
@@ -74,7 +75,8 @@ class Tree {
       parent.children.push(leaf);
       this.leaves.set(node.id, leaf);
       for (let one = parent; one; one = one.parent) {
-        one.order = Math.min(one.order, node.id);
+        // Inputs are listed first, whenever they are needed.
+        if (!leaf.pill) one.order = Math.min(one.order, node.id);
         one.count += 1;
         one.flops += node.flops || 0;
       }
@@ -128,18 +130,23 @@ class Tree {
     }
   }
 
-  // Unfolds level by level while there is room for it.
+  // Unfolds roles and models, and then level by level while there is room for it.
   openFirst() {
+    const groups = (boxes) => boxes.flatMap((one) => one.children)
+      .filter((one) => one.children && one.kind !== "kernel");
     let level = [this.root], shown = this.root.children.length;
     while (level.length) {
-      const next = level.flatMap((one) => one.children.filter((child) => child.children));
+      const next = groups(level);
+      const outer = next.filter((one) => one.kind === "role" ||
+        one.children.some((child) => child.kind === "layer"));
       const gain = next.reduce((sum, one) => sum + one.children.length, 0);
-      if (!next.length || shown + gain > FIRST_BOXES) break;
-      const groups = next.filter((one) => one.kind !== "kernel");
-      if (!groups.length) break;
-      for (const one of groups) one.open = true;
-      shown += gain;
-      level = groups;
+      const opened = shown + gain <= FIRST_BOXES ? next : outer;
+      for (const one of opened) {
+        one.open = true;
+        shown += one.children.length;
+      }
+      level = opened;
+      if (shown > MOST_FIRST_BOXES) break;
     }
   }
 

@@ -1,7 +1,7 @@
 // The arena over time: a rectangle for each buffer, from its birth to its death and at
 // its place; above them the bytes in use.
 
-const AXIS = 46;
+const AXIS = 62;
 
 class MemoryView {
   constructor(canvas, memory, colours, chosen) {

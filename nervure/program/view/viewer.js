@@ -29,14 +29,13 @@ function countText(count) {
 
 function nameOf(box) {
   if (!box) return "";
-  if (box.node) return `${box.node.op} %${box.node.id}`;
+  if (box.node) return `${box.node.op} ${box.node.name || `%${box.node.id}`}`;
   return `${box.kind} ${box.label}`;
 }
 
 function summary(box) {
   const of = box.node || box.kernel;
-  const lines = [box.node && box.node.name ? `${nameOf(box)} "${box.node.name}"`
-                                           : nameOf(box)];
+  const lines = [nameOf(box)];
   if (of) {
     lines.push(of.type);
     if (of.flops) lines.push(`${countText(of.flops)}FLOP`);
@@ -73,11 +72,8 @@ function colours() {
 function roleOf(box) {
   if (box.node) return box.node.role;
   if (box.kernel) return box.kernel.role;
-  if (box.role === undefined) {
-    const found = new Set(box.children.map(roleOf));
-    box.role = found.size === 1 ? [...found][0] : "other";
-  }
-  return box.role;
+  for (const one of around(box)) if (one.kind === "role") return one.label;
+  return "forward";  // a graph of one role has no boxes for roles
 }
 
 // --- drawing ---------------------------------------------------------------------------
@@ -142,6 +138,7 @@ function drawBox(ctx, box, colour) {
     : box.kernel && box.kernel.saved ? colour.saved : colour.line[role];
   ctx.lineWidth = box.kernel && (box.kernel.saved || box.kernel.recomputed) ? 2 : 1;
   if (small) {
+    ctx.fillStyle = colour.line[role];
     ctx.fillRect(box.x, box.y, box.width, box.height);
     return;
   }
@@ -197,6 +194,11 @@ function drawEdges(ctx, seen, colour) {
 }
 
 function curve(ctx, x1, y1, x2, y2) {
+  if (view.scale < 0.25) {  // bends and heads could not be seen
+    ctx.moveTo(x1, y1);
+    ctx.lineTo(x2, y2);
+    return;
+  }
   const bend = Math.max(14, Math.min(90, Math.abs(y2 - y1) / 2));
   ctx.moveTo(x1, y1);
   ctx.bezierCurveTo(x1, y1 + bend, x2, y2 - bend, x2, y2);
@@ -245,13 +247,14 @@ function zoom(factor, x, y) {
 
 function middle() { return [canvas.clientWidth / 2, canvas.clientHeight / 2]; }
 
-function fit() {
+function fit(least = 0.02) {
   const { width, height } = tree().root;
   view.scale = Math.min(1.2, (canvas.clientWidth - 30) / width,
                         (canvas.clientHeight - 30) / height);
-  view.scale = Math.max(0.02, view.scale);
+  view.scale = Math.max(least, view.scale);
   view.x = (canvas.clientWidth - width * view.scale) / 2;
-  view.y = (canvas.clientHeight - height * view.scale) / 2;
+  // What does not fit begins at its top.
+  view.y = Math.max(0, (canvas.clientHeight - height * view.scale) / 2);
   redraw();
 }
 
@@ -446,6 +449,7 @@ function search(words) {
       }
     }
   }
+  view.results.sort((a, b) => a.order - b.order);
   const count = view.results.length;
   element("found").textContent = wanted ? `${count} found` : "";
   if (!wanted) { showDetails(view.chosen); return; }
@@ -474,7 +478,7 @@ function show(mode) {
   view.chosen = null;
   showDetails(null);
   if (element("search").value) search(element("search").value);
-  fit();
+  fit(0.6);
 }
 
 function showTip(words, event) {
@@ -554,10 +558,10 @@ const actions = {
   "+": () => zoom(1.25, ...middle()),
   "=": () => zoom(1.25, ...middle()),
   "-": () => zoom(0.8, ...middle()),
-  "0": fit,
+  "0": () => fit(),
   "/": () => element("search").focus(),
   b: () => show(view.mode === "after" ? "before" : "after"),
-  e: () => { tree().unfoldLevel(); fit(); },
+  e: () => { tree().unfoldLevel(); fit(0.25); },
   c: () => { tree().foldAll(); view.chosen = null; showDetails(null); fit(); },
   m: () => toggleMemory(),
   t: () => toggleTheme(),
@@ -641,7 +645,7 @@ for (const name of ["before", "after"]) {
 element("search").addEventListener("input", (event) => search(event.target.value));
 element("unfold").addEventListener("click", actions.e);
 element("fold").addEventListener("click", actions.c);
-element("fit").addEventListener("click", fit);
+element("fit").addEventListener("click", actions["0"]);
 element("theme").addEventListener("click", toggleTheme);
 element("help").addEventListener("click", actions["?"]);
 element("close").addEventListener("click", () => element("keys").close());
