@@ -32,8 +32,11 @@ from typing import Any, Final
 from nervure.errors import SettingError, explain, unknown_name
 
 EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
-# The passes of ``nervure.passes``, in their order.
-PASS_NAMES: Final = ("inline",)
+# The passes of ``nervure.passes``, then what executors plan, each in its order.
+PASS_NAMES: Final = (
+    *("inline", "simplify", "fold", "layout", "merge", "dead"),
+    *("fusion", "in_place", "schedule", "memory"),
+)
 
 
 def _one_of_executors(value: Any) -> str:

@@ -18,7 +18,7 @@ looks at the graph after each pass.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from nervure.config import PASS_NAMES, config
@@ -26,9 +26,23 @@ from nervure.errors import GraphError, unknown_name
 from nervure.ir.graph import Graph
 from nervure.ir.verify import verify
 from nervure.passes.change import Pass, PassRecord
+from nervure.passes.dead import DEAD
+from nervure.passes.fold import FOLD
 from nervure.passes.inline import INLINE
+from nervure.passes.layout import LAYOUT
+from nervure.passes.merge import MERGE
+from nervure.passes.simplify import SIMPLIFY
 
-PASSES: Final[tuple[Pass, ...]] = (INLINE,)
+PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, LAYOUT, MERGE, DEAD)
+
+# Decisions that belong to the schedule of an executor, which makes them where it plans
+# its kernels (``exec/cpu``); they are skipped by the same names.
+PLANNED: Final[Mapping[str, str]] = {
+    "fusion": "Operations become tasks: loops, products with what follows them.",
+    "in_place": "New state is written over the old one.",
+    "schedule": "Kernels are shared among threads, which meet between phases.",
+    "memory": "Values that do not live at the same time share memory.",
+}
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4
@@ -73,11 +87,16 @@ def optimized(
     left_out = {*skip, *config.skip_passes}
     chosen = [one for one in PASSES if one.name not in left_out]
     checked = config.debug >= _VERIFY_FROM
+    done: dict[str, Graph] = {}  # the graph in which a pass has found nothing
     for _ in range(MOST_ROUNDS):
-        before = graph
         for one in chosen:
+            if done.get(one.name) is graph:
+                continue
+            before = graph
             graph = _after(one, graph, record, checked)
-        if graph is before:
+            if graph is before:
+                done[one.name] = graph
+        if all(done.get(one.name) is graph for one in chosen):
             break
     return graph
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nervure.config import thread_count
+from nervure.config import config, thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import KernelCall, Slot
@@ -141,6 +141,9 @@ def _lifetimes(phases: Iterable[Iterable[KernelCall]]) -> dict[Slot, Lifetime]:
             for slot in (*call.reads, *call.writes):
                 births.setdefault(slot, number)
                 deaths[slot] = number
+    if "memory" in config.skip_passes:  # everything lives all the time
+        last = max(deaths.values(), default=0)
+        return {slot: Lifetime(0, last, slot.nbytes) for slot in births}
     return {slot: Lifetime(births[slot], deaths[slot], slot.nbytes) for slot in births}
 
 

@@ -15,7 +15,7 @@ from nervure.exec.report import Report, Timings, node_report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
-from nervure.passes import optimized
+from nervure.passes import optimized, runnable
 from nervure.prims.leaf import input_leaf
 
 
@@ -26,7 +26,7 @@ class ReferenceProgram:
     """
 
     def __init__(self, graph: Graph) -> None:
-        graph = optimized(graph)
+        graph = runnable(optimized(graph))
         slot = {node: place for place, node in enumerate(graph.nodes)}
         for node in graph.inputs:  # inputs that no output uses need a place too
             slot.setdefault(node, len(slot))
