@@ -95,7 +95,7 @@ class CpuExecutor:
         """
         check_step(graph, state_count, constant_count)
         plan = Plan(graph, target(), state_count, constant_count)
-        return budgeted(plan, memory_budget, offload)
+        return budgeted(Layout(plan), target(), memory_budget, offload)
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, NDArray]

@@ -13,7 +13,7 @@ import numpy as np
 from nervure.config import thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
-from nervure.exec.cpu.kernel import Slot
+from nervure.exec.cpu.kernel import Scratch, Slot, Spilled
 from nervure.exec.cpu.memory import Lifetime, place, rounded
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
@@ -44,11 +44,17 @@ class Layout:
         ``threads_apart`` is not set.
     thread_nbytes
         The bytes that every thread has for them.
+    births, deaths
+        The first and last phase in which each slot is used; where one thread does
+        everything, every kernel counts as a phase.
+    spill
+        The array to which values are moved that wait outside of the arena; None if no
+        value is.  ``spilled`` says where they lie in it.
     """
 
     def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
         self.plan = plan
-        births, deaths = _lives(plan)
+        births, deaths = self.births, self.deaths = _lives(plan)
         inputs = plan.graph.inputs
         written = {slot for call in plan.calls for slot in call.writes}
         self.results = list(dict.fromkeys(
@@ -60,7 +66,18 @@ class Layout:
             for slot in births
             if isinstance(slot, Node) and is_leaf(slot) and slot not in inputs
         }
-        listed = dict.fromkeys([*inputs, *self.constants, *self.results])
+        spilled: dict[Slot, Lifetime] = {
+            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
+            for slot in births if isinstance(slot, Spilled)
+        }  # fmt: skip
+        spill = place(dict(spilled.items()))
+        self.spilled: dict[Slot, int] = {slot: spill.offsets[slot] for slot in spilled}
+        self.spill = Scratch(spill.nbytes) if spilled else None
+        listed: dict[Slot, None] = dict.fromkeys(
+            [*inputs, *self.constants, *self.results]
+        )
+        if self.spill is not None:
+            listed[self.spill] = None
         self.arrays: dict[Slot, int] = {
             slot: place for place, slot in enumerate(listed)
         }
@@ -90,7 +107,9 @@ class Layout:
         lifetimes = {
             slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
             for slot in births
-            if slot not in self.arrays and slot not in self.private
+            if slot not in self.arrays
+            and slot not in self.private
+            and slot not in self.spilled
         }
         placement = place(dict(lifetimes.items()))
         begin = rounded(8 * (HEAD + len(self.arrays)))

@@ -37,11 +37,21 @@ class Phases(list[list[KernelCall]]):
 
     ``over`` names for values the older value over which they are written.  If there is
     too little to share, the first thread does everything (``serial``).
+
+    A schedule that was made for a budget of memory says for every kernel before which
+    phase it must not run (``not_before``), and keeps to the ``serial`` of the first one.
     """
 
-    def __init__(self, calls: Sequence[KernelCall], over: Mapping[Slot, Slot]) -> None:
+    def __init__(
+        self,
+        calls: Sequence[KernelCall],
+        over: Mapping[Slot, Slot],
+        not_before: Mapping[KernelCall, int] | None = None,
+        serial: bool | None = None,
+    ) -> None:
         super().__init__()
         self._over = over
+        self._not_before = {} if not_before is None else not_before
         self._uses = _Uses(over)
         self.owners: dict[KernelCall, Owner] = {}
         for call in calls:
@@ -52,7 +62,8 @@ class Phases(list[list[KernelCall]]):
             call.kernel.cost for call in calls
             if self.owners[call] in (Owner.UNITS, Owner.BANDS)
         )  # fmt: skip
-        self.serial = shared < WORTH_A_BARRIER * len(self)
+        little = shared < WORTH_A_BARRIER * len(self)
+        self.serial = little if serial is None else serial
         if self.serial:
             self.owners = dict.fromkeys(calls, Owner.FIRST)
             self[:] = [list(calls)] if calls else []
@@ -60,8 +71,9 @@ class Phases(list[list[KernelCall]]):
     def _place(self, call: KernelCall) -> None:
         """Put a kernel into the first phase in which it can run."""
         owners = self._possible_owners(call)
+        earliest = self._not_before.get(call, 0)
         number, choice = min(
-            (self._uses.phase_of(call, owner), choice)
+            (max(self._uses.phase_of(call, owner), earliest), choice)
             for choice, owner in enumerate(owners)
         )
         self.owners[call] = owners[choice]

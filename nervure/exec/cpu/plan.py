@@ -6,7 +6,8 @@ between phases.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 from nervure.exec.cpu.blocks import lower_control
@@ -88,6 +89,18 @@ class Plan:
         self.stacked = self.outputs[state_count:] if iterated else []
         self.state = dict(zip(state, self.outputs, strict=False))
         self.phases = Phases(self.calls, self._over)
+
+    def rescheduled(
+        self, calls: Sequence[KernelCall], not_before: Mapping[KernelCall, int]
+    ) -> Plan:
+        """Return a plan that runs these kernels, each not before its phase.
+
+        They are those of this plan, some of them again for other instances.
+        """
+        plan = copy(self)
+        plan.calls = list(calls)
+        plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
+        return plan
 
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
