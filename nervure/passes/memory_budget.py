@@ -25,6 +25,9 @@ from nervure.passes.recompute import Decision, Program, Schedule
 _AT_ONCE: Final = 12
 # Values of fewer bytes than this share of the budget are not worth a decision.
 _SMALL: Final = 2000
+# Elementary operations for a byte that is written, up to which running again is cheap:
+# copies and what is done element by element; and sums over a few elements each.
+_CHEAP: Final = (1.0, 8.0)
 # How often the true size corrects the aim.
 _ROUNDS: Final = 24
 
@@ -76,41 +79,11 @@ def fitted(
     return min([plain, *found], key=lambda one: one.nbytes)
 
 
-def smallest_budget(
-    program: Program,
-    measure: Measure,
-    required: Decision = Decision(),  # noqa: B008 - immutable
-    *,
-    move: bool = False,
-) -> tuple[int, Fit]:
-    """Return the smallest budget that :func:`fitted` keeps to, and its plan.
-
-    It is found by halving, to a hundredth.
-    """
-    best = fitted(program, 0, measure, required, move=move)
-    low, high = 0, fitted(program, 1 << 62, measure, required).nbytes
-    plan = fitted(program, high, measure, required, move=move)
-    candidates = [best.nbytes]
-    while high - low > high // 100:
-        middle = candidates.pop() if candidates else (low + high) // 2
-        if not low < middle < high:
-            continue
-        found = fitted(program, middle, measure, required, move=move)
-        if found.nbytes <= middle:
-            high, plan = middle, found
-        else:
-            low = middle
-            if found.nbytes < high:
-                candidates.append(found.nbytes)
-    return high, plan
-
-
 def _starts(program: Program, required: Decision) -> Iterator[Decision]:
     """Yield decisions from which the search may start."""
     yield required
-    ratios = sorted(_cost_of_a_byte(program, value) for value in program.waiting)
-    if ratios:
-        yield cut(program, ratios[len(ratios) // 2], required)
+    for most in _CHEAP:
+        yield cut(program, most, required)
 
 
 def cut(program: Program, most: float, required: Decision) -> Decision:
@@ -134,7 +107,7 @@ def cut(program: Program, most: float, required: Decision) -> Decision:
     return Decision(
         required.dropped | (waiting & wanted - kept),
         required.moved,
-        required.held | (kept - wanted),
+        required.held | kept,
     )
 
 
@@ -256,6 +229,14 @@ class _Search:
                 cost = program.move_cost * nbytes
                 one = decision._replace(moved=decision.moved | {value})
                 ranked.append((-relief / max(cost, 1.0), value, one))
+        for value in decision.held - self._required.held:
+            writer, idle = program.writer[value], program.last_use(value)
+            if writer is None or idle >= peak:
+                continue
+            relief = program.values[value].nbytes * float(above[-1] - above[idle + 1])
+            cost = program.operations[writer].cost
+            one = decision._replace(held=decision.held - {value})
+            ranked.append((-relief / max(cost, 1.0), value, one))
         ranked.sort(key=lambda item: item[:2])
         return [one for _, _, one in ranked] + self._returns(decision, schedule, peak)
 

@@ -169,7 +169,7 @@ class Program:
         wanted = self.late[value]
         gaps = [
             (last - first, first, last) for first, last in pairwise(times)
-            if last > first and (wanted is None or last == wanted)
+            if (last > first + 1 if wanted is None else last == wanted)
         ]  # fmt: skip
         self.late[value] = None
         if gaps:

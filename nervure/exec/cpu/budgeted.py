@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from nervure.errors import BudgetError, explain
 from nervure.exec.budget import size_text
-from nervure.exec.cpu.kernel import Instance, Slot
+from nervure.exec.cpu.kernel import Instance, Slot, Spilled
 from nervure.exec.cpu.layout import Layout, arena_bytes
 from nervure.exec.cpu.rescheduling import Rescheduling
 from nervure.exec.cpu.target import Target
 from nervure.ir.build import origin_of
 from nervure.ir.node import Node
-from nervure.passes.memory_budget import fitted, smallest_budget
+from nervure.passes.memory_budget import fitted
 from nervure.passes.recompute import Decision
+
+# Searches, each in the plan of the one before.
+_LEVELS: Final = 4
+# Another one is worth it if the last one has made the plan this much smaller.
+_WORTH: Final = 0.99
+# The share of a program's cost that may run again without another look for less.
+_LITTLE: Final = 0.05
+# Budgets that are tried to name the smallest one.
+_TRIES: Final = 6
 
 
 def budgeted(
@@ -26,35 +37,94 @@ def budgeted(
     fits = memory_budget is not None and arena_bytes(layout) <= memory_budget
     if fits or (memory_budget is None and not offload):
         return layout
-    plan = Rescheduling(layout, target)
     if memory_budget is None:
+        plan = Rescheduling(layout, target)
         decision = Decision(moved=frozenset(plan.worth_moving()))
         return plan.layout(plan.program.schedule(decision))
-    found = fitted(plan.program, memory_budget, plan.measure, move=offload)
-    if found.nbytes > memory_budget:
-        raise _unreachable(plan, memory_budget, offload)
-    return plan.layout(found.schedule)
+    found = _smaller(layout, target, memory_budget, offload)
+    if arena_bytes(found) > memory_budget:
+        raise _unreachable(layout, found, target, memory_budget, offload)
+    return found
 
 
-def _unreachable(plan: Rescheduling, budget: int, offload: bool) -> BudgetError:
-    """Return the error for a budget that no plan keeps to."""
-    smallest, found = smallest_budget(plan.program, plan.measure, move=offload)
-    layout = plan.layout(found.schedule)
-    slot = _in_the_way(layout)
+def _smaller(layout: Layout, target: Target, budget: int, offload: bool) -> Layout:
+    """Return the cheapest layout found that fits, or the smallest one if none does."""
+    found: list[Layout] = []
+    for one_by_one in (False, True):
+        one = _again_and_again(layout, target, budget, offload, one_by_one)
+        found.append(one)
+        little = _extra_cost(one) < _LITTLE * sum(
+            call.kernel.cost for call in layout.plan.calls
+        )
+        if arena_bytes(one) <= budget and little:
+            return one
+    fitting = [one for one in found if arena_bytes(one) <= budget]
+    if fitting:
+        return min(fitting, key=_extra_cost)
+    return min(found, key=arena_bytes)
+
+
+def _again_and_again(
+    layout: Layout, target: Target, budget: int, offload: bool, one_by_one: bool
+) -> Layout:
+    """Return a layout that fits or is as small as it gets.
+
+    What runs again may be dropped and run again itself: that is another search, in the
+    plan that the one before has found.
+    """
+    for level in range(_LEVELS):
+        plan = Rescheduling(layout, target, one_by_one=one_by_one and level == 0)
+        found = fitted(plan.program, budget, plan.measure, move=offload)
+        smaller = plan.layout(found.schedule)
+        small_enough = found.nbytes <= budget
+        if small_enough or found.nbytes > _WORTH * arena_bytes(layout):
+            better = small_enough or found.nbytes < arena_bytes(layout)
+            return smaller if better else layout
+        layout = smaller
+    return layout
+
+
+def _extra_cost(layout: Layout) -> float:
+    """Return what running again and moving costs."""
+    return sum(
+        call.kernel.cost
+        for call in layout.plan.calls
+        if call.recomputed or any(isinstance(one, Spilled) for one in call.reads)
+    )
+
+
+def _unreachable(
+    layout: Layout, found: Layout, target: Target, budget: int, offload: bool
+) -> BudgetError:
+    """Return the error for a budget that no plan keeps to.
+
+    The smallest budget that it names is one for which a plan was found.
+    """
+    smallest, low, high = layout, budget, arena_bytes(layout)
+    wanted = arena_bytes(found)
+    for _ in range(_TRIES):
+        one = _smaller(layout, target, wanted, offload)
+        if arena_bytes(one) <= wanted:
+            smallest, high = one, wanted
+            wanted = (low + high) // 2
+        else:
+            low = wanted
+            wanted = min(arena_bytes(one), (low + high) // 2)
+    slot = _in_the_way(smallest)
     rows = []
     if slot is not None:
-        node = _node_of(slot, layout)
+        node = _node_of(slot, smallest)
         what = f"{slot.nbytes:,} bytes"
         rows = [(what, node.type_text, origin_of(node))] if node else [(what, "", "")]
     return BudgetError(
         explain(
             f"no plan keeps to a memory budget of {budget:,} bytes; the smallest "
-            f"budget that can be kept to is {smallest:,} bytes "
-            f"({size_text(smallest)}), and in its way stands",
+            f"budget that can be kept to is {high:,} bytes "
+            f"({size_text(high)}), and in its way stands",
             operands=rows,
             fix="give a larger budget, or train with smaller batches",
         ),
-        smallest,
+        high,
     )
 
 

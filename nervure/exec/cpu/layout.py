@@ -113,7 +113,9 @@ class Layout:
         }
         placement = place(dict(lifetimes.items()))
         begin = rounded(8 * (HEAD + len(self.arrays)))
-        self.offsets = {slot: begin + at for slot, at in placement.offsets.items()}
+        self.offsets: dict[Slot, int] = {
+            slot: begin + placement.offsets[slot] for slot in lifetimes
+        }
         end = begin + rounded(placement.nbytes)
         # state that takes turns with its update needs a second place across steps
         self.turns: dict[Slot, int] = {}

@@ -38,8 +38,8 @@ class Phases(list[list[KernelCall]]):
     ``over`` names for values the older value over which they are written.  If there is
     too little to share, the first thread does everything (``serial``).
 
-    A schedule that was made for a budget of memory says for every kernel before which
-    phase it must not run (``not_before``), and keeps to the ``serial`` of the first one.
+    A schedule made for a memory budget says before which phase a kernel must not run
+    (``not_before``), and keeps to the ``serial`` of the plan as it was.
     """
 
     def __init__(

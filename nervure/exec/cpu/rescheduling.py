@@ -38,14 +38,24 @@ class Rescheduling:
         What they touch; a value of the program is the number of a slot.
     program
         The kernels as operations.
+
+    Parameters
+    ----------
+    one_by_one
+        Whether what shares a phase runs one after the other, what frees memory first.
     """
 
-    def __init__(self, layout: Layout, target: Target) -> None:
+    def __init__(
+        self, layout: Layout, target: Target, *, one_by_one: bool = False
+    ) -> None:
         self.plan = plan = layout.plan
         self.target = target
         self._base = layout
         if plan.phases.serial:
             phases = [[call] for call in plan.calls]
+        elif one_by_one:
+            phases = [part for number in range(len(plan.phases))
+                      for part in _parts(layout, number)]  # fmt: skip
         else:
             phases = list(plan.phases)
         self.calls = [call for phase in phases for call in phase]
@@ -198,7 +208,44 @@ class _Rescheduled:
 
 def _another(slot: Slot) -> Slot:
     """Return memory for a second instance of what a slot holds."""
+    if isinstance(slot, Instance):
+        return Instance(slot.value)
     return Instance(slot) if isinstance(slot, Node) else Scratch(slot.nbytes)
+
+
+def _parts(layout: Layout, number: int) -> list[list[KernelCall]]:
+    """Return the kernels of a phase in parts that need not run at the same time.
+
+    What the first thread does, or every thread, comes with the first part; kernels that
+    follow each other without a barrier stay together.
+    """
+    plan = layout.plan
+    owners = plan.phases.owners
+    before: list[KernelCall] = []
+    parts: dict[object, list[KernelCall]] = {}
+    for call in plan.phases[number]:
+        if owners[call] is Owner.UNITS:
+            parts[call] = [call]
+        elif owners[call] is Owner.BANDS and call.bands is not None:
+            parts.setdefault((call.bands.rows, call.bands.height), []).append(call)
+        else:
+            before.append(call)
+
+    def growth(part: list[KernelCall]) -> int:
+        """Return the bytes by which a part makes what is alive more."""
+        touched = {slot for call in part for slot in (*call.reads, *call.writes)}
+        made = {slot for call in part for slot in call.writes}
+        in_arena = [slot for slot in touched if slot in layout.offsets]
+        return sum(
+            (slot.nbytes if slot in made else 0)
+            - (slot.nbytes if layout.deaths[slot] == number else 0)
+            for slot in in_arena
+        )
+
+    ordered = sorted(parts.values(), key=growth)
+    if not ordered:
+        return [before]
+    return [[*before, *ordered[0]], *ordered[1:]]
 
 
 def _with_slots(
