@@ -7,6 +7,8 @@ import re
 from numbers import Real
 from typing import Any, Final
 
+import numpy as np
+
 from nervure.errors import ArgumentError, explain
 
 # Powers of 1000, and of 1024 with an i (IEC 80000-13); a letter may stand alone.
@@ -39,8 +41,8 @@ def byte_count(given: Any, name: str = "memory_budget") -> int | None:
         match = _TEXT.fullmatch(given)
         if match is not None and match[2].lower() in _UNITS:
             number = float(match[1]) * _UNITS[match[2].lower()]
-    elif isinstance(given, Real) and not isinstance(given, bool):
-        number = float(given)
+    elif not isinstance(given, bool | np.bool_):
+        number = float(given) if isinstance(given, Real) else None
     if number is None or not math.isfinite(number) or number < 1:
         raise ArgumentError(
             explain(

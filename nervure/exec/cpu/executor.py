@@ -98,7 +98,7 @@ class CpuExecutor:
         """
         check_step(graph, state_count, constant_count)
         plan = Plan(graph, target(), state_count, constant_count)
-        return budgeted(plan, memory_budget, offload)
+        return budgeted(Layout(plan), target(), memory_budget, offload)
 
     def report(
         self,
@@ -149,7 +149,8 @@ class CpuExecutor:
         offload: bool,
     ) -> Layout:
         if state_count is None:
-            return budgeted(Plan(graph, target()), memory_budget, offload)
+            layout = Layout(Plan(graph, target()))
+            return budgeted(layout, target(), memory_budget, offload)
         return self.plan_step(
             graph,
             state_count,

@@ -6,7 +6,6 @@ pointers, the pointers to inputs, constants and results, and behind them the are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from nervure.config import config, thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
-from nervure.exec.cpu.kernel import KernelCall, Slot
+from nervure.exec.cpu.kernel import Scratch, Slot, Spilled
 from nervure.exec.cpu.memory import Lifetime, place, rounded
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
@@ -45,21 +44,17 @@ class Layout:
         size; none if ``threads_apart`` is not set.
     thread_nbytes
         The bytes that every thread has for them.
-    moment_of, moments
-        For each kernel the number of its phase, or where one thread does everything,
-        its own number; and how many there are.
-    lifetimes
-        For each slot, the first and last moment at which it is used.
+    births, deaths
+        The first and last phase in which each slot is used; where one thread does
+        everything, every kernel counts as a phase.
+    spill
+        The array to which values are moved that wait outside of the arena; None if no
+        value is.  ``spilled`` says where they lie in it.
     """
 
     def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
         self.plan = plan
-        phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
-        self.moment_of = {
-            call: number for number, phase in enumerate(phases) for call in phase
-        }
-        self.moments = len(phases)
-        self.lifetimes = _lifetimes(phases)
+        births, deaths = self.births, self.deaths = _lives(plan)
         inputs = plan.graph.inputs
         written = {slot for call in plan.calls for slot in call.writes}
         self.results = list(dict.fromkeys(
@@ -68,10 +63,21 @@ class Layout:
         ))  # fmt: skip
         self.constants = {
             slot: contiguous(leaf_value(slot))
-            for slot in self.lifetimes
+            for slot in births
             if isinstance(slot, Node) and is_leaf(slot) and slot not in inputs
         }
-        listed = dict.fromkeys([*inputs, *self.constants, *self.results])
+        spilled: dict[Slot, Lifetime] = {
+            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
+            for slot in births if isinstance(slot, Spilled)
+        }  # fmt: skip
+        spill = place(dict(spilled.items()))
+        self.spilled: dict[Slot, int] = {slot: spill.offsets[slot] for slot in spilled}
+        self.spill = Scratch(spill.nbytes) if spilled else None
+        listed: dict[Slot, None] = dict.fromkeys(
+            [*inputs, *self.constants, *self.results]
+        )
+        if self.spill is not None:
+            listed[self.spill] = None
         self.arrays: dict[Slot, int] = {
             slot: place for place, slot in enumerate(listed)
         }
@@ -80,7 +86,7 @@ class Layout:
         self.thread_nbytes = 0
         if threads_apart:
             self._find_private_values()
-        self._place_in_arena()
+        self._place_in_arena(births, deaths)
 
     def total_nbytes(self, threads: int) -> int:
         """Return the size of the whole context for a number of threads."""
@@ -99,15 +105,19 @@ class Layout:
                     end += rounded(nbytes)
                 self.thread_nbytes = max(self.thread_nbytes, end)
 
-    def _place_in_arena(self) -> None:
+    def _place_in_arena(self, births: dict[Slot, int], deaths: dict[Slot, int]) -> None:
         lifetimes = {
-            slot: lifetime
-            for slot, lifetime in self.lifetimes.items()
-            if slot not in self.arrays and slot not in self.private
+            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
+            for slot in births
+            if slot not in self.arrays
+            and slot not in self.private
+            and slot not in self.spilled
         }
         placement = place(dict(lifetimes.items()))
         begin = rounded(8 * (HEAD + len(self.arrays)))
-        self.offsets = {slot: begin + placement.offsets[slot] for slot in lifetimes}
+        self.offsets: dict[Slot, int] = {
+            slot: begin + placement.offsets[slot] for slot in lifetimes
+        }
         end = begin + rounded(placement.nbytes)
         # state that takes turns with its update needs a second place across steps
         self.turns: dict[Slot, int] = {}
@@ -132,19 +142,25 @@ def is_leaf(slot: Slot) -> bool:
     return isinstance(slot, Node) and slot.op.name in LEAVES
 
 
-def _lifetimes(phases: Iterable[Iterable[KernelCall]]) -> dict[Slot, Lifetime]:
-    """Return the first and last phase in which each slot is used."""
+def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
+    """Return the first and last phase in which each slot is used.
+
+    Where one thread does everything, every call counts as a phase.
+    """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
+    if "memory" in config.skip_passes:  # everything lives all the time
+        slots = [slot for call in plan.calls for slot in (*call.reads, *call.writes)]
+        moments = plan.calls if plan.phases.serial else plan.phases
+        last = max(len(moments) - 1, 0)
+        return dict.fromkeys(slots, 0), dict.fromkeys(slots, last)
+    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
                 births.setdefault(slot, number)
                 deaths[slot] = number
-    if "memory" in config.skip_passes:  # everything lives all the time
-        last = max(deaths.values(), default=0)
-        return {slot: Lifetime(0, last, slot.nbytes) for slot in births}
-    return {slot: Lifetime(births[slot], deaths[slot], slot.nbytes) for slot in births}
+    return births, deaths
 
 
 def contiguous(value: NDArray) -> NDArray:

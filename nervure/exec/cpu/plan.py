@@ -6,7 +6,8 @@ between phases.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 from nervure.config import config
@@ -58,8 +59,6 @@ class Plan:
     stacked
         In a body of a loop or branch, the outputs behind the state: each step writes an
         entry of an array.
-    origins
-        For each kernel, the nodes that it and the others of its task compute.
     """
 
     def __init__(
@@ -77,7 +76,6 @@ class Plan:
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
-        self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
@@ -100,6 +98,18 @@ class Plan:
         self.stacked = self.outputs[state_count:] if iterated else []
         self.state = dict(zip(state, self.outputs, strict=False))
         self.phases = Phases(self.calls, self._over)
+
+    def rescheduled(
+        self, calls: Sequence[KernelCall], not_before: Mapping[KernelCall, int]
+    ) -> Plan:
+        """Return a plan that runs these kernels, each not before its phase.
+
+        They are those of this plan, some of them again for other instances.
+        """
+        plan = copy(self)
+        plan.calls = list(calls)
+        plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
+        return plan
 
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
@@ -125,8 +135,10 @@ class Plan:
             else:
                 self.calls += lower_operation(nodes, target, self._materialise, notes)
             origin = tuple(nodes)
-            for call in self.calls[known:]:
-                self.origins.setdefault(call, origin)
+            self.calls[known:] = [
+                call if call.origin else replace(call, origin=origin)
+                for call in self.calls[known:]
+            ]
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""
@@ -146,8 +158,8 @@ class Plan:
 
     def _copy(self, calls: Sequence[KernelCall], node: Node) -> None:
         """Add the kernels that write a view or a leaf out."""
-        self.calls += calls
-        self.origins.update(dict.fromkeys(calls, (node,)))
+        origin = (node,)
+        self.calls += [replace(call, origin=origin) for call in calls]
 
     def _output(self, node: Node) -> Slot:
         if node.size and view_of(node) != whole(node):

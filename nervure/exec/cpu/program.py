@@ -17,6 +17,7 @@ from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.spill import spill_file
 from nervure.exec.cpu.target import Target
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
@@ -67,7 +68,10 @@ class Compiled:
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
-            arrays = map(memory.handle, (*inputs, *self._constants, *results))
+            given = [*inputs, *self._constants, *results]
+            if self.layout.spill is not None:
+                given.append(spill_file(self.layout.spill.nbytes))
+            arrays = map(memory.handle, given)
             self._context.pack_into(
                 workspace.bytes.data, 0, steps, self._count, *arrays
             )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping
 
-from nervure.exec.cpu.kernel import KernelCall, Slot
+from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.memory import rounded
-from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.report import (
     Buffer,
@@ -31,11 +30,15 @@ def report_of(
     plan = layout.plan
     if plan.phases.serial:
         threads = 1
-    moments = max(layout.moments, 1)
+    moment = moments_of(plan)
+    moments = 1 + max(moment.values(), default=0)
     leaves = kinds_of_leaves(plan.graph, state_count, constant_count)
     buffers = _buffers(layout, threads, leaves, moments)
-    numbers = _numbers(buffers)
-    tasks = _tasks(layout, numbers)
+    numbers = {slot: one.number for one, slot in buffers if slot is not None}
+    tasks = tuple(
+        _task(number, calls, plan, moment[calls[-1]], numbers)
+        for number, calls in enumerate(grouped(plan))
+    )
     return Report(
         "cpu",
         plan.graph,
@@ -47,8 +50,45 @@ def report_of(
     )
 
 
-# A buffer, and the slots that it stands for.
-_Listed = list[tuple[Buffer, tuple[Slot, ...]]]
+def moments_of(plan: Plan) -> dict[KernelCall, int]:
+    """Return the phase of each kernel; where one thread does everything, its number."""
+    serial = plan.phases.serial
+    phases = [[call] for call in plan.calls] if serial else plan.phases
+    return {call: number for number, phase in enumerate(phases) for call in phase}
+
+
+def grouped(plan: Plan) -> list[list[KernelCall]]:
+    """Return the kernels of each task, in the order of the report.
+
+    It is that of the phases, in which kernels of different tasks may alternate; a task
+    stands where its last kernel runs.  What runs again is a task of its own each time.
+    """
+    moment = moments_of(plan)
+    place = {call: number for number, call in enumerate(plan.calls)}
+    usual = Counter(
+        (id(call.origin), id(call.kernel))
+        for call in plan.calls
+        if call.origin and not call.recomputed
+    )
+    again: Counter[tuple[int, int]] = Counter()
+    groups: dict[Hashable, list[KernelCall]] = {}
+    for call in plan.calls:
+        key: Hashable = call  # moves are for themselves
+        if call.origin:
+            kind = id(call.origin), id(call.kernel)
+            round_ = 0
+            if call.recomputed:
+                round_ = 1 + again[kind] // max(usual[kind], 1)
+                again[kind] += 1
+            key = id(call.origin), round_
+        groups.setdefault(key, []).append(call)
+    return sorted(
+        groups.values(), key=lambda calls: (moment[calls[-1]], place[calls[-1]])
+    )
+
+
+# Buffers, each with the slot that it is, if it is one.
+_Listed = list[tuple[Buffer, Slot | None]]
 
 
 def _buffers(
@@ -56,72 +96,46 @@ def _buffers(
 ) -> _Listed:
     """Return all buffers; the numbers are their places."""
     found: _Listed = []
+    always = (0, moments - 1)
 
     def add(
-        kind: Kind,
-        node: Node | None,
-        nbytes: int,
-        offset: int | None,
-        lifetime: tuple[int, int],
-        slots: Sequence[Slot],
-    ) -> None:
+        kind: Kind, slot: Slot | None, nbytes: int, offset: int | None,
+        lifetime: tuple[int, int] = always, node: Node | None = None,
+    ) -> None:  # fmt: skip
         space = nbytes if offset is None else rounded(nbytes)
-        made = Buffer(len(found), kind, node, nbytes, space, offset, *lifetime)
-        found.append((made, tuple(slots)))
+        shown = _node(slot) if node is None else node
+        made = Buffer(len(found), kind, shown, nbytes, space, offset, *lifetime)
+        found.append((made, slot))
 
-    always = (0, moments - 1)
+    def life(slot: Slot) -> tuple[int, int]:
+        return layout.births[slot], layout.deaths[slot]
+
     if layout.plan.calls:
-        add(Kind.POINTERS, None, 8 * (HEAD + len(layout.arrays)), 0, always, [])
+        add(Kind.POINTERS, None, 8 * (HEAD + len(layout.arrays)), 0)
     for slot in layout.arrays:
-        node = _node(slot)
-        kind = Kind.RESULT if node is None else leaves.get(node, Kind.RESULT)
-        add(kind, node, slot.nbytes, None, always, [slot])
+        if slot is not layout.spill:
+            kind = leaves.get(slot, Kind.RESULT) if isinstance(slot, Node) else None
+            add(kind or Kind.RESULT, slot, slot.nbytes, None)
+    for slot in layout.spilled:
+        add(Kind.OUTSIDE, slot, slot.nbytes, None, life(slot))
     for slot, offset in layout.offsets.items():
-        node = _node(slot)
-        kind = Kind.SCRATCH if node is None else Kind.VALUE
-        life = layout.lifetimes[slot]
-        add(kind, node, slot.nbytes, offset, (life.birth, life.death), [slot])
+        kind = Kind.SCRATCH if isinstance(slot, Scratch) else Kind.VALUE
+        add(kind, slot, slot.nbytes, offset, life(slot))
     for slot, offset in layout.turns.items():
-        add(Kind.SPARE, _node(slot), slot.nbytes, offset, always, [])
+        add(Kind.SPARE, None, slot.nbytes, offset, always, _node(slot))
     for slot, offset in layout.private.items():
         # A row of places, one for each thread: as if values lay side by side.
-        life = layout.lifetimes[slot]
         nbytes = threads * rounded(layout.private_nbytes[slot])
         where = layout.nbytes + threads * offset
-        add(Kind.PRIVATE, _node(slot), nbytes, where, (life.birth, life.death), [slot])
+        add(Kind.PRIVATE, slot, nbytes, where, life(slot))
     return found
 
 
-def _node(slot: Slot) -> Node | None:
+def _node(slot: Slot | None) -> Node | None:
+    """Return the node whose value a slot holds."""
+    if isinstance(slot, Instance):
+        return slot.value
     return slot if isinstance(slot, Node) else None
-
-
-def _numbers(buffers: _Listed) -> dict[Slot, int]:
-    """Return the number of the buffer that holds each slot."""
-    return {slot: one.number for one, slots in buffers for slot in slots}
-
-
-def grouped(layout: Layout) -> list[list[KernelCall]]:
-    """Return the kernels of each task, in the order of the report.
-
-    It is that of the phases, in which kernels of different tasks may alternate; a task
-    stands where its last kernel runs.
-    """
-    plan, moment = layout.plan, layout.moment_of
-    place = {call: number for number, call in enumerate(plan.calls)}
-    groups: dict[int, list[KernelCall]] = {}
-    for call in plan.calls:
-        groups.setdefault(id(plan.origins[call]), []).append(call)
-    return sorted(
-        groups.values(), key=lambda calls: (moment[calls[-1]], place[calls[-1]])
-    )
-
-
-def _tasks(layout: Layout, numbers: Mapping[Slot, int]) -> tuple[Task, ...]:
-    return tuple(
-        _task(number, calls, layout.plan, layout.moment_of[calls[-1]], numbers)
-        for number, calls in enumerate(grouped(layout))
-    )
 
 
 def _task(
@@ -131,19 +145,13 @@ def _task(
     moment: int,
     numbers: Mapping[Slot, int],
 ) -> Task:
+    owners = plan.phases.owners
     uses = tuple(
-        KernelUse(call.kernel.name, _owner(plan, call), call.kernel.units)
+        KernelUse(call.kernel.name, owners[call].value, call.kernel.units)
         for call in calls
     )
+    reads = dict.fromkeys(numbers[slot] for call in calls for slot in call.reads)
     writes = dict.fromkeys(numbers[slot] for call in calls for slot in call.writes)
-    reads = dict.fromkeys(
-        itertools.chain.from_iterable(
-            (numbers[slot] for slot in call.reads) for call in calls
-        )
-    )
-    return Task(number, plan.origins[calls[-1]], uses, moment,
-                tuple(reads), tuple(writes))  # fmt: skip
-
-
-def _owner(plan: Plan, call: KernelCall) -> str:
-    return plan.phases.owners.get(call, Owner.FIRST).value
+    last = calls[-1]
+    return Task(number, last.origin, uses, moment, tuple(reads), tuple(writes),
+                last.recomputed)  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nervure.exec.cpu.chains import Chain, chains_of
-from nervure.exec.cpu.kernel import Block, KernelCall, Slot
+from nervure.exec.cpu.kernel import Block, Instance, KernelCall, Slot, Spilled
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.phases import Owner
 from nervure.ir.node import Node
@@ -202,13 +202,18 @@ class _StepWriter:
             base = self._array(slot)
             skip = self._emit(f"mul i64 {self._entry}, {slot.nbytes}")
             return self._emit(f"getelementptr i8, ptr {base}, i64 {skip}")
-        if slot in self._layout.private and isinstance(slot, Node):
+        if isinstance(slot, Spilled):
+            assert self._layout.spill is not None
+            base = self._array(self._layout.spill)
+            offset = self._layout.spilled[slot]
+            return self._emit(f"getelementptr i8, ptr {base}, i64 {offset}")
+        if slot in self._layout.private and isinstance(slot, Node | Instance):
             return self._private(slot)
         if slot in self._layout.arrays:
             return self._array(slot)
         return self._at(self._layout.offsets[slot])
 
-    def _private(self, slot: Node) -> str:
+    def _private(self, slot: Node | Instance) -> str:
         """Return where row 0 would be if the bands at work were in their place."""
         layout = self._layout
         mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")

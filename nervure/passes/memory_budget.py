@@ -1,0 +1,289 @@
+"""Which values to drop so that a program fits into a budget of bytes.
+
+The search starts with everything kept, and with a minimum cut in which only what is
+cheap runs again.  From there it goes on greedily: where most memory is needed, it drops
+the value (or moves it away, or keeps one on which too much depends) that takes most out
+of what is above the budget, for what it costs in time.  What turns out not to be
+needed at the end is kept after all.  The cheapest result is taken.
+
+After each round the executor says how many bytes the plan needs in truth, where values
+must not overlap in memory; the search goes on until that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from nervure.ir.attrs import NDArray
+from nervure.passes.min_cut import Recipe, smallest_kept
+from nervure.passes.recompute import Decision, Program, Schedule
+
+# Candidates that are looked at together; the best of them is taken.
+_AT_ONCE: Final = 12
+# Values of fewer bytes than this share of the budget are not worth a decision.
+_SMALL: Final = 2000
+# Elementary operations for a byte that is written, up to which running again is cheap:
+# copies and what is done element by element; and sums over a few elements each.
+_CHEAP: Final = (1.0, 8.0)
+# How often the true size corrects the aim.
+_ROUNDS: Final = 24
+
+Measure = Callable[[Schedule], int]
+
+
+class Fit(NamedTuple):
+    """A decision, what it means, and the bytes that it needs in truth."""
+
+    decision: Decision
+    schedule: Schedule
+    nbytes: int
+
+
+def fitted(
+    program: Program,
+    budget: int,
+    measure: Measure,
+    required: Decision = Decision(),  # noqa: B008 - immutable
+    *,
+    move: bool = False,
+) -> Fit:
+    """Return the cheapest plan found that fits, or the smallest one if none does.
+
+    Parameters
+    ----------
+    program
+        What runs, as it is without a budget.
+    budget
+        The bytes that ``measure`` must not exceed.
+    measure
+        Returns the bytes that a schedule needs.
+    required
+        What is decided already, by whoever wrote the program.
+    move
+        Whether values may be moved elsewhere.
+    """
+    start = program.schedule(required)
+    plain = Fit(required, start, measure(start))
+    if plain.nbytes <= budget:
+        return plain
+    found = [
+        _Search(program, budget, measure, required, move).run(one)
+        for one in _starts(program, required)
+    ]
+    fitting = [one for one in found if one.nbytes <= budget]
+    if fitting:
+        return min(fitting, key=lambda one: one.schedule.cost)
+    return min([plain, *found], key=lambda one: one.nbytes)
+
+
+def _starts(program: Program, required: Decision) -> Iterator[Decision]:
+    """Yield decisions from which the search may start."""
+    yield required
+    for most in _CHEAP:
+        yield cut(program, most, required)
+
+
+def cut(program: Program, most: float, required: Decision) -> Decision:
+    """Return the decision to keep as few bytes as possible.
+
+    Only operations that cost at most ``most`` for a byte that they write run again.
+    """
+    waiting = set(program.waiting)
+    recipes: dict[int, Recipe] = {}
+    for value, writer in enumerate(program.writer):
+        if writer is None or program.values[value].fixed:
+            continue
+        operation = program.operations[writer]
+        again = _cost_of_a_byte(program, value) <= most and program.can_repeat(
+            writer, program.times
+        )
+        recipes[value] = Recipe(operation.reads, again)
+    wanted = {value for value, late in enumerate(program.late) if late is not None}
+    nbytes = [one.nbytes for one in program.values]
+    kept = smallest_kept(nbytes, recipes, wanted)
+    return Decision(
+        required.dropped | (waiting & wanted - kept),
+        required.moved,
+        required.held | kept,
+    )
+
+
+def _cost_of_a_byte(program: Program, value: int) -> float:
+    writer = program.writer[value]
+    if writer is None:
+        return 0.0
+    return program.operations[writer].cost / max(program.values[value].nbytes, 1)
+
+
+class _Step(NamedTuple):
+    """A decision that may come next, and how good it is."""
+
+    decision: Decision
+    schedule: Schedule
+    harmless: bool
+    gain: float
+
+
+class _Search:
+    """The greedy search from one start."""
+
+    def __init__(
+        self,
+        program: Program,
+        budget: int,
+        measure: Measure,
+        required: Decision,
+        move: bool,
+    ) -> None:
+        self._program = program
+        self._budget = budget
+        self._measure = measure
+        self._required = required
+        self._move = move
+        self._waiting = program.waiting
+        self._worth = budget // _SMALL
+
+    def run(self, decision: Decision) -> Fit:
+        """Return the first plan that fits, or the smallest on the way."""
+        schedule = self._program.schedule(decision)
+        best = Fit(decision, schedule, self._measure(schedule))
+        for _ in range(_ROUNDS):
+            if best.nbytes <= self._budget:
+                return self._pruned(best)
+            peak = int(schedule.pressure.max(initial=0))
+            # what the plan needs besides what is alive
+            extra = self._measure(schedule) - peak
+            aim = min(self._budget - extra, peak - 1)
+            decision, schedule = self._improved(decision, schedule, aim)
+            found = Fit(decision, schedule, self._measure(schedule))
+            best = min(best, found, key=lambda one: one.nbytes)
+            if schedule.pressure.max(initial=0) > aim:
+                break
+        return self._pruned(best) if best.nbytes <= self._budget else best
+
+    def _improved(
+        self, decision: Decision, schedule: Schedule, aim: int
+    ) -> tuple[Decision, Schedule]:
+        """Decide one thing after the other until no more than ``aim`` is alive."""
+        while schedule.pressure.max(initial=0) > aim:
+            step = self._next(decision, schedule, aim)
+            if step is None:
+                break
+            decision, schedule = step.decision, step.schedule
+        return decision, schedule
+
+    def _next(self, decision: Decision, schedule: Schedule, aim: int) -> _Step | None:
+        """Return the best next decision; one that makes nothing worse, if there is."""
+        harmful: list[_Step] = []
+        candidates = self._candidates(decision, schedule, aim)
+        for begin in range(0, len(candidates), _AT_ONCE):
+            steps = [
+                step
+                for one in candidates[begin : begin + _AT_ONCE]
+                if (step := self._judged(one, schedule, aim)) is not None
+            ]
+            harmless = [step for step in steps if step.harmless]
+            if harmless:
+                return max(harmless, key=lambda step: step.gain)
+            harmful += steps
+        return max(harmful, key=lambda step: step.gain, default=None)
+
+    def _judged(self, decision: Decision, before: Schedule, aim: int) -> _Step | None:
+        """Try a decision; None if it does not help."""
+        schedule = self._program.schedule(decision)
+        excess = _excess(before.pressure, aim), _excess(schedule.pressure, aim)
+        gain = float(excess[0].sum() - excess[1].sum())
+        if gain <= 0:
+            return None
+        harmless = not (excess[1] > excess[0]).any()
+        cost = schedule.cost - before.cost
+        return _Step(decision, schedule, harmless, gain / max(cost, 1.0))
+
+    def _candidates(
+        self, decision: Decision, schedule: Schedule, aim: int
+    ) -> list[Decision]:
+        """Return decisions that may help where most is alive, the likeliest first."""
+        program = self._program
+        above = np.concatenate([[0], np.cumsum(schedule.pressure > aim)])
+        peak = int(schedule.pressure.argmax())
+        ranked: list[tuple[float, int, Decision]] = []
+        for value in self._waiting:
+            nbytes = program.values[value].nbytes
+            late, idle = program.late[value], program.idle_from[value]
+            if late is None or not idle < peak <= late or nbytes < self._worth:
+                continue
+            if value in decision.dropped or value in decision.moved:
+                continue
+            writer = program.writer[value]
+            assert writer is not None
+            relief = nbytes * float(above[late + 1] - above[idle + 1])
+            cost = program.operations[writer].cost
+            one = decision._replace(
+                dropped=decision.dropped | {value}, held=decision.held - {value}
+            )
+            ranked.append((-relief / max(cost, 1.0), value, one))
+            if self._move and late > peak:
+                cost = program.move_cost * nbytes
+                one = decision._replace(moved=decision.moved | {value})
+                ranked.append((-relief / max(cost, 1.0), value, one))
+        for value in decision.held - self._required.held:
+            writer, idle = program.writer[value], program.last_use(value)
+            if writer is None or idle >= peak:
+                continue
+            relief = program.values[value].nbytes * float(above[-1] - above[idle + 1])
+            cost = program.operations[writer].cost
+            one = decision._replace(held=decision.held - {value})
+            ranked.append((-relief / max(cost, 1.0), value, one))
+        ranked.sort(key=lambda item: item[:2])
+        return [one for _, _, one in ranked] + self._returns(decision, schedule, peak)
+
+    def _returns(
+        self, decision: Decision, schedule: Schedule, peak: int
+    ) -> list[Decision]:
+        """Return decisions that keep what is computed again, where too much is."""
+        program = self._program
+        found = []
+        for number, one in sorted(schedule.again.items()):
+            if one.time > peak:
+                continue
+            for value in program.operations[number].writes:
+                required = value in self._required.dropped
+                if required or program.values[value].fixed:
+                    continue
+                if program.values[value].nbytes >= self._worth:
+                    found.append(
+                        decision._replace(
+                            dropped=decision.dropped - {value},
+                            held=decision.held | {value},
+                        )
+                    )
+        return found
+
+    def _pruned(self, fit: Fit) -> Fit:
+        """Keep after all what fits anyway, the most expensive first."""
+        program = self._program
+        aim = int(fit.schedule.pressure.max(initial=0))
+        decision, schedule = fit.decision, fit.schedule
+        chosen = [*fit.decision.dropped - self._required.dropped, *fit.decision.moved]
+        for value in sorted(chosen, key=lambda one: (-self._cost(one), one)):
+            less = decision._replace(
+                dropped=decision.dropped - {value}, moved=decision.moved - {value}
+            )
+            tried = program.schedule(less)
+            if tried.cost < schedule.cost and tried.pressure.max(initial=0) <= aim:
+                decision, schedule = less, tried
+        pruned = Fit(decision, schedule, self._measure(schedule))
+        return pruned if pruned.nbytes <= self._budget else fit
+
+    def _cost(self, value: int) -> float:
+        writer = self._program.writer[value]
+        return 0.0 if writer is None else self._program.operations[writer].cost
+
+
+def _excess(pressure: NDArray, aim: int) -> NDArray:
+    """Return how many bytes are alive above the aim at each time."""
+    above: NDArray = np.maximum(pressure - aim, 0)
+    return above
