@@ -160,7 +160,7 @@ class Optimized(Sequence[Kernel]):
     >>> import nervure as nv
     >>> program = nv.compile(lambda x: nv.sum(nv.tanh(x) * 2)).program(nv.ones((3, 4)))
     >>> len(program.graph), len(program.optimized)
-    (5, 1)
+    (6, 1)
     >>> [node.op.name for node in program.optimized[0].nodes]
     ['tanh', 'mul', 'reduce_sum']
     """
