@@ -101,9 +101,8 @@ def sectioned_text(
     def write(nodes: Iterable[Node]) -> None:
         for node in nodes:
             numbers[node] = next(count)
-            lines.append(
-                f"  {writer.statement(node, numbers)}  # {_site_text(node.site)}"
-            )
+            comment = f"  # {_site_text(node.site)}" if sites else ""
+            lines.append(f"  {writer.statement(node, numbers)}{comment}")
 
     def write_operands(nodes: Sequence[Node]) -> None:
         needed = [one for node in nodes for one in node.inputs]
