@@ -82,3 +82,26 @@ def test_roles_of_a_step() -> None:
     assert {role.text for role in found.values()} == {"forward", "backward", "update"}
     assert found[graph.outputs[0]] is Role.UPDATE
     assert counts(graph)["exp"] == 1
+
+
+def test_what_a_loss_needs_goes_forward() -> None:
+    """A penalty on a gradient: the inner gradient is part of the loss."""
+    w = nv.parameter([1.0, 2.0])
+    (inner,) = nv.gradients(nv.sum(nv.exp(w)), [w])
+    penalty = nv.sum(nv.exp(inner))
+    (g,) = nv.gradients(penalty, [w])
+    graph = nv.graph(w - 0.5 * g)
+    found = roles(graph)
+    assert found[inner.node] is Role.FORWARD
+    assert found[g.node] is Role.BACKWARD
+    assert found[graph.outputs[0]] is Role.UPDATE
+    alone = nv.graph(inner)
+    assert roles(alone)[alone.outputs[0]] is Role.BACKWARD
+
+
+def test_layers_go_forward_after_all_passes() -> None:
+    """Passes may compute in one direction what the other needs as well."""
+    for kernel in models.program("mlp").optimized:
+        if kernel.role == "update":
+            gradients = [one for one in kernel.nodes if not one.site.gradient]
+            assert not any("softmax" in one.site.composite for one in gradients)
