@@ -49,6 +49,7 @@ def fitted(
     required: Decision = Decision(),  # noqa: B008 - immutable
     *,
     move: bool = False,
+    drop: bool = True,
 ) -> Fit:
     """Return the cheapest plan found that fits, or the smallest one if none does.
 
@@ -62,16 +63,17 @@ def fitted(
         Returns the bytes that a schedule needs.
     required
         What is decided already, by whoever wrote the program.
-    move
-        Whether values may be moved elsewhere.
+    move, drop
+        Whether values may be moved elsewhere, and whether they may be dropped.
     """
     start = program.schedule(required)
     plain = Fit(required, start, measure(start))
     if plain.nbytes <= budget:
         return plain
+    starts = _starts(program, required) if drop else [required]
     found = [
-        _Search(program, budget, measure, required, move).run(one)
-        for one in _starts(program, required)
+        _Search(program, budget, measure, required, (move, drop)).run(one)
+        for one in dict.fromkeys(starts)
     ]
     fitting = [one for one in found if one.nbytes <= budget]
     if fitting:
@@ -136,13 +138,13 @@ class _Search:
         budget: int,
         measure: Measure,
         required: Decision,
-        move: bool,
+        allowed: tuple[bool, bool],
     ) -> None:
         self._program = program
         self._budget = budget
         self._measure = measure
         self._required = required
-        self._move = move
+        self._move, self._drop = allowed
         self._waiting = program.waiting
         self._worth = budget // _SMALL
 
@@ -224,7 +226,8 @@ class _Search:
             one = decision._replace(
                 dropped=decision.dropped | {value}, held=decision.held - {value}
             )
-            ranked.append((-relief / max(cost, 1.0), value, one))
+            if self._drop:
+                ranked.append((-relief / max(cost, 1.0), value, one))
             if self._move and late > peak:
                 cost = program.move_cost * nbytes
                 one = decision._replace(moved=decision.moved | {value})

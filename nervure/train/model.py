@@ -10,12 +10,13 @@ from nervure.exec.budget import byte_count
 from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled, checked_precision
 from nervure.train.history import History
+from nervure.train.programs import Programs
 from nervure.train.repeated import RepeatedPrediction
 from nervure.train.saving.methods import Saving
 from nervure.train.trainer import Trainer
 
 
-class Model(Saving, Trainer):
+class Model(Saving, Programs, Trainer):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     ``Model(inputs, outputs)`` consists of the calls of layers that lead from symbolic

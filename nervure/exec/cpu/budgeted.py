@@ -132,8 +132,9 @@ def _in_the_way(layout: Layout) -> Slot | None:
     """Return the largest value where the most memory is needed."""
     alive: dict[int, list[Slot]] = {}
     for slot in layout.offsets:
-        for phase in range(layout.births[slot], layout.deaths[slot] + 1):
-            alive.setdefault(phase, []).append(slot)
+        life = layout.lifetimes[slot]
+        for moment in range(life.birth, life.death + 1):
+            alive.setdefault(moment, []).append(slot)
     if not alive:
         return None
     fullest = max(alive.values(), key=lambda found: sum(one.nbytes for one in found))

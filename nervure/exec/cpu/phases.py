@@ -15,6 +15,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from nervure.config import config
 from nervure.exec.cpu.kernel import KernelCall, Slot
 
 # Elementary operations that the threads must share for every barrier.
@@ -36,7 +37,8 @@ class Phases(list[list[KernelCall]]):
     """The kernels of a plan in phases, and the owner of each.
 
     ``over`` names for values the older value over which they are written.  If there is
-    too little to share, the first thread does everything (``serial``).
+    too little to share, or the pass ``schedule`` is skipped, the first thread does
+    everything (``serial``).
 
     A schedule made for a memory budget says before which phase a kernel must not run
     (``not_before``), and keeps to the ``serial`` of the plan as it was.
@@ -64,6 +66,8 @@ class Phases(list[list[KernelCall]]):
         )  # fmt: skip
         little = shared < WORTH_A_BARRIER * len(self)
         self.serial = little if serial is None else serial
+        if "schedule" in config.skip_passes:
+            self.serial = True
         if self.serial:
             self.owners = dict.fromkeys(calls, Owner.FIRST)
             self[:] = [list(calls)] if calls else []

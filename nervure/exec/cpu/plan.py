@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
+from nervure.config import config
 from nervure.exec.cpu.blocks import lower_control
 from nervure.exec.cpu.fusion import (
     LEAVES,
@@ -30,7 +31,7 @@ from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized, runnable
 
 
 class Plan:
@@ -58,6 +59,8 @@ class Plan:
     stacked
         In a body of a loop or branch, the outputs behind the state: each step writes an
         entry of an array.
+    origins
+        For each kernel, the nodes that it and the others of its task compute.
     """
 
     def __init__(
@@ -70,16 +73,25 @@ class Plan:
         body: bool = False,
         apart: Container[Node] = (),
     ) -> None:
-        graph = without_annotations(simplified_control(graph))
+        if not body:  # the passes have looked into bodies already
+            graph = runnable(optimized(graph))
+        graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
+        self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
         iterated = body or state_count > 0
         self.varying = graph.inputs[state_count + constant_count :] if iterated else ()
         updates = dict(zip(state, graph.outputs, strict=False))
-        tasks = Tasks(graph, {old: updates[old] for old in state if old not in apart})
+        skipped = config.skip_passes
+        together = () if "in_place" in skipped else state
+        tasks = Tasks(
+            graph,
+            {old: updates[old] for old in together if old not in apart},
+            fuse="fusion" not in skipped,
+        )
         self.in_place = tasks.in_place
         self._over: dict[Slot, Slot] = {new: old for old, new in self.in_place.items()}
         self._lower(tasks)
@@ -91,13 +103,18 @@ class Plan:
         self.phases = Phases(self.calls, self._over)
 
     def rescheduled(
-        self, calls: Sequence[KernelCall], not_before: Mapping[KernelCall, int]
+        self,
+        calls: Sequence[KernelCall],
+        not_before: Mapping[KernelCall, int],
+        origins: Mapping[KernelCall, tuple[Node, ...]],
     ) -> Plan:
         """Return a plan that runs these kernels, each not before its phase.
 
-        They are those of this plan, some of them again for other instances.
+        They are those of this plan, some of them again for other instances; ``origins``
+        are those of calls that are not of this plan.
         """
         plan = copy(self)
+        plan.origins = {**self.origins, **origins}
         plan.calls = list(calls)
         plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
         return plan
@@ -113,6 +130,7 @@ class Plan:
             notes[gradient] = notes.setdefault(maximum, Scratch(maximum.size))
         for task in tasks.order:
             nodes = sorted(task.nodes, key=position.__getitem__)
+            known = len(self.calls)
             if task.elementwise:
                 outputs = needed_outside(nodes, graph.users, results)
                 self.calls += lower_group(nodes, outputs, target, over)
@@ -124,6 +142,9 @@ class Plan:
                 self.calls += self._lower_control(nodes[-1])
             else:
                 self.calls += lower_operation(nodes, target, self._materialise, notes)
+            origin = tuple(nodes)
+            for call in self.calls[known:]:
+                self.origins.setdefault(call, origin)
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""
@@ -139,7 +160,12 @@ class Plan:
         """Give a node that is only a view memory of its own."""
         if node not in self._materialised and node.op.name not in LEAVES:
             self._materialised.add(node)
-            self.calls += lower_copy(node, target)
+            self._copy(lower_copy(node, target), node)
+
+    def _copy(self, calls: Sequence[KernelCall], node: Node) -> None:
+        """Add the kernels that write a view or a leaf out."""
+        self.calls += calls
+        self.origins.update(dict.fromkeys(calls, (node,)))
 
     def _output(self, node: Node) -> Slot:
         if node.size and view_of(node) != whole(node):
@@ -157,6 +183,6 @@ class Plan:
                 copy = Scratch(node.nbytes)
                 if node.size:
                     (call,) = lower_copy(node, self._target)
-                    self.calls.append(replace(call, writes=(copy,)))
+                    self._copy([replace(call, writes=(copy,))], node)
                 self.outputs[place] = copy
             seen.add(node)

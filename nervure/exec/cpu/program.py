@@ -37,7 +37,7 @@ class Compiled:
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
-            self._code = compile_modules(program_texts(plan, layout), target)
+            self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -45,6 +45,10 @@ class Compiled:
         self._serial = plan.phases.serial
         self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
+
+    def _texts(self) -> list[str]:
+        """Write the modules of the program."""
+        return program_texts(self.layout.plan, self.layout)
 
     def run(
         self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1

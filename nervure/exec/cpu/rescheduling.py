@@ -134,6 +134,8 @@ class _Rescheduled:
         self._second: dict[int, Slot] = {
             value: _another(base.slots[value]) for value in schedule.second
         }
+        self._origins: dict[KernelCall, tuple[Node, ...]] = {}
+        self._again_of: dict[tuple[int, int], tuple[Node, ...]] = {}
         self._first_phase: list[int] = []  # of the levels before each time
         self._phase: list[int] = []  # of each time
         inserted = 0
@@ -160,6 +162,7 @@ class _Rescheduled:
         plan = base.plan.rescheduled(
             [call for _, _, call in placed],
             {call: phase for phase, _, call in placed},
+            self._origins,
         )
         return Layout(plan)
 
@@ -176,7 +179,9 @@ class _Rescheduled:
         reads = [self._slot(value, operation.time) for value in operation.reads]
         if all(a is b for a, b in zip(reads, call.reads, strict=True)):
             return call
-        return _with_slots(call, reads, call.writes)
+        made = _with_slots(call, reads, call.writes)
+        self._origins[made] = self._base.plan.origins[call]
+        return made
 
     def _again(self, number: int, time: int) -> KernelCall:
         """Return a call that runs again."""
@@ -188,8 +193,12 @@ class _Rescheduled:
             else self._second[value]
             for value in operation.writes
         ]
-        call = _with_slots(self._base.calls[number], reads, writes)
-        return replace(call, recomputed=True)
+        first = self._base.calls[number]
+        call = replace(_with_slots(first, reads, writes), recomputed=True)
+        # a task of its own, to which the kernels belong that run again with this one
+        nodes = self._base.plan.origins[first]
+        self._origins[call] = self._again_of.setdefault((id(nodes), time), (*nodes,))
+        return call
 
     def _moves(self) -> Iterator[tuple[int, bool, KernelCall]]:
         """Yield the copies to the outside and back."""
@@ -201,8 +210,11 @@ class _Rescheduled:
             assert writer is not None
             made = program.operations[writer].time
             idle = max(made + 1, program.idle_from[value])
-            yield self._phase[idle], True, move(slot, outside, base.target)
+            out = move(slot, outside, base.target)
             back = move(outside, self._second[value], base.target)
+            nodes = base.plan.origins[base.calls[writer]]
+            self._origins[out], self._origins[back] = (*nodes,), (*nodes,)
+            yield self._phase[idle], True, out
             yield self._first_phase[time], False, back
 
 
@@ -238,7 +250,7 @@ def _parts(layout: Layout, number: int) -> list[list[KernelCall]]:
         in_arena = [slot for slot in touched if slot in layout.offsets]
         return sum(
             (slot.nbytes if slot in made else 0)
-            - (slot.nbytes if layout.deaths[slot] == number else 0)
+            - (slot.nbytes if layout.lifetimes[slot].death == number else 0)
             for slot in in_arena
         )
 
