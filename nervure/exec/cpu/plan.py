@@ -17,6 +17,7 @@ from nervure.exec.cpu.fusion import (
     Tasks,
     memory_root,
     needed_outside,
+    plain_nodes,
     without_annotations,
 )
 from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot
@@ -32,6 +33,7 @@ from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.passes import optimized, runnable
+from nervure.passes.checkpoint import Region, regions
 
 
 class Plan:
@@ -61,6 +63,8 @@ class Plan:
         entry of an array.
     origins
         For each kernel, the nodes that it and the others of its task compute.
+    regions
+        What the user wants to be computed again rather than kept.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Plan:
     ) -> None:
         if not body:  # the passes have looked into bodies already
             graph = runnable(optimized(graph))
+        self.regions = _plain_regions(graph)
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
@@ -186,3 +191,19 @@ class Plan:
                     self._copy([replace(call, writes=(copy,))], node)
                 self.outputs[place] = copy
             seen.add(node)
+
+
+def _plain_regions(graph: Graph) -> list[Region]:
+    """Return the regions of a graph as they are without annotations."""
+    found = regions(graph)
+    if not found:
+        return found
+    plain = plain_nodes(graph)
+    return [
+        Region(
+            frozenset(plain[node] for node in one.inner),
+            frozenset(plain[node] for node in one.arguments),
+            plain[one.result],
+        )
+        for one in found
+    ]

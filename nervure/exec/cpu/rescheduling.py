@@ -8,9 +8,10 @@ for its results, so it computes the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from nervure.exec.cpu.fusion import memory_root
 from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.layout import Layout, arena_bytes
 from nervure.exec.cpu.memory import rounded
@@ -18,7 +19,7 @@ from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.spill import MOVE_COST, move
 from nervure.exec.cpu.target import Target
 from nervure.ir.node import Node
-from nervure.passes.recompute import Operation, Program, Schedule, Value
+from nervure.passes.recompute import Decision, Operation, Program, Schedule, Value
 
 # Fewer bytes than this are not moved: it takes a phase of its own.
 LEAST_MOVED = 2**16
@@ -38,15 +39,24 @@ class Rescheduling:
         What they touch; a value of the program is the number of a slot.
     program
         The kernels as operations.
+    required
+        What the user has decided.
 
     Parameters
     ----------
     one_by_one
         Whether what shares a phase runs one after the other, what frees memory first.
+    marked
+        Whether what the user has marked is to be decided; otherwise it has been.
     """
 
     def __init__(
-        self, layout: Layout, target: Target, *, one_by_one: bool = False
+        self,
+        layout: Layout,
+        target: Target,
+        *,
+        one_by_one: bool = False,
+        marked: bool = True,
     ) -> None:
         self.plan = plan = layout.plan
         self.target = target
@@ -81,7 +91,34 @@ class Rescheduling:
             ],
             [self._value(slot, over.get(slot)) for slot in self.slots],
             MOVE_COST,
+            self._late_uses(times) if marked else None,
         )
+        self.required = self._required() if marked else Decision()
+
+    def _late_uses(self, times: Sequence[int]) -> dict[int, int]:
+        """Return for the inner values of regions when they are first needed outside."""
+        found: dict[int, int] = {}
+        for region in self.plan.regions:
+            within = {*region.inner, region.result}
+            for call, time in zip(self.calls, times, strict=True):
+                if within.isdisjoint(self.plan.origins[call]):
+                    for slot in call.reads:
+                        if slot in region.inner:
+                            number = self._number[slot]
+                            found[number] = min(found.get(number, time), time)
+        return found
+
+    def _required(self) -> Decision:
+        """Return what regions decide: inner values go, arguments stay."""
+        late = self.program.late
+        dropped, held = set(), set()
+        for region in self.plan.regions:
+            inner = {self._number[node] for node in region.inner
+                     if node in self._number}  # fmt: skip
+            dropped |= {value for value in inner if late[value] is not None}
+            roots = map(memory_root, region.arguments)
+            held |= {self._number[node] for node in roots if node in self._number}
+        return Decision(frozenset(dropped), held=frozenset(held - dropped))
 
     def _operation(self, call: KernelCall, time: int) -> Operation:
         bands = call.bands
