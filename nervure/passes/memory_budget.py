@@ -28,6 +28,8 @@ _SMALL: Final = 2000
 # Elementary operations for a byte that is written, up to which running again is cheap:
 # copies and what is done element by element; and sums over a few elements each.
 _CHEAP: Final = (1.0, 8.0)
+# What is cheaper than this costs nothing.
+_FREE: Final = 1e-9
 # How often the true size corrects the aim.
 _ROUNDS: Final = 24
 
@@ -202,7 +204,7 @@ class _Search:
             return None
         harmless = not (excess[1] > excess[0]).any()
         cost = schedule.cost - before.cost
-        return _Step(decision, schedule, harmless, gain / max(cost, 1.0))
+        return _Step(decision, schedule, harmless, gain / max(cost, _FREE))
 
     def _candidates(
         self, decision: Decision, schedule: Schedule, aim: int
@@ -227,11 +229,11 @@ class _Search:
                 dropped=decision.dropped | {value}, held=decision.held - {value}
             )
             if self._drop:
-                ranked.append((-relief / max(cost, 1.0), value, one))
+                ranked.append((-relief / max(cost, _FREE), value, one))
             if self._move and late > peak:
                 cost = program.move_cost * nbytes
                 one = decision._replace(moved=decision.moved | {value})
-                ranked.append((-relief / max(cost, 1.0), value, one))
+                ranked.append((-relief / max(cost, _FREE), value, one))
         for value in decision.held - self._required.held:
             writer, idle = program.writer[value], program.last_use(value)
             if writer is None or idle >= peak:
@@ -239,7 +241,7 @@ class _Search:
             relief = program.values[value].nbytes * float(above[-1] - above[idle + 1])
             cost = program.operations[writer].cost
             one = decision._replace(held=decision.held - {value})
-            ranked.append((-relief / max(cost, 1.0), value, one))
+            ranked.append((-relief / max(cost, _FREE), value, one))
         ranked.sort(key=lambda item: item[:2])
         return [one for _, _, one in ranked] + self._returns(decision, schedule, peak)
 
