@@ -26,8 +26,8 @@ _AT_ONCE: Final = 12
 # Values of fewer bytes than this share of the budget are not worth a decision.
 _SMALL: Final = 2000
 # Elementary operations for a byte that is written, up to which running again is cheap:
-# copies and what is done element by element; and sums over a few elements each.
-_CHEAP: Final = (1.0, 8.0)
+# copies, and what is done element by element.
+_CHEAP: Final = 1.0
 # What is cheaper than this costs nothing.
 _FREE: Final = 1e-9
 # How often the true size corrects the aim.
@@ -73,10 +73,14 @@ def fitted(
     if plain.nbytes <= budget:
         return plain
     starts = _starts(program, required) if drop else [required]
-    found = [
-        _Search(program, budget, measure, required, (move, drop)).run(one)
-        for one in dict.fromkeys(starts)
-    ]
+    found: list[Fit] = []
+    most = float("inf")
+    for one in dict.fromkeys(starts):
+        search = _Search(program, budget, measure, required, (move, drop))
+        fit = search.run(one, most)
+        found.append(fit)
+        if fit.nbytes <= budget:
+            most = min(most, fit.schedule.cost)
     fitting = [one for one in found if one.nbytes <= budget]
     if fitting:
         return min(fitting, key=lambda one: one.schedule.cost)
@@ -86,8 +90,7 @@ def fitted(
 def _starts(program: Program, required: Decision) -> Iterator[Decision]:
     """Yield decisions from which the search may start."""
     yield required
-    for most in _CHEAP:
-        yield cut(program, most, required)
+    yield cut(program, _CHEAP, required)
 
 
 def cut(program: Program, most: float, required: Decision) -> Decision:
@@ -150,8 +153,11 @@ class _Search:
         self._waiting = program.waiting
         self._worth = budget // _SMALL
 
-    def run(self, decision: Decision) -> Fit:
-        """Return the first plan that fits, or the smallest on the way."""
+    def run(self, decision: Decision, most: float) -> Fit:
+        """Return the first plan that fits, or the smallest on the way.
+
+        The search ends where it costs more than ``most`` before it fits.
+        """
         schedule = self._program.schedule(decision)
         best = Fit(decision, schedule, self._measure(schedule))
         for _ in range(_ROUNDS):
@@ -161,18 +167,18 @@ class _Search:
             # what the plan needs besides what is alive
             extra = self._measure(schedule) - peak
             aim = min(self._budget - extra, peak - 1)
-            decision, schedule = self._improved(decision, schedule, aim)
+            decision, schedule = self._improved(decision, schedule, aim, most)
             found = Fit(decision, schedule, self._measure(schedule))
             best = min(best, found, key=lambda one: one.nbytes)
-            if schedule.pressure.max(initial=0) > aim:
+            if schedule.pressure.max(initial=0) > aim or schedule.cost > most:
                 break
         return self._pruned(best) if best.nbytes <= self._budget else best
 
     def _improved(
-        self, decision: Decision, schedule: Schedule, aim: int
+        self, decision: Decision, schedule: Schedule, aim: int, most: float
     ) -> tuple[Decision, Schedule]:
         """Decide one thing after the other until no more than ``aim`` is alive."""
-        while schedule.pressure.max(initial=0) > aim:
+        while schedule.pressure.max(initial=0) > aim and schedule.cost <= most:
             step = self._next(decision, schedule, aim)
             if step is None:
                 break
