@@ -26,8 +26,10 @@ _AT_ONCE: Final = 12
 # Values of fewer bytes than this share of the budget are not worth a decision.
 _SMALL: Final = 2000
 # Elementary operations for a byte that is written, up to which running again is cheap:
-# copies and what is done element by element; and sums over a few elements each.
-_CHEAP: Final = (1.0, 8.0)
+# copies, and what is done element by element.
+_CHEAP: Final = 1.0
+# What is cheaper than this costs nothing.
+_FREE: Final = 1e-9
 # How often the true size corrects the aim.
 _ROUNDS: Final = 24
 
@@ -49,6 +51,7 @@ def fitted(
     required: Decision = Decision(),  # noqa: B008 - immutable
     *,
     move: bool = False,
+    drop: bool = True,
 ) -> Fit:
     """Return the cheapest plan found that fits, or the smallest one if none does.
 
@@ -62,17 +65,22 @@ def fitted(
         Returns the bytes that a schedule needs.
     required
         What is decided already, by whoever wrote the program.
-    move
-        Whether values may be moved elsewhere.
+    move, drop
+        Whether values may be moved elsewhere, and whether they may be dropped.
     """
     start = program.schedule(required)
     plain = Fit(required, start, measure(start))
     if plain.nbytes <= budget:
         return plain
-    found = [
-        _Search(program, budget, measure, required, move).run(one)
-        for one in _starts(program, required)
-    ]
+    starts = _starts(program, required) if drop else [required]
+    found: list[Fit] = []
+    most = float("inf")
+    for one in dict.fromkeys(starts):
+        search = _Search(program, budget, measure, required, (move, drop))
+        fit = search.run(one, most)
+        found.append(fit)
+        if fit.nbytes <= budget:
+            most = min(most, fit.schedule.cost)
     fitting = [one for one in found if one.nbytes <= budget]
     if fitting:
         return min(fitting, key=lambda one: one.schedule.cost)
@@ -82,8 +90,7 @@ def fitted(
 def _starts(program: Program, required: Decision) -> Iterator[Decision]:
     """Yield decisions from which the search may start."""
     yield required
-    for most in _CHEAP:
-        yield cut(program, most, required)
+    yield cut(program, _CHEAP, required)
 
 
 def cut(program: Program, most: float, required: Decision) -> Decision:
@@ -136,18 +143,21 @@ class _Search:
         budget: int,
         measure: Measure,
         required: Decision,
-        move: bool,
+        allowed: tuple[bool, bool],
     ) -> None:
         self._program = program
         self._budget = budget
         self._measure = measure
         self._required = required
-        self._move = move
+        self._move, self._drop = allowed
         self._waiting = program.waiting
         self._worth = budget // _SMALL
 
-    def run(self, decision: Decision) -> Fit:
-        """Return the first plan that fits, or the smallest on the way."""
+    def run(self, decision: Decision, most: float) -> Fit:
+        """Return the first plan that fits, or the smallest on the way.
+
+        The search ends where it costs more than ``most`` before it fits.
+        """
         schedule = self._program.schedule(decision)
         best = Fit(decision, schedule, self._measure(schedule))
         for _ in range(_ROUNDS):
@@ -157,18 +167,18 @@ class _Search:
             # what the plan needs besides what is alive
             extra = self._measure(schedule) - peak
             aim = min(self._budget - extra, peak - 1)
-            decision, schedule = self._improved(decision, schedule, aim)
+            decision, schedule = self._improved(decision, schedule, aim, most)
             found = Fit(decision, schedule, self._measure(schedule))
             best = min(best, found, key=lambda one: one.nbytes)
-            if schedule.pressure.max(initial=0) > aim:
+            if schedule.pressure.max(initial=0) > aim or schedule.cost > most:
                 break
         return self._pruned(best) if best.nbytes <= self._budget else best
 
     def _improved(
-        self, decision: Decision, schedule: Schedule, aim: int
+        self, decision: Decision, schedule: Schedule, aim: int, most: float
     ) -> tuple[Decision, Schedule]:
         """Decide one thing after the other until no more than ``aim`` is alive."""
-        while schedule.pressure.max(initial=0) > aim:
+        while schedule.pressure.max(initial=0) > aim and schedule.cost <= most:
             step = self._next(decision, schedule, aim)
             if step is None:
                 break
@@ -200,7 +210,7 @@ class _Search:
             return None
         harmless = not (excess[1] > excess[0]).any()
         cost = schedule.cost - before.cost
-        return _Step(decision, schedule, harmless, gain / max(cost, 1.0))
+        return _Step(decision, schedule, harmless, gain / max(cost, _FREE))
 
     def _candidates(
         self, decision: Decision, schedule: Schedule, aim: int
@@ -224,11 +234,12 @@ class _Search:
             one = decision._replace(
                 dropped=decision.dropped | {value}, held=decision.held - {value}
             )
-            ranked.append((-relief / max(cost, 1.0), value, one))
+            if self._drop:
+                ranked.append((-relief / max(cost, _FREE), value, one))
             if self._move and late > peak:
                 cost = program.move_cost * nbytes
                 one = decision._replace(moved=decision.moved | {value})
-                ranked.append((-relief / max(cost, 1.0), value, one))
+                ranked.append((-relief / max(cost, _FREE), value, one))
         for value in decision.held - self._required.held:
             writer, idle = program.writer[value], program.last_use(value)
             if writer is None or idle >= peak:
@@ -236,7 +247,7 @@ class _Search:
             relief = program.values[value].nbytes * float(above[-1] - above[idle + 1])
             cost = program.operations[writer].cost
             one = decision._replace(held=decision.held - {value})
-            ranked.append((-relief / max(cost, 1.0), value, one))
+            ranked.append((-relief / max(cost, _FREE), value, one))
         ranked.sort(key=lambda item: item[:2])
         return [one for _, _, one in ranked] + self._returns(decision, schedule, peak)
 

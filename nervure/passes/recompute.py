@@ -158,6 +158,7 @@ class Program:
         self.idle_from: list[int] = [0] * len(values)
         for value in range(len(values)):
             self._divide(value)
+        self.lives = self._lives()
 
     def _divide(self, value: int) -> None:
         """Find the longest time in which a value waits for its next use."""
@@ -174,6 +175,18 @@ class Program:
         self.late[value] = None
         if gaps:
             _, self.idle_from[value], self.late[value] = max(gaps)
+
+    def _lives(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Return when each value is made and used last, and its bytes."""
+        rows = [
+            (self.operations[writer].time, self.last_use(value), one.kept)
+            for value, (writer, one) in enumerate(
+                zip(self.writer, self.values, strict=True)
+            )
+            if writer is not None and one.kept and not one.fixed
+        ]
+        begins, ends, sizes = np.array(rows, np.int64).reshape(-1, 3).T
+        return begins, ends, sizes
 
     @property
     def waiting(self) -> list[int]:
@@ -226,6 +239,8 @@ class _Scheduler:
         self._readers: dict[int, list[int]] = {}  # operations that read it again
         self._extended: dict[int, int] = {}  # first instances: until when re-runs read
         self._times: dict[int, int] = {}
+        self._place: list[int] = []  # of each time among all that runs
+        self._first_place: list[int] = []  # of the levels before it
         self.schedule = Schedule()
         self._choose()
         self._arrange()
@@ -369,70 +384,81 @@ class _Scheduler:
     def _measure(self) -> None:
         """Sum up the bytes of all instances over the time with what runs again."""
         program, schedule = self._program, self.schedule
+        if not program.times:
+            return
         levels = np.zeros(program.times + 1, np.int64)
         for time, count in schedule.levels.items():
             levels[time] = count
         place = np.arange(program.times + 1) + np.cumsum(levels)  # of each time
+        self._place, self._first_place = place.tolist(), (place - levels).tolist()
         change = np.zeros(int(place[-1]) + 2, np.int64)
-        first_places = place - levels
-
-        def place_of(number: int) -> int:
-            one = schedule.again[number]
-            start = place[one.time] if one.joined else first_places[one.time]
-            return int(start) + (0 if one.joined else one.level)
-
-        for value, writer in enumerate(program.writer):
-            if writer is None:
-                continue
-            second = schedule.second.get(value)
-            readers = self._readers.get(value, ())
-            nbytes, kept, fixed, _ = program.values[value]
-            if not fixed:
-                first = nbytes if value in self._extended else kept
-                last = self._end_of_first(value, writer, second, place)
-                change[int(place[program.operations[writer].time])] += first
-                change[last + 1] -= first
-            if second is None:
-                continue
-            uses: list[int] = []
-            if not fixed:  # there is no need to read it from anywhere else
-                uses = [int(place[program.operations[one].time])
-                        for one in program.users[value]
-                        if program.operations[one].time >= second]  # fmt: skip
-                uses += [place_of(one) for one in readers
-                         if self._times[one] >= second]  # fmt: skip
-            if value in schedule.fetched:
-                begin = int(first_places[second])
-            else:
-                begin = place_of(writer)
-                if uses and self._is_private(value, writer, uses, begin):
-                    continue
-            change[begin] += nbytes
-            change[max([begin, *uses]) + 1] -= nbytes
+        begins, ends, sizes = program.lives
+        np.add.at(change, place[begins], sizes)
+        np.subtract.at(change, place[ends] + 1, sizes)
+        for value in {*schedule.second, *self._extended}:
+            if not program.values[value].fixed:
+                self._change_first(value, change)
+            if value in schedule.second:
+                self._add_second(value, change)
         live = np.cumsum(change)[:-1]
-        if program.times:
-            ends = place[: program.times]
-            starts = first_places[: program.times]
-            schedule.pressure = np.array(
-                [live[a : b + 1].max() for a, b in zip(starts, ends, strict=True)],
-                np.int64,
-            )
+        schedule.pressure = np.maximum.reduceat(live, self._first_place[:-1])
 
-    def _end_of_first(
-        self, value: int, writer: int, second: int | None, place: NDArray
-    ) -> int:
-        """Return until when the first instance is there."""
+    def _place_of(self, number: int) -> int:
+        """Return where an operation runs again."""
+        one = self.schedule.again[number]
+        if one.joined:
+            return self._place[one.time]
+        return self._first_place[one.time] + one.level
+
+    def _change_first(self, value: int, change: NDArray) -> None:
+        """Correct the end, and the size, of the first instance."""
         program = self._program
+        writer = program.writer[value]
+        assert writer is not None
+        nbytes, kept, _, _ = program.values[value]
+        begin = self._place[program.operations[writer].time]
+        change[begin] -= kept
+        change[self._place[program.last_use(value)] + 1] += kept
+        first = nbytes if value in self._extended else kept
+        change[begin] += first
+        change[self._end_of_first(value, writer) + 1] -= first
+
+    def _add_second(self, value: int, change: NDArray) -> None:
+        """Add the second instance, unless it never exists as a whole."""
+        program, schedule = self._program, self.schedule
+        nbytes, _, fixed, _ = program.values[value]
+        writer, second = program.writer[value], schedule.second[value]
+        assert writer is not None
+        uses: list[int] = []
+        if not fixed:  # there is no need to read it from anywhere else
+            uses = [self._place[program.operations[one].time]
+                    for one in program.users[value]
+                    if program.operations[one].time >= second]  # fmt: skip
+            uses += [self._place_of(one) for one in self._readers.get(value, ())
+                     if self._times[one] >= second]  # fmt: skip
+        if value in schedule.fetched:
+            begin = self._first_place[second]
+        else:
+            begin = self._place_of(writer)
+            if uses and self._is_private(value, writer, uses, begin):
+                return
+        change[begin] += nbytes
+        change[max([begin, *uses]) + 1] -= nbytes
+
+    def _end_of_first(self, value: int, writer: int) -> int:
+        """Return until when the first instance is there."""
+        program, place = self._program, self._place
+        second = self.schedule.second.get(value)
         times = [program.operations[writer].time]
         times += [
             program.operations[one].time for one in program.users[value]
             if second is None or program.operations[one].time < second
         ]  # fmt: skip
-        last = int(place[max(times)])
+        last = place[max(times)]
         if value in self.schedule.fetched and max(times) + 1 < program.times:
-            last = int(place[max(times)]) + 1  # it is moved after its last early use
+            last = place[max(times)] + 1  # it is moved after its last early use
         if value in self._extended:
-            last = max(last, int(place[self._extended[value]]))
+            last = max(last, place[self._extended[value]])
         return last
 
     def _is_private(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from nervure.config import config
 from nervure.errors import BudgetError, explain
 from nervure.exec.budget import size_text
 from nervure.exec.cpu.kernel import Instance, Slot, Spilled
@@ -30,17 +31,25 @@ def budgeted(
 ) -> Layout:
     """Return the layout of a plan whose arena has at most ``memory_budget`` bytes.
 
-    Without a budget, ``offload`` moves out everything that waits.
+    Without a budget, ``offload`` moves out everything that waits.  What the user has
+    marked with ``nervure.checkpoint`` runs again in any case.
 
     Raises :class:`~nervure.errors.BudgetError` if no plan is small enough.
     """
-    fits = memory_budget is not None and arena_bytes(layout) <= memory_budget
-    if fits or (memory_budget is None and not offload):
-        return layout
-    if memory_budget is None:
+    skipped = config.skip_passes
+    marked = layout.plan.regions and "recomputation" not in skipped
+    offload = offload and "offload" not in skipped
+    if marked or (offload and memory_budget is None):
         plan = Rescheduling(layout, target)
-        decision = Decision(moved=frozenset(plan.worth_moving()))
-        return plan.layout(plan.program.schedule(decision))
+        decision = plan.required if marked else Decision()
+        if offload and memory_budget is None:
+            moved = frozenset(plan.worth_moving()) - decision.dropped
+            decision = decision._replace(moved=moved)
+        plain = plan.layout(plan.program.schedule(decision))
+    else:
+        plain = layout
+    if memory_budget is None or arena_bytes(plain) <= memory_budget:
+        return plain
     found = _smaller(layout, target, memory_budget, offload)
     if arena_bytes(found) > memory_budget:
         raise _unreachable(layout, found, target, memory_budget, offload)
@@ -73,8 +82,13 @@ def _again_and_again(
     plan that the one before has found.
     """
     for level in range(_LEVELS):
-        plan = Rescheduling(layout, target, one_by_one=one_by_one and level == 0)
-        found = fitted(plan.program, budget, plan.measure, move=offload)
+        first, drop = level == 0, "recomputation" not in config.skip_passes
+        plan = Rescheduling(
+            layout, target, one_by_one=one_by_one and first, marked=first and drop
+        )
+        found = fitted(
+            plan.program, budget, plan.measure, plan.required, move=offload, drop=drop
+        )
         smaller = plan.layout(found.schedule)
         small_enough = found.nbytes <= budget
         if small_enough or found.nbytes > _WORTH * arena_bytes(layout):
@@ -132,8 +146,9 @@ def _in_the_way(layout: Layout) -> Slot | None:
     """Return the largest value where the most memory is needed."""
     alive: dict[int, list[Slot]] = {}
     for slot in layout.offsets:
-        for phase in range(layout.births[slot], layout.deaths[slot] + 1):
-            alive.setdefault(phase, []).append(slot)
+        life = layout.lifetimes[slot]
+        for moment in range(life.birth, life.death + 1):
+            alive.setdefault(moment, []).append(slot)
     if not alive:
         return None
     fullest = max(alive.values(), key=lambda found: sum(one.nbytes for one in found))

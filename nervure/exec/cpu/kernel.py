@@ -88,8 +88,6 @@ class KernelCall:
     """A kernel with its operands: nodes that have memory, or scratch.
 
     ``recomputed`` says that it has run before, for another instance of its results.
-    ``origin`` are the nodes that it and the other kernels of its task compute; the
-    tuple is the same object for all of them.
     """
 
     kernel: Kernel
@@ -97,7 +95,6 @@ class KernelCall:
     writes: tuple[Slot, ...]
     bands: Bands | None = None
     recomputed: bool = False
-    origin: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

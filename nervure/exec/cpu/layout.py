@@ -6,6 +6,7 @@ pointers, the pointers to inputs, constants and results, and behind them the are
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from nervure.config import config, thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
-from nervure.exec.cpu.kernel import Scratch, Slot, Spilled
+from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.memory import Lifetime, place, rounded
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
@@ -44,17 +45,24 @@ class Layout:
         size; none if ``threads_apart`` is not set.
     thread_nbytes
         The bytes that every thread has for them.
-    births, deaths
-        The first and last phase in which each slot is used; where one thread does
-        everything, every kernel counts as a phase.
     spill
         The array to which values are moved that wait outside of the arena; None if no
         value is.  ``spilled`` says where they lie in it.
+    moment_of, moments
+        For each kernel the number of its phase, or where one thread does everything,
+        its own number; and how many there are.
+    lifetimes
+        For each slot, the first and last moment at which it is used.
     """
 
     def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
         self.plan = plan
-        births, deaths = self.births, self.deaths = _lives(plan)
+        phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
+        self.moment_of = {
+            call: number for number, phase in enumerate(phases) for call in phase
+        }
+        self.moments = len(phases)
+        self.lifetimes = _lifetimes(phases)
         inputs = plan.graph.inputs
         written = {slot for call in plan.calls for slot in call.writes}
         self.results = list(dict.fromkeys(
@@ -63,12 +71,12 @@ class Layout:
         ))  # fmt: skip
         self.constants = {
             slot: contiguous(leaf_value(slot))
-            for slot in births
+            for slot in self.lifetimes
             if isinstance(slot, Node) and is_leaf(slot) and slot not in inputs
         }
         spilled: dict[Slot, Lifetime] = {
-            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
-            for slot in births if isinstance(slot, Spilled)
+            slot: lifetime for slot, lifetime in self.lifetimes.items()
+            if isinstance(slot, Spilled)
         }  # fmt: skip
         spill = place(dict(spilled.items()))
         self.spilled: dict[Slot, int] = {slot: spill.offsets[slot] for slot in spilled}
@@ -86,7 +94,7 @@ class Layout:
         self.thread_nbytes = 0
         if threads_apart:
             self._find_private_values()
-        self._place_in_arena(births, deaths)
+        self._place_in_arena()
 
     def total_nbytes(self, threads: int) -> int:
         """Return the size of the whole context for a number of threads."""
@@ -105,10 +113,10 @@ class Layout:
                     end += rounded(nbytes)
                 self.thread_nbytes = max(self.thread_nbytes, end)
 
-    def _place_in_arena(self, births: dict[Slot, int], deaths: dict[Slot, int]) -> None:
+    def _place_in_arena(self) -> None:
         lifetimes = {
-            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
-            for slot in births
+            slot: lifetime
+            for slot, lifetime in self.lifetimes.items()
             if slot not in self.arrays
             and slot not in self.private
             and slot not in self.spilled
@@ -142,25 +150,19 @@ def is_leaf(slot: Slot) -> bool:
     return isinstance(slot, Node) and slot.op.name in LEAVES
 
 
-def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
-    """Return the first and last phase in which each slot is used.
-
-    Where one thread does everything, every call counts as a phase.
-    """
+def _lifetimes(phases: Iterable[Iterable[KernelCall]]) -> dict[Slot, Lifetime]:
+    """Return the first and last phase in which each slot is used."""
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    if "memory" in config.skip_passes:  # everything lives all the time
-        slots = [slot for call in plan.calls for slot in (*call.reads, *call.writes)]
-        moments = plan.calls if plan.phases.serial else plan.phases
-        last = max(len(moments) - 1, 0)
-        return dict.fromkeys(slots, 0), dict.fromkeys(slots, last)
-    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
                 births.setdefault(slot, number)
                 deaths[slot] = number
-    return births, deaths
+    if "memory" in config.skip_passes:  # everything lives all the time
+        last = max(deaths.values(), default=0)
+        return {slot: Lifetime(0, last, slot.nbytes) for slot in births}
+    return {slot: Lifetime(births[slot], deaths[slot], slot.nbytes) for slot in births}
 
 
 def contiguous(value: NDArray) -> NDArray:

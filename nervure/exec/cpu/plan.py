@@ -17,6 +17,7 @@ from nervure.exec.cpu.fusion import (
     Tasks,
     memory_root,
     needed_outside,
+    plain_nodes,
     without_annotations,
 )
 from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot
@@ -32,6 +33,7 @@ from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.passes import optimized, runnable
+from nervure.passes.checkpoint import Region, regions
 
 
 class Plan:
@@ -59,6 +61,10 @@ class Plan:
     stacked
         In a body of a loop or branch, the outputs behind the state: each step writes an
         entry of an array.
+    origins
+        For each kernel, the nodes that it and the others of its task compute.
+    regions
+        What the user wants to be computed again rather than kept.
     """
 
     def __init__(
@@ -73,9 +79,11 @@ class Plan:
     ) -> None:
         if not body:  # the passes have looked into bodies already
             graph = runnable(optimized(graph))
+        self.regions = _plain_regions(graph)
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
+        self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
@@ -100,13 +108,18 @@ class Plan:
         self.phases = Phases(self.calls, self._over)
 
     def rescheduled(
-        self, calls: Sequence[KernelCall], not_before: Mapping[KernelCall, int]
+        self,
+        calls: Sequence[KernelCall],
+        not_before: Mapping[KernelCall, int],
+        origins: Mapping[KernelCall, tuple[Node, ...]],
     ) -> Plan:
         """Return a plan that runs these kernels, each not before its phase.
 
-        They are those of this plan, some of them again for other instances.
+        They are those of this plan, some of them again for other instances; ``origins``
+        are those of calls that are not of this plan.
         """
         plan = copy(self)
+        plan.origins = {**self.origins, **origins}
         plan.calls = list(calls)
         plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
         return plan
@@ -135,10 +148,8 @@ class Plan:
             else:
                 self.calls += lower_operation(nodes, target, self._materialise, notes)
             origin = tuple(nodes)
-            self.calls[known:] = [
-                call if call.origin else replace(call, origin=origin)
-                for call in self.calls[known:]
-            ]
+            for call in self.calls[known:]:
+                self.origins.setdefault(call, origin)
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""
@@ -158,8 +169,8 @@ class Plan:
 
     def _copy(self, calls: Sequence[KernelCall], node: Node) -> None:
         """Add the kernels that write a view or a leaf out."""
-        origin = (node,)
-        self.calls += [replace(call, origin=origin) for call in calls]
+        self.calls += calls
+        self.origins.update(dict.fromkeys(calls, (node,)))
 
     def _output(self, node: Node) -> Slot:
         if node.size and view_of(node) != whole(node):
@@ -180,3 +191,19 @@ class Plan:
                     self._copy([replace(call, writes=(copy,))], node)
                 self.outputs[place] = copy
             seen.add(node)
+
+
+def _plain_regions(graph: Graph) -> list[Region]:
+    """Return the regions of a graph as they are without annotations."""
+    found = regions(graph)
+    if not found:
+        return found
+    plain = plain_nodes(graph)
+    return [
+        Region(
+            frozenset(plain[node] for node in one.inner),
+            frozenset(plain[node] for node in one.arguments),
+            plain[one.result],
+        )
+        for one in found
+    ]

@@ -153,7 +153,7 @@ def timed(
     threads = 1 if layout.plan.phases.serial else thread_count()
     number = {call: place for place, call in enumerate(layout.plan.calls)}
     tasks = tuple(
-        _together(found[:, :threads], calls, number) for calls in grouped(layout.plan)
+        _together(found[:, :threads], calls, number) for calls in grouped(layout)
     )
     return Timings(total, tasks, steps)
 

@@ -11,6 +11,7 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
+from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
@@ -90,7 +91,8 @@ class CpuProgram:
 
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
-        self._compiled = compiled = Compiled(Layout(plan), target)
+        layout = budgeted(Layout(plan), target, None, offload=False)
+        self._compiled = compiled = Compiled(layout, target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
         typed = dict(zip(plan.outputs, graph.outputs, strict=True))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
-from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot
+from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.memory import rounded
 from nervure.exec.cpu.plan import Plan
@@ -30,14 +29,13 @@ def report_of(
     plan = layout.plan
     if plan.phases.serial:
         threads = 1
-    moment = moments_of(plan)
-    moments = 1 + max(moment.values(), default=0)
+    moments = max(layout.moments, 1)
     leaves = kinds_of_leaves(plan.graph, state_count, constant_count)
     buffers = _buffers(layout, threads, leaves, moments)
     numbers = {slot: one.number for one, slot in buffers if slot is not None}
     tasks = tuple(
-        _task(number, calls, plan, moment[calls[-1]], numbers)
-        for number, calls in enumerate(grouped(plan))
+        _task(number, calls, plan, layout.moment_of[calls[-1]], numbers)
+        for number, calls in enumerate(grouped(layout))
     )
     return Report(
         "cpu",
@@ -50,38 +48,17 @@ def report_of(
     )
 
 
-def moments_of(plan: Plan) -> dict[KernelCall, int]:
-    """Return the phase of each kernel; where one thread does everything, its number."""
-    serial = plan.phases.serial
-    phases = [[call] for call in plan.calls] if serial else plan.phases
-    return {call: number for number, phase in enumerate(phases) for call in phase}
-
-
-def grouped(plan: Plan) -> list[list[KernelCall]]:
+def grouped(layout: Layout) -> list[list[KernelCall]]:
     """Return the kernels of each task, in the order of the report.
 
     It is that of the phases, in which kernels of different tasks may alternate; a task
-    stands where its last kernel runs.  What runs again is a task of its own each time.
+    stands where its last kernel runs.
     """
-    moment = moments_of(plan)
+    plan, moment = layout.plan, layout.moment_of
     place = {call: number for number, call in enumerate(plan.calls)}
-    usual = Counter(
-        (id(call.origin), id(call.kernel))
-        for call in plan.calls
-        if call.origin and not call.recomputed
-    )
-    again: Counter[tuple[int, int]] = Counter()
-    groups: dict[Hashable, list[KernelCall]] = {}
+    groups: dict[int, list[KernelCall]] = {}
     for call in plan.calls:
-        key: Hashable = call  # moves are for themselves
-        if call.origin:
-            kind = id(call.origin), id(call.kernel)
-            round_ = 0
-            if call.recomputed:
-                round_ = 1 + again[kind] // max(usual[kind], 1)
-                again[kind] += 1
-            key = id(call.origin), round_
-        groups.setdefault(key, []).append(call)
+        groups.setdefault(id(plan.origins[call]), []).append(call)
     return sorted(
         groups.values(), key=lambda calls: (moment[calls[-1]], place[calls[-1]])
     )
@@ -108,7 +85,7 @@ def _buffers(
         found.append((made, slot))
 
     def life(slot: Slot) -> tuple[int, int]:
-        return layout.births[slot], layout.deaths[slot]
+        return layout.lifetimes[slot][:2]
 
     if layout.plan.calls:
         add(Kind.POINTERS, None, 8 * (HEAD + len(layout.arrays)), 0)
@@ -153,5 +130,8 @@ def _task(
     reads = dict.fromkeys(numbers[slot] for call in calls for slot in call.reads)
     writes = dict.fromkeys(numbers[slot] for call in calls for slot in call.writes)
     last = calls[-1]
-    return Task(number, last.origin, uses, moment, tuple(reads), tuple(writes),
-                last.recomputed)  # fmt: skip
+    moves = any(isinstance(slot, Spilled) for slot in (*last.reads, *last.writes))
+    nodes = () if moves else plan.origins[last]
+    return Task(
+        number, nodes, uses, moment, tuple(reads), tuple(writes), last.recomputed
+    )

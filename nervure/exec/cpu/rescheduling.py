@@ -8,9 +8,10 @@ for its results, so it computes the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from nervure.exec.cpu.fusion import memory_root
 from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.layout import Layout, arena_bytes
 from nervure.exec.cpu.memory import rounded
@@ -18,7 +19,7 @@ from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.spill import MOVE_COST, move
 from nervure.exec.cpu.target import Target
 from nervure.ir.node import Node
-from nervure.passes.recompute import Operation, Program, Schedule, Value
+from nervure.passes.recompute import Decision, Operation, Program, Schedule, Value
 
 # Fewer bytes than this are not moved: it takes a phase of its own.
 LEAST_MOVED = 2**16
@@ -38,15 +39,24 @@ class Rescheduling:
         What they touch; a value of the program is the number of a slot.
     program
         The kernels as operations.
+    required
+        What the user has decided.
 
     Parameters
     ----------
     one_by_one
         Whether what shares a phase runs one after the other, what frees memory first.
+    marked
+        Whether what the user has marked is to be decided; otherwise it has been.
     """
 
     def __init__(
-        self, layout: Layout, target: Target, *, one_by_one: bool = False
+        self,
+        layout: Layout,
+        target: Target,
+        *,
+        one_by_one: bool = False,
+        marked: bool = True,
     ) -> None:
         self.plan = plan = layout.plan
         self.target = target
@@ -81,7 +91,34 @@ class Rescheduling:
             ],
             [self._value(slot, over.get(slot)) for slot in self.slots],
             MOVE_COST,
+            self._late_uses(times) if marked else None,
         )
+        self.required = self._required() if marked else Decision()
+
+    def _late_uses(self, times: Sequence[int]) -> dict[int, int]:
+        """Return for the inner values of regions when they are first needed outside."""
+        found: dict[int, int] = {}
+        for region in self.plan.regions:
+            within = {*region.inner, region.result}
+            for call, time in zip(self.calls, times, strict=True):
+                if within.isdisjoint(self.plan.origins[call]):
+                    for slot in call.reads:
+                        if slot in region.inner:
+                            number = self._number[slot]
+                            found[number] = min(found.get(number, time), time)
+        return found
+
+    def _required(self) -> Decision:
+        """Return what regions decide: inner values go, arguments stay."""
+        late = self.program.late
+        dropped, held = set(), set()
+        for region in self.plan.regions:
+            inner = {self._number[node] for node in region.inner
+                     if node in self._number}  # fmt: skip
+            dropped |= {value for value in inner if late[value] is not None}
+            roots = map(memory_root, region.arguments)
+            held |= {self._number[node] for node in roots if node in self._number}
+        return Decision(frozenset(dropped), held=frozenset(held - dropped))
 
     def _operation(self, call: KernelCall, time: int) -> Operation:
         bands = call.bands
@@ -134,6 +171,8 @@ class _Rescheduled:
         self._second: dict[int, Slot] = {
             value: _another(base.slots[value]) for value in schedule.second
         }
+        self._origins: dict[KernelCall, tuple[Node, ...]] = {}
+        self._again_of: dict[tuple[int, int], tuple[Node, ...]] = {}
         self._first_phase: list[int] = []  # of the levels before each time
         self._phase: list[int] = []  # of each time
         inserted = 0
@@ -160,6 +199,7 @@ class _Rescheduled:
         plan = base.plan.rescheduled(
             [call for _, _, call in placed],
             {call: phase for phase, _, call in placed},
+            self._origins,
         )
         return Layout(plan)
 
@@ -176,7 +216,9 @@ class _Rescheduled:
         reads = [self._slot(value, operation.time) for value in operation.reads]
         if all(a is b for a, b in zip(reads, call.reads, strict=True)):
             return call
-        return _with_slots(call, reads, call.writes)
+        made = _with_slots(call, reads, call.writes)
+        self._origins[made] = self._base.plan.origins[call]
+        return made
 
     def _again(self, number: int, time: int) -> KernelCall:
         """Return a call that runs again."""
@@ -188,8 +230,12 @@ class _Rescheduled:
             else self._second[value]
             for value in operation.writes
         ]
-        call = _with_slots(self._base.calls[number], reads, writes)
-        return replace(call, recomputed=True)
+        first = self._base.calls[number]
+        call = replace(_with_slots(first, reads, writes), recomputed=True)
+        # a task of its own, to which the kernels belong that run again with this one
+        nodes = self._base.plan.origins[first]
+        self._origins[call] = self._again_of.setdefault((id(nodes), time), (*nodes,))
+        return call
 
     def _moves(self) -> Iterator[tuple[int, bool, KernelCall]]:
         """Yield the copies to the outside and back."""
@@ -201,8 +247,11 @@ class _Rescheduled:
             assert writer is not None
             made = program.operations[writer].time
             idle = max(made + 1, program.idle_from[value])
-            yield self._phase[idle], True, move(slot, outside, base.target)
+            out = move(slot, outside, base.target)
             back = move(outside, self._second[value], base.target)
+            nodes = base.plan.origins[base.calls[writer]]
+            self._origins[out], self._origins[back] = (*nodes,), (*nodes,)
+            yield self._phase[idle], True, out
             yield self._first_phase[time], False, back
 
 
@@ -238,7 +287,7 @@ def _parts(layout: Layout, number: int) -> list[list[KernelCall]]:
         in_arena = [slot for slot in touched if slot in layout.offsets]
         return sum(
             (slot.nbytes if slot in made else 0)
-            - (slot.nbytes if layout.deaths[slot] == number else 0)
+            - (slot.nbytes if layout.lifetimes[slot].death == number else 0)
             for slot in in_arena
         )
 
