@@ -228,3 +228,21 @@ def test_text_that_is_no_graph_stays_an_error() -> None:
     text = str(models.program("mlp").optimized)
     with pytest.raises(GraphError):
         parse(text.replace("= dot(", "= dott(", 1))
+
+
+def test_offload_moves_values_and_keeps_every_bit() -> None:
+    model = models.cnn()
+    free = model.train_program(batch_size=256)
+    moved = model.train_program(batch_size=256, offload=True)
+    moves = [one for one in moved.optimized if one.moves]
+    assert moves
+    assert {one.op for one in moves} == {"move"}
+    assert all(one.bytes_read == one.bytes_written > 0 for one in moves)
+    assert "offload" in moved.diff().names
+    outside = [one for one in moved.memory() if one.kind == "outside"]
+    assert len(outside) == len(moves) // 2
+    assert moved.memory().peak_bytes < free.memory().peak_bytes
+    assert moved.compare(free).equal
+    assert len(moved.profile()) == len(moved.optimized)
+    assert "move" in moved.to_html()
+    parse(str(moved.optimized))
