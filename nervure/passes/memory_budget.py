@@ -23,6 +23,10 @@ from nervure.passes.recompute import Decision, Program, Schedule
 
 # Candidates that are looked at together; the best of them is taken.
 _AT_ONCE: Final = 12
+# So many candidates are looked at for one that makes nothing worse.
+_HARMLESS_WITHIN: Final = 2 * _AT_ONCE
+# The share of the best gain from which on others are taken together with the best.
+_NEARLY: Final = 0.7
 # Values of fewer bytes than this share of the budget are not worth a decision.
 _SMALL: Final = 2000
 # Elementary operations for a byte that is written, up to which running again is cheap:
@@ -126,12 +130,32 @@ def _cost_of_a_byte(program: Program, value: int) -> float:
 
 
 class _Step(NamedTuple):
-    """A decision that may come next, and how good it is."""
+    """What a decision may become next, and how good that is."""
 
     decision: Decision
     schedule: Schedule
     harmless: bool
     gain: float
+    change: _Change
+
+
+class _Change(NamedTuple):
+    """What is decided differently about one value."""
+
+    value: int
+    kind: str
+
+    def of(self, decision: Decision) -> Decision:
+        """Return the decision with the change."""
+        dropped, moved, held = decision
+        one = {self.value}
+        if self.kind == "drop":
+            return Decision(dropped | one, moved - one, held - one)
+        if self.kind == "move":
+            return Decision(dropped - one, moved | one, held)
+        if self.kind == "release":
+            return Decision(dropped, moved, held - one)
+        return Decision(dropped - one, moved, held | one)  # keep
 
 
 class _Search:
@@ -193,33 +217,56 @@ class _Search:
             steps = [
                 step
                 for one in candidates[begin : begin + _AT_ONCE]
-                if (step := self._judged(one, schedule, aim)) is not None
+                if (step := self._judged(decision, one, schedule, aim)) is not None
             ]
             harmless = [step for step in steps if step.harmless]
             if harmless:
-                return max(harmless, key=lambda step: step.gain)
+                return self._several(harmless, aim)
             harmful += steps
+            if harmful and begin >= _HARMLESS_WITHIN:
+                break
         return max(harmful, key=lambda step: step.gain, default=None)
 
-    def _judged(self, decision: Decision, before: Schedule, aim: int) -> _Step | None:
-        """Try a decision; None if it does not help."""
-        schedule = self._program.schedule(decision)
+    def _several(self, steps: list[_Step], aim: int) -> _Step:
+        """Return the best step, and with it those that are nearly as good after it."""
+        steps.sort(key=lambda step: -step.gain)
+        found = steps[0]
+        for one in steps[1:]:
+            if one.gain < _NEARLY * steps[0].gain:
+                break
+            if found.schedule.pressure.max(initial=0) <= aim:
+                break
+            more = self._judged(found.decision, one.change, found.schedule, aim)
+            if more is not None and more.harmless and more.gain >= _NEARLY * one.gain:
+                found = more
+        return found
+
+    def _judged(
+        self, decision: Decision, change: _Change, before: Schedule, aim: int
+    ) -> _Step | None:
+        """Try a change; None if it does not help."""
+        changed = change.of(decision)
+        schedule = self._program.schedule(changed)
         excess = _excess(before.pressure, aim), _excess(schedule.pressure, aim)
         gain = float(excess[0].sum() - excess[1].sum())
         if gain <= 0:
             return None
         harmless = not (excess[1] > excess[0]).any()
         cost = schedule.cost - before.cost
-        return _Step(decision, schedule, harmless, gain / max(cost, _FREE))
+        return _Step(changed, schedule, harmless, gain / max(cost, _FREE), change)
 
     def _candidates(
         self, decision: Decision, schedule: Schedule, aim: int
-    ) -> list[Decision]:
-        """Return decisions that may help where most is alive, the likeliest first."""
+    ) -> list[_Change]:
+        """Return changes that may help where most is alive, the likeliest first."""
         program = self._program
         above = np.concatenate([[0], np.cumsum(schedule.pressure > aim)])
         peak = int(schedule.pressure.argmax())
-        ranked: list[tuple[float, int, Decision]] = []
+        ranked: list[tuple[float, _Change]] = []
+
+        def rank(relief: float, cost: float, change: _Change) -> None:
+            ranked.append((-relief / max(cost, _FREE), change))
+
         for value in self._waiting:
             nbytes = program.values[value].nbytes
             late, idle = program.late[value], program.idle_from[value]
@@ -227,51 +274,33 @@ class _Search:
                 continue
             if value in decision.dropped or value in decision.moved:
                 continue
-            writer = program.writer[value]
-            assert writer is not None
             relief = nbytes * float(above[late + 1] - above[idle + 1])
-            cost = program.operations[writer].cost
-            one = decision._replace(
-                dropped=decision.dropped | {value}, held=decision.held - {value}
-            )
             if self._drop:
-                ranked.append((-relief / max(cost, _FREE), value, one))
+                rank(relief, self._cost(value), _Change(value, "drop"))
             if self._move and late > peak:
-                cost = program.move_cost * nbytes
-                one = decision._replace(moved=decision.moved | {value})
-                ranked.append((-relief / max(cost, _FREE), value, one))
+                rank(relief, program.move_cost * nbytes, _Change(value, "move"))
         for value in decision.held - self._required.held:
-            writer, idle = program.writer[value], program.last_use(value)
-            if writer is None or idle >= peak:
+            if program.writer[value] is None or program.last_use(value) >= peak:
                 continue
-            relief = program.values[value].nbytes * float(above[-1] - above[idle + 1])
-            cost = program.operations[writer].cost
-            one = decision._replace(held=decision.held - {value})
-            ranked.append((-relief / max(cost, _FREE), value, one))
-        ranked.sort(key=lambda item: item[:2])
-        return [one for _, _, one in ranked] + self._returns(decision, schedule, peak)
+            busy = above[-1] - above[program.last_use(value) + 1]
+            relief = program.values[value].nbytes * float(busy)
+            rank(relief, self._cost(value), _Change(value, "release"))
+        ranked.sort()
+        return [one for _, one in ranked] + self._returns(schedule, peak)
 
-    def _returns(
-        self, decision: Decision, schedule: Schedule, peak: int
-    ) -> list[Decision]:
-        """Return decisions that keep what is computed again, where too much is."""
+    def _returns(self, schedule: Schedule, peak: int) -> list[_Change]:
+        """Return the changes that keep what is computed again, where too much is."""
         program = self._program
-        found = []
-        for number, one in sorted(schedule.again.items()):
-            if one.time > peak:
-                continue
-            for value in program.operations[number].writes:
-                required = value in self._required.dropped
-                if required or program.values[value].fixed:
-                    continue
-                if program.values[value].nbytes >= self._worth:
-                    found.append(
-                        decision._replace(
-                            dropped=decision.dropped - {value},
-                            held=decision.held | {value},
-                        )
-                    )
-        return found
+        return [
+            _Change(value, "keep")
+            for number, one in sorted(schedule.again.items())
+            for value in program.operations[number].writes
+            if one.time <= peak
+            and (one.time == peak or program.last_use(value) >= peak)
+            and value not in self._required.dropped
+            and not program.values[value].fixed
+            and program.values[value].nbytes >= self._worth
+        ]
 
     def _pruned(self, fit: Fit) -> Fit:
         """Keep after all what fits anyway, the most expensive first."""
