@@ -90,11 +90,17 @@ _LAZY = {
 } | {"signal": "nervure.ops.signal"}
 
 
+# Classes that are seldom named; their modules load when they are.
+_LAZY_CLASSES = {"Program": "nervure.program"}
+
+
 def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         return _importlib.import_module(_LAZY[name])
+    if name in _LAZY_CLASSES:
+        return getattr(_importlib.import_module(_LAZY_CLASSES[name]), name)
     raise AttributeError(f"module 'nervure' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LAZY_CLASSES})

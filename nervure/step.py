@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from nervure.ir.node import PARAMETRIC, TRACED, Node, Shape
 from nervure.ops.operands import as_node
 from nervure.prims.leaf import input_leaf
 from nervure.state import Cell, tracing_cells
+
+if TYPE_CHECKING:
+    from nervure.program.program import Options
+    from nervure.program.program import Program as InspectedProgram
 
 logger = logging.getLogger("nervure")
 
@@ -62,6 +66,30 @@ def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Tr
             "function that is being traced; pass it as an argument"
         )
     return Trace(Graph(outputs, inputs), written, only_read, structure)
+
+
+class _Type(NamedTuple):
+    """What a stand-in for an array is made of."""
+
+    shape: Shape
+    dtype: DType
+
+
+def _batched_leaves(
+    args: Sequence[Any], static: dict[int, Any], batched: int | Sequence[int]
+) -> set[int]:
+    """Return the numbers of the arrays that lie in some positional arguments."""
+    wanted = {batched} if isinstance(batched, int) else set(batched)
+    wanted = {place % len(args) for place in wanted} if args else set()
+    found: set[int] = set()
+    count = 0
+    for place, argument in enumerate(args):
+        if place not in static:
+            size = tree.flatten(argument)[1].leaf_count
+            if place in wanted:
+                found.update(range(count, count + size))
+            count += size
+    return found
 
 
 class _Signature(NamedTuple):
@@ -194,8 +222,79 @@ class CompiledFunction:
         ]
         return self._program(arrays, structure, static)[0].graph
 
-    def program(self, *args: Any) -> tuple[Trace, Program]:
-        """Return what was captured for these arguments, and its program."""
+    def program(
+        self,
+        *args: Any,
+        batched: int | Sequence[int] = (),
+        memory_budget: int | float | str | None = None,
+        offload: bool = False,
+        skip: str | Collection[str] = (),
+        **kwargs: Any,
+    ) -> InspectedProgram:
+        """Return the program for these arguments, to look into; nothing is run.
+
+        Parameters
+        ----------
+        args, kwargs
+            What the function would be called with.
+        batched
+            The positional arguments whose arrays have the batch as their first axis;
+            :meth:`Program.largest_batch` changes it.
+        memory_budget
+            The bytes of the executor's arena at most, as a number or ``"200 MB"``.
+        offload
+            Whether values may leave the memory that is budgeted.
+        skip
+            Names of passes to leave out.
+
+        Raises
+        ------
+        BudgetError
+            For a budget that is too small, with the smallest one.
+        ArgumentError, SettingError
+            For a budget that is no size, and for a pass that does not exist.
+
+        >>> import nervure as nv
+        >>> double = nv.compile(lambda x: x + x)
+        >>> program = double.program(nv.ones((4, 2)), batched=0)
+        >>> len(program.optimized)
+        1
+        """
+        from nervure.program import program as inspected
+
+        dynamic, static = self._split(args)
+        leaves, structure = tree.flatten((dynamic, kwargs))
+        arrays = [
+            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
+            for leaf in leaves
+        ]
+        captured = self._capture(arrays, structure, static)
+        places = _batched_leaves(args, dict(static), batched)
+
+        def inputs() -> list[NDArray]:
+            cells = (*captured.written, *captured.only_read)
+            return [one.numpy() for one in (*(cell.value for cell in cells), *arrays)]
+
+        def of_batch(rows: int) -> tuple[Graph, None]:
+            types = [
+                _Type(
+                    (rows, *one.shape[1:]) if place in places else one.shape, one.dtype
+                )
+                for place, one in enumerate(arrays)
+            ]
+            return self._capture(types, structure, static).graph, None
+
+        return inspected.Program(
+            captured.graph,
+            name=self.recompiles.name,
+            executor=choose_executor(captured.graph).name,
+            inputs=inputs,
+            options=inspected.Options.checked(memory_budget, offload, skip),
+            of_batch=of_batch if places else None,
+        )
+
+    def compiled(self, *args: Any) -> tuple[Trace, Program]:
+        """Return what was captured for these arguments, and its compiled program."""
         dynamic, static = self._split(args)
         leaves, structure = tree.flatten((dynamic, {}))
         return self._program(leaves, structure, static)
@@ -227,7 +326,7 @@ class CompiledFunction:
 
     def _capture(
         self,
-        arrays: Sequence[Array],
+        arrays: Sequence[Array | _Type],
         structure: tree.Structure,
         static: tuple[Any, ...],
     ) -> Trace:
@@ -304,6 +403,17 @@ class _StepSignature(NamedTuple):
         return f"the executor changed from {other.executor} to {self.executor}"
 
 
+def _step_signature(
+    constants: Sequence[NDArray], varying: Sequence[NDArray]
+) -> _StepSignature:
+    return _StepSignature(
+        config.executor,
+        config.skip_passes,
+        tuple((value.shape, value.dtype) for value in constants),
+        tuple((value.shape[1:], value.dtype) for value in varying),
+    )
+
+
 def _types(types: Sequence[tuple[Shape, DType]]) -> str:
     return ", ".join(f"{dtype.name}{list(shape)}" for shape, dtype in types)
 
@@ -318,6 +428,8 @@ class Step:
         arrays: those that stay the same for all steps, and this step's.
     name
         What the step is called in messages.
+    memory_budget, offload
+        See :meth:`nervure.exec.base.Executor.compile_step`.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -326,8 +438,13 @@ class Step:
         self,
         function: Callable[[list[Array], list[Array]], None],
         name: str = "step",
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> None:
         self._function = function
+        self._memory_budget = memory_budget
+        self._offload = offload
         self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
@@ -347,15 +464,48 @@ class Step:
         """Return the captured graph of one step, without running it."""
         return self._program(constants, varying)[0].graph
 
+    def program(
+        self,
+        constants: Sequence[NDArray],
+        varying: Sequence[NDArray],
+        options: Options,
+        of_rows: Callable[[int], tuple[Sequence[NDArray], Sequence[NDArray]]],
+    ) -> InspectedProgram:
+        """Return the program of one step, to look into; nothing is run.
+
+        ``of_rows`` gives constants and varying values for a batch of so many rows.
+        """
+        from nervure.program import program as inspected
+
+        captured = self._capture(_step_signature(constants, varying))
+
+        def inputs() -> list[NDArray]:
+            cells = (*captured.written, *captured.only_read)
+            state = [cell.stored.numpy() for cell in cells]
+            return [*state, *constants, *(values[0] for values in varying)]
+
+        def counts(one: Trace) -> inspected.Step:
+            moving = len(one.only_read) + len(constants)
+            return inspected.Step(len(one.written), moving)
+
+        def of_batch(rows: int) -> tuple[Graph, inspected.Step]:
+            again = self._capture(_step_signature(*of_rows(rows)))
+            return again.graph, counts(again)
+
+        return inspected.Program(
+            captured.graph,
+            name=self.recompiles.name,
+            executor=choose_executor(captured.graph).name,
+            inputs=inputs,
+            step=counts(captured),
+            options=options,
+            of_batch=of_batch,
+        )
+
     def _program(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
     ) -> tuple[Trace, StepProgram]:
-        signature = _StepSignature(
-            config.executor,
-            config.skip_passes,
-            tuple((value.shape, value.dtype) for value in constants),
-            tuple((value.shape[1:], value.dtype) for value in varying),
-        )
+        signature = _step_signature(constants, varying)
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(signature)
@@ -364,6 +514,8 @@ class Step:
                 captured.graph,
                 len(captured.written),
                 len(captured.only_read) + len(constants),
+                memory_budget=self._memory_budget,
+                offload=self._offload,
             )
             found = self._programs[signature] = captured, program
             self.recompiles.compiled(signature)
