@@ -116,7 +116,8 @@ class _CallOrigin:
 
     def __init__(self, trace: Trace, inputs: Sequence[Array], place: int) -> None:
         self._trace = trace
-        self._inputs = inputs
+        # Aliases: the user may set elements of his arrays in the meantime.
+        self._inputs = [array.alias() for array in inputs]
         self._place = place
         below = max((array.depth for array in inputs), default=0)
         self.depth = below + trace.graph.outputs[place].depth
@@ -171,7 +172,7 @@ class CompiledFunction:
                 )
                 for place, value in enumerate(values)
             ]
-            warn_about_depth(outputs)
+            warn_about_depth([array.result for array in outputs])
         count = len(trace_.written)
         for cell, array in zip(trace_.written, outputs[:count], strict=True):
             cell.value = array

@@ -31,6 +31,7 @@ LAYERS = {
         "numpy_methods",
         "ops",
         "random",
+        "result",
         "signal",
         "state",
         "step",
