@@ -82,12 +82,17 @@ _LAZY = {
         "utils",
         "wrappers",
     )
-} | {"signal": "nervure.ops.signal"}
+} | {name: f"nervure.ops.{name}" for name in ("linalg", "signal")}
+
+# What NumPy's users may look for, and why it is not here.
+_ABSENT = {"fft": "there are no complex numbers; transform values with numpy.fft"}
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         return _importlib.import_module(_LAZY[name])
+    if name in _ABSENT:
+        raise AttributeError(f"module 'nervure' has no {name!r}: {_ABSENT[name]}")
     raise AttributeError(f"module 'nervure' has no attribute {name!r}")
 
 

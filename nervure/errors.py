@@ -18,6 +18,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from numpy.linalg import LinAlgError
+
 
 class NervureError(Exception):
     """Base class of every error that Nervure raises on purpose."""
@@ -49,6 +51,10 @@ class GradientError(NervureError, ValueError):
 
 class TraceError(NervureError, RuntimeError):
     """A value was asked for while a function is being traced, so there is none yet."""
+
+
+class SingularMatrixError(NervureError, LinAlgError):
+    """A matrix that LAPACK cannot decompose, invert or solve for."""
 
 
 class DataError(NervureError, ValueError):

@@ -100,14 +100,14 @@ from nervure.ops.exponential import (
 )
 from nervure.ops.indexing import getitem
 from nervure.ops.info import __array_namespace_info__
-from nervure.ops.linalg import (
+from nervure.ops.linalg.norms import vector_norm
+from nervure.ops.linalg.products import (
     dot,
     matmul,
     matrix_transpose,
     outer,
     tensordot,
     vecdot,
-    vector_norm,
 )
 from nervure.ops.manipulation import (
     broadcast_arrays,
