@@ -89,6 +89,17 @@ class MachineError(NervureError, RuntimeError):
     """A machine, or its installation of LLVM, that cannot run compiled code."""
 
 
+class BudgetError(NervureError, MemoryError):
+    """A memory budget that no plan keeps to.
+
+    ``smallest_bytes`` is the smallest budget that can be kept to, as far as known.
+    """
+
+    def __init__(self, message: str, smallest_bytes: int | None = None) -> None:
+        super().__init__(message)
+        self.smallest_bytes = smallest_bytes
+
+
 def explain(
     headline: str,
     *,

@@ -68,6 +68,7 @@ class _Signature(NamedTuple):
     """What a compiled program depends on besides the function."""
 
     executor: str
+    skipped: tuple[str, ...]  # passes
     structure: tree.Structure
     types: tuple[tuple[Shape, DType], ...]
     static: tuple[Any, ...]
@@ -76,6 +77,8 @@ class _Signature(NamedTuple):
         """Say why a program for ``other`` does not serve, in words."""
         if self.executor != other.executor:
             return f"the executor changed from {other.executor} to {self.executor}"
+        if self.skipped != other.skipped:
+            return _other_passes(other.skipped, self.skipped)
         if self.static != other.static:
             return f"static arguments changed from {other.static} to {self.static}"
         if self.structure != other.structure:
@@ -89,6 +92,10 @@ class _Signature(NamedTuple):
                     f"{mine[1].name}{list(mine[0])}"
                 )
         return "nothing changed"
+
+
+def _other_passes(before: tuple[str, ...], now: tuple[str, ...]) -> str:
+    return f"the skipped passes changed from {before} to {now}"
 
 
 class RecompileLog:
@@ -207,7 +214,9 @@ class CompiledFunction:
         static: tuple[Any, ...],
     ) -> tuple[Trace, Program]:
         types = tuple((array.shape, array.dtype) for array in arrays)
-        signature = _Signature(config.executor, structure, types, static)
+        signature = _Signature(
+            config.executor, config.skip_passes, structure, types, static
+        )
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(arrays, structure, static)
@@ -279,6 +288,7 @@ class _StepSignature(NamedTuple):
     """The types that a step's program depends on."""
 
     executor: str
+    skipped: tuple[str, ...]  # passes
     constants: tuple[tuple[Shape, DType], ...]
     varying: tuple[tuple[Shape, DType], ...]
 
@@ -290,6 +300,8 @@ class _StepSignature(NamedTuple):
         ):
             if mine != theirs:
                 return f"the {what} changed from {_types(theirs)} to {_types(mine)}"
+        if self.skipped != other.skipped:
+            return _other_passes(other.skipped, self.skipped)
         return f"the executor changed from {other.executor} to {self.executor}"
 
 
@@ -307,6 +319,8 @@ class Step:
         arrays: those that stay the same for all steps, and this step's.
     name
         What the step is called in messages.
+    memory_budget, offload
+        See :meth:`nervure.exec.base.Executor.compile_step`.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -315,8 +329,13 @@ class Step:
         self,
         function: Callable[[list[Array], list[Array]], None],
         name: str = "step",
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> None:
         self._function = function
+        self._memory_budget = memory_budget
+        self._offload = offload
         self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
@@ -341,6 +360,7 @@ class Step:
     ) -> tuple[Trace, StepProgram]:
         signature = _StepSignature(
             config.executor,
+            config.skip_passes,
             tuple((value.shape, value.dtype) for value in constants),
             tuple((value.shape[1:], value.dtype) for value in varying),
         )
@@ -352,6 +372,8 @@ class Step:
                 captured.graph,
                 len(captured.written),
                 len(captured.only_read) + len(constants),
+                memory_budget=self._memory_budget,
+                offload=self._offload,
             )
             found = self._programs[signature] = captured, program
             self.recompiles.compiled(signature)

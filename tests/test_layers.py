@@ -30,6 +30,7 @@ LAYERS = {
         "evaluation",
         "numpy_methods",
         "ops",
+        "program",
         "random",
         "result",
         "signal",

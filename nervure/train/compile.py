@@ -55,6 +55,8 @@ class Compiled:
     optimizer: Optimizer
     run_eagerly: bool = False
     precision: str = "float32"
+    memory_budget: int | None = None  # bytes
+    offload: bool = False
 
     def __init__(
         self,

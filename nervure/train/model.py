@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nervure.errors import ArgumentError, explain
 from nervure.exec.base import make_ready
+from nervure.exec.budget import byte_count
 from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled, checked_precision
 from nervure.train.history import History
@@ -76,6 +78,8 @@ class Model(Saving, Trainer):
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
         precision: str = "float32",
+        memory_budget: int | float | str | None = None,
+        offload: bool = False,
     ) -> None:
         """Choose how the model learns; required before ``fit`` and ``evaluate``.
 
@@ -106,6 +110,16 @@ class Model(Saving, Trainer):
             ``"mixed_bfloat16"`` rounds the operands of matrix products and convolutions
             to bfloat16, which is faster where the CPU has AVX512-BF16.  Sums, weights
             and everything else stay float32; results have two to three digits.
+        memory_budget
+            The bytes that the values between the operations of a training step may take
+            up, as a number or as text (``"200 MB"``).  What does not fit is computed
+            again when the backward pass needs it: training takes longer, its results
+            stay the same to the last bit.  Weights, the optimizer's slots and the data
+            are not counted.
+        offload
+            Let values that wait for the backward pass leave the memory: from a GPU to
+            the host, here to a temporary file.  With a budget, as far as that is
+            cheaper than computing them again.
 
         Layers that become (un)trainable later are regarded from the next ``fit`` on,
         without another ``compile``; in Keras some backends need one.
@@ -115,10 +129,15 @@ class Model(Saving, Trainer):
         UnknownNameError
             For an unknown name, with the nearest ones.  Nothing is changed then.
         ArgumentError
-            For losses, weights and metrics that do not correspond to the outputs, and
-            for another precision.
+            For losses, weights and metrics that do not correspond to the outputs, for
+            another precision, and for a budget that is no size, or together with
+            ``run_eagerly``.
+
+        A budget that is too small is a :class:`~nervure.errors.BudgetError` of ``fit``,
+        which names the smallest one.
         """
         precision = checked_precision(precision)
+        budget = byte_count(memory_budget)
         compiled = Compiled(
             optimizer,
             loss,
@@ -130,6 +149,15 @@ class Model(Saving, Trainer):
         checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
+        compiled.memory_budget = budget
+        compiled.offload = checks.truth(offload, "offload")
+        if compiled.run_eagerly and (budget is not None or compiled.offload):
+            raise ArgumentError(
+                explain(
+                    "run_eagerly keeps to no memory budget: nothing is planned ahead",
+                    fix="leave out run_eagerly, or memory_budget and offload",
+                )
+            )
         self.take_compiled(compiled)
         make_ready()
 

@@ -52,7 +52,13 @@ class Steps:
             self.train = EagerStep(self._train, lambda: model.trainable_variables)
             self.test = EagerStep(self._test)
         else:
-            self.train = Step(self._train, f"the training step of {model.name!r}")
+            compiled = model.require_compiled("a training step")
+            self.train = Step(
+                self._train,
+                f"the training step of {model.name!r}",
+                memory_budget=compiled.memory_budget,
+                offload=compiled.offload,
+            )
             self.test = Step(self._test, f"the test step of {model.name!r}")
         self.suspicion = Suspicion()
         self.train_pace = Pace()

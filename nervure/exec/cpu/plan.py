@@ -6,7 +6,7 @@ between phases.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from nervure.exec.cpu.blocks import lower_control
@@ -29,7 +29,7 @@ from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized
 
 
 class Plan:
@@ -57,6 +57,8 @@ class Plan:
     stacked
         In a body of a loop or branch, the outputs behind the state: each step writes an
         entry of an array.
+    origins
+        For each kernel, the nodes that it and the others of its task compute.
     """
 
     def __init__(
@@ -69,9 +71,10 @@ class Plan:
         body: bool = False,
         apart: Container[Node] = (),
     ) -> None:
-        graph = without_annotations(simplified_control(graph))
+        graph = without_annotations(optimized(graph))
         self.graph = graph
         self.calls: list[KernelCall] = []
+        self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
@@ -100,6 +103,7 @@ class Plan:
             notes[gradient] = notes.setdefault(maximum, Scratch(maximum.size))
         for task in tasks.order:
             nodes = sorted(task.nodes, key=position.__getitem__)
+            known = len(self.calls)
             if task.elementwise:
                 outputs = needed_outside(nodes, graph.users, results)
                 self.calls += lower_group(nodes, outputs, target, over)
@@ -111,6 +115,9 @@ class Plan:
                 self.calls += self._lower_control(nodes[-1])
             else:
                 self.calls += lower_operation(nodes, target, self._materialise, notes)
+            origin = tuple(nodes)
+            for call in self.calls[known:]:
+                self.origins.setdefault(call, origin)
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""
@@ -126,7 +133,12 @@ class Plan:
         """Give a node that is only a view memory of its own."""
         if node not in self._materialised and node.op.name not in LEAVES:
             self._materialised.add(node)
-            self.calls += lower_copy(node, target)
+            self._copy(lower_copy(node, target), node)
+
+    def _copy(self, calls: Sequence[KernelCall], node: Node) -> None:
+        """Add the kernels that write a view or a leaf out."""
+        self.calls += calls
+        self.origins.update(dict.fromkeys(calls, (node,)))
 
     def _output(self, node: Node) -> Slot:
         if node.size and view_of(node) != whole(node):
@@ -144,6 +156,6 @@ class Plan:
                 copy = Scratch(node.nbytes)
                 if node.size:
                     (call,) = lower_copy(node, self._target)
-                    self.calls.append(replace(call, writes=(copy,)))
+                    self._copy([replace(call, writes=(copy,))], node)
                 self.outputs[place] = copy
             seen.add(node)

@@ -29,13 +29,14 @@ SHORT_COST: Final = 50_000
 class Compiled:
     """Machine code of a plan, and the memory that it ran in last."""
 
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self.layout = layout = Layout(plan)
+    def __init__(self, layout: Layout, target: Target) -> None:
+        plan = layout.plan
+        self.layout = layout
         self._code: Code | None = None
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
-            self._code = compile_modules(program_texts(plan, layout), target)
+            self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -43,6 +44,10 @@ class Compiled:
         self._serial = plan.phases.serial
         self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
+
+    def _texts(self) -> list[str]:
+        """Write the modules of the program."""
+        return program_texts(self.layout.plan, self.layout)
 
     def run(
         self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1
@@ -81,7 +86,7 @@ class CpuProgram:
 
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
-        self._compiled = compiled = Compiled(plan, target)
+        self._compiled = compiled = Compiled(Layout(plan), target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
         typed = dict(zip(plan.outputs, graph.outputs, strict=True))
@@ -149,10 +154,14 @@ class CpuStepProgram:
     """
 
     def __init__(
-        self, graph: Graph, target: Target, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        layout: Layout,
+        target: Target,
+        state_count: int,
+        constant_count: int,
     ) -> None:
-        plan = Plan(graph, target, state_count, constant_count)
-        self._compiled = Compiled(plan, target)
+        self._compiled = Compiled(layout, target)
         moving = state_count + constant_count
         self._fixed = Inputs(graph.inputs[:moving])
         self._moving = [(node.shape, node.dtype) for node in graph.inputs[moving:]]

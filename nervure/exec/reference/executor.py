@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nervure.errors import GraphError
+from nervure.errors import BudgetError, GraphError, explain
 from nervure.exec.base import SteppedProgram, check_step
+from nervure.exec.budget import size_text
+from nervure.exec.report import Report, node_report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized
 from nervure.prims.leaf import input_leaf
 
 
@@ -23,7 +25,7 @@ class ReferenceProgram:
     """
 
     def __init__(self, graph: Graph) -> None:
-        graph = simplified_control(graph)
+        graph = optimized(graph)
         slot = {node: place for place, node in enumerate(graph.nodes)}
         for node in graph.inputs:  # inputs that no output uses need a place too
             slot.setdefault(node, len(slot))
@@ -81,6 +83,19 @@ class ReferenceExecutor:
         """Prepare a graph; nothing is compiled."""
         return ReferenceProgram(graph)
 
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Say which values live when; there is no arena, so no budget is kept."""
+        del memory_budget, offload
+        return node_report(optimized(graph), self.name, state_count, constant_count)
+
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
     ) -> list[NDArray]:
@@ -113,8 +128,25 @@ class ReferenceExecutor:
         return self.compile(graph)(list(known.values()))
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> SteppedProgram:
-        """Prepare one step of an iteration."""
+        """Prepare one step of an iteration; it keeps to no budget, so that is an error.
+
+        ``offload`` changes nothing: every value is dropped after its last use.
+        """
         check_step(graph, state_count, constant_count)
+        if memory_budget is not None:
+            raise BudgetError(
+                explain(
+                    "the reference executor does not plan memory, so it cannot keep to "
+                    f"a budget of {size_text(memory_budget)}",
+                    fix="leave out memory_budget, or choose the cpu executor",
+                )
+            )
         return SteppedProgram(self.compile(graph))

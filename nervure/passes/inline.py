@@ -18,6 +18,7 @@ from nervure.ir.build import apply, rebuild
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.ir.record import is_record
+from nervure.passes.change import Note, Pass
 from nervure.prims.control import part
 from nervure.prims.leaf import full_like
 from nervure.prims.scan import Scan, scan, scan_of
@@ -131,3 +132,12 @@ def _simplified(value: AttrValue) -> AttrValue:
     if isinstance(value, tuple):
         return tuple(map(_simplified, value))
     return value
+
+
+def _rewrite(graph: Graph, note: Note) -> Graph:
+    del note
+    found = simplified_control(graph)
+    return graph if found == graph else found
+
+
+INLINE = Pass("inline", "Calls become the operations of their bodies.", _rewrite)

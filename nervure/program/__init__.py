@@ -1,0 +1,1 @@
+"""Programs that one can look into: what is computed, by which kernels, where."""
