@@ -42,6 +42,7 @@ from nervure.dtypes import (
 )
 from nervure.dtypes import bool_ as bool
 from nervure.ops import *  # noqa: F403 - the array namespace is flat
+from nervure.recompiles import explain_recompiles
 from nervure.step import compile
 from nervure.transforms import (
     checkpoint,

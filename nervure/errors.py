@@ -61,6 +61,14 @@ class DataError(NervureError, ValueError):
     """Data that must not be trained on: NaN, wrong length, labels out of range."""
 
 
+class NumericsError(NervureError, FloatingPointError):
+    """A training step whose loss or weights are no finite numbers any more."""
+
+
+class NumericsWarning(RuntimeWarning):
+    """What :class:`NumericsError` says, when training goes on all the same."""
+
+
 class UnknownNameError(NervureError, ValueError):
     """A name (of a loss, an activation, ...) that is not known."""
 

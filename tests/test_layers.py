@@ -32,6 +32,7 @@ LAYERS = {
         "ops",
         "program",
         "random",
+        "recompiles",
         "result",
         "signal",
         "state",
