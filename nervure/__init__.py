@@ -92,10 +92,12 @@ _ABSENT = {"fft": "there are no complex numbers; transform values with numpy.fft
 def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         return _importlib.import_module(_LAZY[name])
+    if name == "why":
+        return _importlib.import_module("nervure.explain").why
     if name in _ABSENT:
         raise AttributeError(f"module 'nervure' has no {name!r}: {_ABSENT[name]}")
     raise AttributeError(f"module 'nervure' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, "why"})

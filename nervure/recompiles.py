@@ -165,9 +165,13 @@ class RecompileReport:
     def __str__(self) -> str:
         if not self.compilations:
             return "nothing was compiled"
-        names = len({one.name for one in self.compilations})
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
-        lines = [f"{len(self.compilations)} compilations of {names} functions: {kinds}"]
+        total, names = (
+            len(self.compilations),
+            len({one[0] for one in self.compilations}),
+        )
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts().items())
+        functions = f"{names} function" + ("s" if names > 1 else "")
+        lines = [f"compilations: {total} of {functions}; {kinds}"]
         before = None
         for count, name, kind, cause, site in self.rows():
             if name != before:

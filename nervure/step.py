@@ -322,21 +322,27 @@ class _StepSignature(NamedTuple):
             (self.varying, other.varying, "batch"),
         ):
             if mine != theirs:
-                shapes = [[one[0] for one in types] for types in (mine, theirs)]
-                kind = DTYPE if shapes[0] == shapes[1] else SHAPE
-                if what == "batch" and _is_smaller(*shapes):
+                same = [one[0] for one in mine] == [one[0] for one in theirs]
+                kind = DTYPE if same else SHAPE
+                if _is_ragged(self, other):
                     kind = RAGGED
                 text = f"the {what} changed from {_types(theirs)} to {_types(mine)}"
                 return Difference(kind, text)
         return _other_settings(self, other)
 
 
-def _is_smaller(mine: Sequence[Shape], theirs: Sequence[Shape]) -> bool:
-    """Tell whether a batch has fewer rows, and differs in nothing else."""
-    pairs = list(zip(mine, theirs, strict=False))
+def _is_ragged(now: _StepSignature, before: _StepSignature) -> bool:
+    """Tell whether a batch has fewer rows, and nothing else is different."""
+    smaller = _have_fewer_rows(now.varying, before.varying)
+    # Batches that come ready are data of their own.
+    same = now.constants == before.constants
+    return smaller and (same or _have_fewer_rows(now.constants, before.constants))
+
+
+def _have_fewer_rows(mine: Sequence[ArrayType], theirs: Sequence[ArrayType]) -> bool:
     return len(mine) == len(theirs) and all(
-        one and other and one[0] < other[0] and one[1:] == other[1:]
-        for one, other in pairs
+        one and other and one[0] < other[0] and one[1:] == other[1:] and type_ == dtype
+        for (one, type_), (other, dtype) in zip(mine, theirs, strict=True)
     )
 
 

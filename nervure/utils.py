@@ -8,6 +8,7 @@ from nervure.nn.registry import (
     get_registered_object,
     register_keras_serializable,
 )
+from nervure.train.gradient_flow import gradient_flow
 from nervure.train.labels import to_categorical
 from nervure.train.pydataset import PyDataset
 from nervure.train.rows import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -21,6 +22,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "gradient_flow",
     "pack_x_y_sample_weight",
     "register_keras_serializable",
     "set_random_seed",

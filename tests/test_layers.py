@@ -47,6 +47,7 @@ LAYERS = {
         "adversarial",
         "datasets",
         "distribute",
+        "explain",
         "importers",
         "inspect",
         "pretrained",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from nervure.dtypes import DType
 from nervure.ir.attrs import NO_ATTRS, Attrs, Buffer, Constant, Rule
 from nervure.ir.record import type_text
-from nervure.ir.sites import Site, current_site, scope
+from nervure.ir.sites import Site, current_scope, current_site, scope
 
 if TYPE_CHECKING:
     from nervure.ir.primitive import Primitive
@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "Shape",
     "Site",
+    "current_scope",
     "current_site",
     "intern",
     "interned_count",

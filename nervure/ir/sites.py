@@ -87,6 +87,11 @@ def scope(name: str) -> Iterator[None]:
         _purpose.reset(token)
 
 
+def current_scope() -> str:
+    """Return for which layer nodes are being made: ``"model/dense"``."""
+    return _purpose.get().scope
+
+
 @contextlib.contextmanager
 def within(name: str) -> Iterator[None]:
     """Name the composite of which nodes are being made; nested names join with '/'."""

@@ -39,7 +39,9 @@ class MetricReport:
         read = tuple(map(id, metrics))
         if self._results is None or read != self._read:
             self._read = read
-            self._results = compile_function(lambda: [one.result() for one in metrics])
+            results = compile_function(lambda: [one.result() for one in metrics])
+            results.recompiles.name = f"the metrics of {self._model.name!r}"
+            self._results = results
         keys = self._model.metric_keys
         names = [keys.get(id(one), one.name) for one in metrics]
         results = [float(one) for one in self._results()]
