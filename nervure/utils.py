@@ -12,6 +12,7 @@ from nervure.train.gradient_flow import gradient_flow
 from nervure.train.labels import to_categorical
 from nervure.train.pydataset import PyDataset
 from nervure.train.rows import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from nervure.train.sequences import pad_sequences
 from nervure.train.session import clear_session, set_random_seed
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "get_registered_object",
     "gradient_flow",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "register_keras_serializable",
     "set_random_seed",
     "to_categorical",
