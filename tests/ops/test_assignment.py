@@ -151,6 +151,14 @@ def test_variables_do_not_notice() -> None:
     assert layer.kernel.numpy()[0].tolist() == [9, 9]
 
 
+def test_models_keep_the_arrays_they_were_made_of() -> None:
+    offset = nv.asarray([1.0, 2.0])
+    x = nv.layers.Input((2,))
+    model = nv.models.Model(x, x + offset)
+    offset[0] = 100.0
+    assert model.predict(np.zeros((1, 2)), verbose=0).tolist() == [[1, 2]]
+
+
 @pytest.mark.parametrize(
     "x, key, value, error, message",
     [
