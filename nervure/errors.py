@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from numpy.linalg import LinAlgError
 
@@ -62,7 +63,13 @@ class DataError(NervureError, ValueError):
 
 
 class NumericsError(NervureError, FloatingPointError):
-    """A training step whose loss or weights are no finite numbers any more."""
+    """A training step whose loss or weights are no finite numbers any more.
+
+    ``report`` is the :class:`~nervure.train.numerics_report.NumericsReport` of the
+    step, or None where it could not be run again.
+    """
+
+    report: Any = None
 
 
 class NumericsWarning(RuntimeWarning):

@@ -11,7 +11,7 @@ import html
 import logging
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from nervure.config import config
 from nervure.dtypes import DType
@@ -55,7 +55,7 @@ class Difference(NamedTuple):
 class Signature(Protocol):
     """What a program depends on besides its function."""
 
-    def difference(self, other: Signature) -> Difference:
+    def difference(self, other: Any, /) -> Difference:
         """Say why a program for ``other`` does not serve."""
         ...
 

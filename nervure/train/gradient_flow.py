@@ -260,7 +260,7 @@ def _worth_telling(calls: Sequence[SeenCall]) -> list[SeenCall]:
 
 def _output(call: SeenCall) -> Array:
     """Return the first floating-point output."""
-    outputs = tree.flatten(call.outputs)[0]
+    outputs: list[Array] = tree.flatten(call.outputs)[0]
     return next(one for one in outputs if one.dtype.kind not in "biu")
 
 

@@ -43,7 +43,8 @@ from nervure.train.steps import EagerStep, Steps
 if TYPE_CHECKING:
     from nervure.train.model import Model
 
-# The state before the call before is kept without being asked if it is this small.
+# The state before the call before, and data that were read for it, are kept without
+# being asked if they are this small.
 SMALL_STATE: Final = 2**26
 # So many batches are kept on disk; the oldest go first.
 MOST_FILES: Final = 20
@@ -123,6 +124,8 @@ class NumericsGuard:
             before = {cell: cell.stored for cell in cells}
             if self._previous is None and not self._keeps_one_more:
                 nbytes = sum(array.nbytes for array in before.values())
+                if self._row_name == "batch":  # data that nobody else keeps
+                    nbytes += sum(array.nbytes for array in arrays)
                 self._keeps_one_more = nbytes <= SMALL_STATE
         self._current = _Call(arrays, rows, before, epoch, batch)
 
