@@ -6,7 +6,8 @@ import doctest
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import nervure as nv
 from nervure.callbacks import EarlyStopping, LambdaCallback, TerminateOnNaN
+from nervure.config import config
 from nervure.errors import ArgumentError
 from nervure.explain import Answer, asking, why
 from nervure.layers import Dense, Layer
@@ -22,6 +24,12 @@ from nervure.train.history import History
 
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 Y = X[:, :1]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path) -> Iterator[None]:
+    with config.override(cache_dir=tmp_path):
+        yield
 
 
 def caught(function: Callable[[], Any]) -> BaseException:
