@@ -7,7 +7,8 @@ training loop, whose results all go into cells, and runs many steps in one call.
 from __future__ import annotations
 
 import functools
-import logging
+import inspect
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,13 +26,24 @@ from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import PARAMETRIC, TRACED, Node, Shape
 from nervure.ops.operands import as_node
 from nervure.prims.leaf import input_leaf
+from nervure.recompiles import (
+    DTYPE,
+    RAGGED,
+    SETTING,
+    SHAPE,
+    STATIC,
+    STRUCTURE,
+    ArrayType,
+    Difference,
+    RecompileLog,
+    array_difference,
+    type_text,
+)
 from nervure.state import Cell, tracing_cells
 
 if TYPE_CHECKING:
     from nervure.program.program import Options
     from nervure.program.program import Program as InspectedProgram
-
-logger = logging.getLogger("nervure")
 
 
 class Trace(NamedTuple):
@@ -101,49 +113,32 @@ class _Signature(NamedTuple):
     types: tuple[tuple[Shape, DType], ...]
     static: tuple[Any, ...]
 
-    def difference(self, other: _Signature) -> str:
+    def difference(self, other: _Signature) -> Difference:
         """Say why a program for ``other`` does not serve, in words."""
-        if self.executor != other.executor:
-            return f"the executor changed from {other.executor} to {self.executor}"
-        if self.skipped != other.skipped:
-            return _other_passes(other.skipped, self.skipped)
+        if self.executor != other.executor or self.skipped != other.skipped:
+            return _other_settings(self, other)
         if self.static != other.static:
-            return f"static arguments changed from {other.static} to {self.static}"
+            text = f"static arguments changed from {other.static} to {self.static}"
+            return Difference(STATIC, text)
         if self.structure != other.structure:
-            return f"arguments changed from {other.structure} to {self.structure}"
+            text = f"arguments changed from {other.structure} to {self.structure}"
+            return Difference(STRUCTURE, text)
         for place, (mine, theirs) in enumerate(
             zip(self.types, other.types, strict=True)
         ):
             if mine != theirs:
-                return (
-                    f"array {place} changed from {theirs[1].name}{list(theirs[0])} to "
-                    f"{mine[1].name}{list(mine[0])}"
-                )
-        return "nothing changed"
+                return array_difference(theirs, mine, place)
+        return Difference(SETTING, "nothing changed")
 
 
-def _other_passes(before: tuple[str, ...], now: tuple[str, ...]) -> str:
-    return f"the skipped passes changed from {before} to {now}"
-
-
-class RecompileLog:
-    """Why a function was compiled again, each cause once."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.causes: list[str] = []
-        self._last: Any = None
-
-    def compiled(self, signature: Any) -> None:
-        """Note that a program was made for ``signature``."""
-        if self._last is not None:
-            cause = f"{self.name} compiled again: {signature.difference(self._last)}"
-            if cause not in self.causes:
-                self.causes.append(cause)
-                logger.info(cause)
-                if config.debug >= 1:
-                    print(f"nervure: {cause}")
-        self._last = signature
+def _other_settings(
+    now: _Signature | _StepSignature, before: _Signature | _StepSignature
+) -> Difference:
+    if now.skipped != before.skipped:
+        text = f"the skipped passes changed from {before.skipped} to {now.skipped}"
+    else:
+        text = f"the executor changed from {before.executor} to {now.executor}"
+    return Difference(SETTING, text)
 
 
 class _CallOrigin:
@@ -151,7 +146,8 @@ class _CallOrigin:
 
     def __init__(self, trace: Trace, inputs: Sequence[Array], place: int) -> None:
         self._trace = trace
-        self._inputs = inputs
+        # Aliases: the user may set elements of his arrays in the meantime.
+        self._inputs = [array.alias() for array in inputs]
         self._place = place
         below = max((array.depth for array in inputs), default=0)
         self.depth = below + trace.graph.outputs[place].depth
@@ -206,7 +202,7 @@ class CompiledFunction:
                 )
                 for place, value in enumerate(values)
             ]
-            warn_about_depth(outputs)
+            warn_about_depth([array.result for array in outputs])
         count = len(trace_.written)
         for cell, array in zip(trace_.written, outputs[:count], strict=True):
             cell.value = array
@@ -299,6 +295,32 @@ class CompiledFunction:
         leaves, structure = tree.flatten((dynamic, {}))
         return self._program(leaves, structure, static)
 
+    def _names(self, structure: tree.Structure, static: tuple[Any, ...]) -> list[str]:
+        """Return what each array is called: the argument that it is, or is part of."""
+        try:
+            parameters = list(inspect.signature(self._function).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        skipped = {place for place, _ in static}
+        placed, named = structure.children
+        places = (n for n in itertools.count() if n not in skipped)
+        parts: list[tuple[str, tree.Structure]] = []
+        for place, part in zip(places, placed.children, strict=False):
+            known = place < len(parameters) and (
+                parameters[place].kind is not inspect.Parameter.VAR_POSITIONAL
+            )
+            name = repr(parameters[place].name) if known else str(place)
+            parts.append((name, part))
+        parts += [
+            (repr(key), part)
+            for key, part in zip(named.keys, named.children, strict=True)
+        ]
+        return [
+            f"argument {name}" + (f", leaf {leaf}" if part.leaf_count > 1 else "")
+            for name, part in parts
+            for leaf in range(part.leaf_count)
+        ]
+
     def _split(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
         places = {place % len(args) for place in self._static} if args else set()
         dynamic = [one for place, one in enumerate(args) if place not in places]
@@ -321,7 +343,9 @@ class CompiledFunction:
             executor = choose_executor(captured.graph)
             found = captured, executor.compile(captured.graph)
             self._programs[signature] = found
-            self.recompiles.compiled(signature)
+            self.recompiles.compiled(
+                signature, _types(types), self._names(structure, static)
+            )
         return found
 
     def _capture(
@@ -390,17 +414,39 @@ class _StepSignature(NamedTuple):
     constants: tuple[tuple[Shape, DType], ...]
     varying: tuple[tuple[Shape, DType], ...]
 
-    def difference(self, other: _StepSignature) -> str:
+    def difference(self, other: _StepSignature) -> Difference:
         """Say why a program for ``other`` does not serve, in words."""
         for mine, theirs, what in (
             (self.constants, other.constants, "data"),
             (self.varying, other.varying, "batch"),
         ):
             if mine != theirs:
-                return f"the {what} changed from {_types(theirs)} to {_types(mine)}"
-        if self.skipped != other.skipped:
-            return _other_passes(other.skipped, self.skipped)
-        return f"the executor changed from {other.executor} to {self.executor}"
+                same = [one[0] for one in mine] == [one[0] for one in theirs]
+                kind = DTYPE if same else SHAPE
+                if _is_ragged(self, other):
+                    kind = RAGGED
+                text = f"the {what} changed from {_types(theirs)} to {_types(mine)}"
+                return Difference(kind, text)
+        return _other_settings(self, other)
+
+
+def _is_ragged(now: _StepSignature, before: _StepSignature) -> bool:
+    """Tell whether a batch has fewer rows, and nothing else is different."""
+    smaller = _have_fewer_rows(now.varying, before.varying)
+    # Batches that come ready are data of their own.
+    same = now.constants == before.constants
+    return smaller and (same or _have_fewer_rows(now.constants, before.constants))
+
+
+def _have_fewer_rows(mine: Sequence[ArrayType], theirs: Sequence[ArrayType]) -> bool:
+    return len(mine) == len(theirs) and all(
+        one and other and one[0] < other[0] and one[1:] == other[1:] and type_ == dtype
+        for (one, type_), (other, dtype) in zip(mine, theirs, strict=True)
+    )
+
+
+def _types(types: Sequence[ArrayType]) -> str:
+    return ", ".join(map(type_text, types))
 
 
 def _step_signature(
@@ -412,10 +458,6 @@ def _step_signature(
         tuple((value.shape, value.dtype) for value in constants),
         tuple((value.shape[1:], value.dtype) for value in varying),
     )
-
-
-def _types(types: Sequence[tuple[Shape, DType]]) -> str:
-    return ", ".join(f"{dtype.name}{list(shape)}" for shape, dtype in types)
 
 
 class Step:
@@ -462,7 +504,11 @@ class Step:
 
     def graph(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> Graph:
         """Return the captured graph of one step, without running it."""
-        return self._program(constants, varying)[0].graph
+        return self.trace(constants, varying).graph
+
+    def trace(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> Trace:
+        """Return what was captured for data of these types, without running it."""
+        return self._program(constants, varying)[0]
 
     def program(
         self,
@@ -518,7 +564,8 @@ class Step:
                 offload=self._offload,
             )
             found = self._programs[signature] = captured, program
-            self.recompiles.compiled(signature)
+            types = (*signature.constants, *signature.varying)
+            self.recompiles.compiled(signature, _types(types))
         return found
 
     def _capture(self, signature: _StepSignature) -> Trace:

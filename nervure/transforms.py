@@ -47,7 +47,7 @@ class _StandIns:
 
     def _add(self, array: Array) -> None:
         leaf = input_leaf(array.shape, array.dtype, "argument")
-        bind_source(leaf, array)
+        bind_source(leaf, array.result)
         self.originals.append(array.node)
         self.leaves.append(leaf)
         self.arrays.append(Array.of_node(leaf))

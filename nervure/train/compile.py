@@ -57,6 +57,7 @@ class Compiled:
     precision: str = "float32"
     memory_budget: int | None = None  # bytes
     offload: bool = False
+    check_numerics: bool | None = None
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from nervure.exec.budget import byte_count
 from nervure.train import checks, loop, plan
 from nervure.train.compile import Compiled, checked_precision
 from nervure.train.history import History
+from nervure.train.numerics_guard import NumericsGuard
 from nervure.train.programs import Programs
 from nervure.train.repeated import RepeatedPrediction
 from nervure.train.saving.methods import Saving
@@ -81,6 +82,7 @@ class Model(Saving, Programs, Trainer):
         precision: str = "float32",
         memory_budget: int | float | str | None = None,
         offload: bool = False,
+        check_numerics: bool | None = None,
     ) -> None:
         """Choose how the model learns; required before ``fit`` and ``evaluate``.
 
@@ -121,6 +123,14 @@ class Model(Saving, Programs, Trainer):
             Let values that wait for the backward pass leave the memory: from a GPU to
             the host, here to a temporary file.  With a budget, as far as that is
             cheaper than computing them again.
+        check_numerics
+            What happens when the loss is no finite number any more.  By default the
+            step is found, computed again by the reference executor, and a
+            :class:`~nervure.errors.NumericsWarning` names the operation, the layer,
+            your line, the rows of the batch, and the file that keeps the batch;
+            training goes on.  True: the weights are looked at as well, the step is
+            undone, and :class:`~nervure.errors.NumericsError` says so.  False: nothing.
+            As long as all is well this costs nothing.
 
         Layers that become (un)trainable later are regarded from the next ``fit`` on,
         without another ``compile``; in Keras some backends need one.
@@ -152,6 +162,8 @@ class Model(Saving, Programs, Trainer):
         compiled.precision = precision
         compiled.memory_budget = budget
         compiled.offload = checks.truth(offload, "offload")
+        if check_numerics is not None:
+            compiled.check_numerics = checks.truth(check_numerics, "check_numerics")
         if compiled.run_eagerly and (budget is not None or compiled.offload):
             raise ArgumentError(
                 explain(
@@ -372,7 +384,8 @@ class Model(Saving, Programs, Trainer):
         """
         rows, steps = plan.plan_batch(self, x, y, sample_weight, class_weight)
         steps.build()
-        values = loop.one_step(steps.train, steps.train_report, rows)
+        guard = NumericsGuard(self, steps, row_name="batch")
+        values = loop.one_step(steps.train, steps.train_report, rows, guard)
         return values if return_dict else self.ordered(values)
 
     def test_on_batch(

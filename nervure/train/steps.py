@@ -84,6 +84,10 @@ class Steps:
         if not self._model.has_own("train_step"):
             self._model.require_optimizer().build(self._model.trainable_variables)
 
+    def batch(self, arrays: list[Array]) -> Any:
+        """Return the arrays of a batch as ``train_step`` is given them."""
+        return self._batch(list(arrays))
+
     def _train(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a training step."""
         arrays = self._arrays(data, batch)

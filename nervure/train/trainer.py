@@ -380,9 +380,12 @@ class Trainer(Network):
     def forward(self) -> Callable[[Any], Any]:
         """The compiled function from the inputs of a batch to the outputs."""
         if self._forward is None:
-            self._forward = (
-                self._infer if self.run_eagerly else step.compile(self._infer)
-            )
+            if self.run_eagerly:
+                self._forward = self._infer
+            else:
+                compiled = step.compile(self._infer)
+                compiled.recompiles.name = f"the prediction of {self.name!r}"
+                self._forward = compiled
         return self._forward
 
     def _infer(self, x: Any) -> Any:
