@@ -67,10 +67,12 @@ _LAZY = {
     name: f"nervure.{name}"
     for name in (
         "activations",
+        "adversarial",
         "callbacks",
         "constraints",
         "datasets",
         "initializers",
+        "inspect",
         "layers",
         "losses",
         "metrics",
@@ -80,6 +82,8 @@ _LAZY = {
         "pretrained",
         "regularizers",
         "sklearn",
+        "tblog",
+        "tf1",
         "utils",
         "wrappers",
     )

@@ -68,6 +68,7 @@ class _Signature(NamedTuple):
     """What a compiled program depends on besides the function."""
 
     executor: str
+    skipped: tuple[str, ...]  # passes
     structure: tree.Structure
     types: tuple[tuple[Shape, DType], ...]
     static: tuple[Any, ...]
@@ -76,6 +77,8 @@ class _Signature(NamedTuple):
         """Say why a program for ``other`` does not serve, in words."""
         if self.executor != other.executor:
             return f"the executor changed from {other.executor} to {self.executor}"
+        if self.skipped != other.skipped:
+            return _other_passes(other.skipped, self.skipped)
         if self.static != other.static:
             return f"static arguments changed from {other.static} to {self.static}"
         if self.structure != other.structure:
@@ -89,6 +92,10 @@ class _Signature(NamedTuple):
                     f"{mine[1].name}{list(mine[0])}"
                 )
         return "nothing changed"
+
+
+def _other_passes(before: tuple[str, ...], now: tuple[str, ...]) -> str:
+    return f"the skipped passes changed from {before} to {now}"
 
 
 class RecompileLog:
@@ -206,7 +213,9 @@ class CompiledFunction:
         static: tuple[Any, ...],
     ) -> tuple[Trace, Program]:
         types = tuple((array.shape, array.dtype) for array in arrays)
-        signature = _Signature(config.executor, structure, types, static)
+        signature = _Signature(
+            config.executor, config.skip_passes, structure, types, static
+        )
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(arrays, structure, static)
@@ -278,6 +287,7 @@ class _StepSignature(NamedTuple):
     """The types that a step's program depends on."""
 
     executor: str
+    skipped: tuple[str, ...]  # passes
     constants: tuple[tuple[Shape, DType], ...]
     varying: tuple[tuple[Shape, DType], ...]
 
@@ -289,6 +299,8 @@ class _StepSignature(NamedTuple):
         ):
             if mine != theirs:
                 return f"the {what} changed from {_types(theirs)} to {_types(mine)}"
+        if self.skipped != other.skipped:
+            return _other_passes(other.skipped, self.skipped)
         return f"the executor changed from {other.executor} to {self.executor}"
 
 
@@ -340,6 +352,7 @@ class Step:
     ) -> tuple[Trace, StepProgram]:
         signature = _StepSignature(
             config.executor,
+            config.skip_passes,
             tuple((value.shape, value.dtype) for value in constants),
             tuple((value.shape[1:], value.dtype) for value in varying),
         )

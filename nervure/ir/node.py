@@ -35,9 +35,11 @@ __all__ = [
     "Rule",
     "Shape",
     "Site",
+    "current_scope",
     "current_site",
     "intern",
     "interned_count",
+    "made_at",
     "scope",
 ]
 
@@ -76,6 +78,24 @@ def scope(name: str) -> Iterator[None]:
         _scope.reset(token)
 
 
+_given_site: ContextVar[Site | None] = ContextVar("nervure_site", default=None)
+
+
+@contextlib.contextmanager
+def made_at(site: Site) -> Iterator[None]:
+    """Say where the nodes of a block come from, when it was written down earlier."""
+    token = _given_site.set(site)
+    try:
+        yield
+    finally:
+        _given_site.reset(token)
+
+
+def current_scope() -> str:
+    """Return for which layer nodes are being made: ``"model/dense"``."""
+    return _scope.get()
+
+
 # Whether a code object belongs to Nervure; asked for every frame of every node.
 _is_ours: dict[CodeType, bool] = {}
 
@@ -88,7 +108,10 @@ def _is_skipped(filename: str) -> bool:
 
 
 def current_site() -> Site:
-    """Return the innermost line outside Nervure's own files."""
+    """Return the innermost line outside Nervure's own files, or the one given."""
+    given = _given_site.get()
+    if given is not None:
+        return given
     frame: FrameType | None = sys._getframe(1)
     code = frame.f_code if frame is not None else None
     while frame is not None:

@@ -15,6 +15,7 @@ from nervure import tree
 from nervure.array import Array
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
+from nervure.train.batched import filled_up
 from nervure.train.callbacks import CallbackList
 from nervure.train.feed import Piece
 from nervure.train.history import History
@@ -312,14 +313,6 @@ def _predicted(
     """Return the outputs for the rows of one batch, which may not be full."""
     count = len(rows[0])
     size = min(1 << (count - 1).bit_length(), batch_size)
-    arrays = [Array.of_value(_filled(one, size)) for one in rows]
+    arrays = [Array.of_value(filled_up(one, size)) for one in rows]
     outputs = model.forward(tree.unflatten(structure, arrays))
     return tree.map_leaves(lambda one: one.numpy()[:count], outputs)
-
-
-def _filled(rows: NDArray, size: int) -> NDArray:
-    """Return rows with copies of the last one, so that there are ``size`` of them."""
-    if len(rows) == size:
-        return rows
-    filling = np.broadcast_to(rows[-1:], (size - len(rows), *rows.shape[1:]))
-    return np.concatenate([rows, filling])

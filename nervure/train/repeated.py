@@ -43,7 +43,7 @@ class RepeatedPrediction:
         trace, self._program = forward.program(Array.of_value(x))
         self._cells = trace.only_read
         self._shape = x.shape
-        self._executor = config.executor
+        self._settings = config.executor, config.skip_passes
         self.serves = not trace.written and trace.structure == tree.LEAF
 
     @classmethod
@@ -74,7 +74,7 @@ class RepeatedPrediction:
             type(x) is not np.ndarray
             or x.shape != self._shape
             or x.dtype != dtypes.float32
-            or config.executor != self._executor
+            or (config.executor, config.skip_passes) != self._settings
             or type(verbose) not in (int, str)
             or verbose not in _SILENT
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nervure import ops, step, tree
 from nervure.array import Array
@@ -40,6 +40,8 @@ _NO_PROGRAMS: Final[dict[str, Any]] = {
     "_forward": None,
     "_repeated": None,
 }
+Thing = TypeVar("Thing")
+
 # Programs for this many arrangements of data are kept.
 _MOST_FORMS: Final = 8
 
@@ -61,6 +63,7 @@ class Trainer(Network):
     _steps: list[Steps]
     _forward: Callable[[Any], Any] | None
     _repeated: RepeatedPrediction | None
+    _kept: dict[Any, Any]
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make a model; its state is there even before ``__init__`` runs."""
@@ -81,6 +84,7 @@ class Trainer(Network):
         self._objectives = None
         self._forward = None
         self._repeated = None
+        self._kept = {}
         self.stop_training = False
 
     @property
@@ -409,7 +413,17 @@ class Trainer(Network):
 
     def forget_programs(self) -> None:
         """Drop what follows from the layers, because they have changed."""
-        vars(self).update(_NO_PROGRAMS, predictions={}, _steps=[])
+        vars(self).update(_NO_PROGRAMS, predictions={}, _steps=[], _kept={})
+
+    def kept(self, key: Any, make: Callable[[], Thing]) -> Thing:
+        """Return what was made for a key, until the layers change or ``compile`` runs.
+
+        For programs that others make of a model, such as attacks on it.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: Thing = self._kept[key]
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: everything but programs, which it makes itself."""
@@ -418,4 +432,5 @@ class Trainer(Network):
             **_NO_PROGRAMS,
             "predictions": {},
             "_steps": [],
+            "_kept": {},
         }

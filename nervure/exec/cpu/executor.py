@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from nervure.config import config
 from nervure.errors import MachineError, explain
 from nervure.exec.base import check_step
 from nervure.exec.cpu import runtime
@@ -19,8 +20,8 @@ from nervure.prims.leaf import input_leaf
 
 # Programs that are kept for the next graph alike, the ones used last.
 KEPT_PROGRAMS: Final = 256
-# What a program is made of: the graph, the CPU, and for a step the number of states and
-# constants.
+# What a program is made of: the graph, the CPU, the skipped passes, and for a step the
+# number of states and constants.
 _Key = tuple[str, ...]
 _Compiled = TypeVar("_Compiled", CpuProgram, CpuStepProgram)
 
@@ -78,7 +79,8 @@ class CpuExecutor:
             return make()  # it holds data, which the structure does not tell
         # Without a lock, which a forked child might find locked: each step is atomic,
         # and two threads that compile the same graph only waste time.
-        key = (graph.structural_hash, target().key, *kind)
+        skipped = ",".join(config.skip_passes)
+        key = (graph.structural_hash, target().key, skipped, *kind)
         program: _Compiled = self._programs.get(key) or make()
         self._programs.pop(key, None)
         self._programs[key] = program  # the one used last is last

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from nervure.config import config
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
 from nervure.exec.cpu.kernel import Slot
@@ -91,7 +92,7 @@ class Layout:
             for slot in births
             if slot not in self.arrays and slot not in self.private
         }
-        placement = place(dict(lifetimes.items()))
+        placement = place(dict(lifetimes.items()), tight=False)
         begin = rounded(8 * (HEAD + len(self.arrays)))
         self.offsets = {slot: begin + at for slot, at in placement.offsets.items()}
         end = begin + rounded(placement.nbytes)
@@ -116,6 +117,9 @@ def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
     """
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
+    if "memory" in config.skip_passes:  # everything lives all the time
+        slots = [slot for call in plan.calls for slot in (*call.reads, *call.writes)]
+        return dict.fromkeys(slots, 0), dict.fromkeys(slots, len(plan.calls))
     phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:

@@ -15,6 +15,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from nervure.config import config
 from nervure.exec.cpu.kernel import KernelCall, Slot
 
 # Elementary operations that the threads must share for every barrier.
@@ -36,7 +37,8 @@ class Phases(list[list[KernelCall]]):
     """The kernels of a plan in phases, and the owner of each.
 
     ``over`` names for values the older value over which they are written.  If there is
-    too little to share, the first thread does everything (``serial``).
+    too little to share, or the pass ``schedule`` is skipped, the first thread does
+    everything (``serial``).
     """
 
     def __init__(self, calls: Sequence[KernelCall], over: Mapping[Slot, Slot]) -> None:
@@ -53,6 +55,8 @@ class Phases(list[list[KernelCall]]):
             if self.owners[call] in (Owner.UNITS, Owner.BANDS)
         )  # fmt: skip
         self.serial = shared < WORTH_A_BARRIER * len(self)
+        if "schedule" in config.skip_passes:
+            self.serial = True
         if self.serial:
             self.owners = dict.fromkeys(calls, Owner.FIRST)
             self[:] = [list(calls)] if calls else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
+from nervure.config import config
 from nervure.exec.cpu.blocks import lower_control
 from nervure.exec.cpu.fusion import (
     LEAVES,
@@ -25,11 +26,12 @@ from nervure.exec.cpu.lowering import (
     lower_operation,
 )
 from nervure.exec.cpu.phases import Phases
+from nervure.exec.cpu.points import with_products_of_points
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized, runnable
 
 
 class Plan:
@@ -69,7 +71,9 @@ class Plan:
         body: bool = False,
         apart: Container[Node] = (),
     ) -> None:
-        graph = without_annotations(simplified_control(graph))
+        if not body:  # the passes have looked into bodies already
+            graph = with_products_of_points(runnable(optimized(graph)))
+        graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
         self._target = target
@@ -78,7 +82,13 @@ class Plan:
         iterated = body or state_count > 0
         self.varying = graph.inputs[state_count + constant_count :] if iterated else ()
         updates = dict(zip(state, graph.outputs, strict=False))
-        tasks = Tasks(graph, {old: updates[old] for old in state if old not in apart})
+        skipped = config.skip_passes
+        together = () if "in_place" in skipped else state
+        tasks = Tasks(
+            graph,
+            {old: updates[old] for old in together if old not in apart},
+            fuse="fusion" not in skipped,
+        )
         self.in_place = tasks.in_place
         self._over: dict[Slot, Slot] = {new: old for old, new in self.in_place.items()}
         self._lower(tasks)

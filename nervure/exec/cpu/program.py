@@ -63,9 +63,7 @@ class Compiled:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
             arrays = map(memory.handle, (*inputs, *self._constants, *results))
-            self._context.pack_into(
-                workspace.bytes.data, 0, steps, self._count, *arrays
-            )
+            self._context.pack_into(workspace.buffer, 0, steps, self._count, *arrays)
             if pool is not None:
                 pool.run(self._function, workspace.address)
             else:
@@ -92,6 +90,8 @@ class CpuProgram:
         for slot in (*plan.graph.inputs, *results, *plan.outputs):
             place.setdefault(slot, len(place))
         self._outputs = [place[slot] for slot in plan.outputs]
+        count = self._inputs.count
+        self._plain = self._outputs == list(range(count, count + len(results)))
         self._constants = [leaf_value(slot) for slot in list(place)[self._known() :]
                            if isinstance(slot, Node)]  # fmt: skip
 
@@ -104,6 +104,8 @@ class CpuProgram:
         given = self._inputs.checked(inputs)
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]
         self._compiled.run(given, results)
+        if self._plain:
+            return results
         values = [*given, *results, *self._constants]
         return [values[place] for place in self._outputs]
 
@@ -122,12 +124,11 @@ class Inputs:
             raise GraphError(f"expected {self.count} inputs, got {len(values)}")
         given: list[NDArray] = []
         for value, (shape, dtype) in zip(values, self._types, strict=True):
+            # native code reads the array object itself: nothing else may pass
             if type(value) is not np.ndarray:
-                # native code reads the array object itself: nothing else may pass
                 value = np.asarray(value)
-            if value.shape != shape or (
-                value.dtype is not dtype and value.dtype != dtype
-            ):
+            found = value.dtype
+            if value.shape != shape or (found is not dtype and found != dtype):
                 raise self._mismatch(value, len(given))
             given.append(contiguous(value))
         return given

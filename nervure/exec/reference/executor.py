@@ -12,7 +12,7 @@ from nervure.exec.base import SteppedProgram, check_step
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
+from nervure.passes import optimized, runnable
 from nervure.prims.leaf import input_leaf
 
 
@@ -23,7 +23,7 @@ class ReferenceProgram:
     """
 
     def __init__(self, graph: Graph) -> None:
-        graph = simplified_control(graph)
+        graph = runnable(optimized(graph))
         slot = {node: place for place, node in enumerate(graph.nodes)}
         for node in graph.inputs:  # inputs that no output uses need a place too
             slot.setdefault(node, len(slot))
