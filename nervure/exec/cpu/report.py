@@ -81,6 +81,9 @@ def _buffers(
         kind = Kind.SCRATCH if node is None else Kind.VALUE
         life = layout.lifetimes[slot]
         add(kind, node, slot.nbytes, offset, (life.birth, life.death), [slot])
+    for slot in layout.spilled:
+        life = layout.lifetimes[slot]
+        add(Kind.SCRATCH, None, slot.nbytes, None, (life.birth, life.death), [slot])
     for slot, offset in layout.turns.items():
         add(Kind.SPARE, _node(slot), slot.nbytes, offset, always, [])
     for slot, offset in layout.private.items():
