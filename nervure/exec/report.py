@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     SPARE = "spare"  # the second place of state that is not updated in place
     POINTERS = "pointers"  # where everything else lies
     PRIVATE = "private"  # the rows that each thread is working on
+    OUTSIDE = "outside"  # where a value waits that was moved out of the arena
 
 
 class KernelUse(NamedTuple):
@@ -59,8 +60,7 @@ class Task:
     number
         Its place in the order of execution.
     nodes
-        What is computed, operands first; the last one is the result that gives the
-        task its name.
+        What is computed, operands first; nothing where a value is only moved.
     kernels
         The native functions, in order; the last one does the main work.
     moment

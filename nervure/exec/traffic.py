@@ -14,11 +14,13 @@ _SHOWS = frozenset({"broadcast", "transpose", "slice", "reverse", "reshape"})
 _PICKS = frozenset({"gather", "dynamic_slice"})
 
 
-def root_of(node: Node) -> Node:
-    """Return the node whose elements are read where ``node`` is."""
+def source_of(node: Node) -> tuple[Node, int]:
+    """Return the node whose elements are read where ``node`` is, and how many bytes."""
+    nbytes = bytes_of(node)
     while node.op.name in _SHOWS or node.op.fusion is Fusion.ANNOTATION:
         node = node.inputs[0]
-    return node
+        nbytes = min(nbytes, bytes_of(node))
+    return node, nbytes
 
 
 def bytes_of(node: Node) -> int:
@@ -49,10 +51,9 @@ def reads(nodes: Sequence[Node]) -> dict[Node, int]:
     found: dict[Node, int] = {}
     for node in nodes:
         for place, operand in enumerate(node.inputs):
-            root = root_of(operand)
+            root, nbytes = source_of(operand)
             if operand in inside or root in inside:
                 continue
-            nbytes = min(bytes_of(operand), bytes_of(root))
             if place == 0 and node.op.name in _PICKS:
                 nbytes = min(nbytes, bytes_of(node))
             found[root] = max(found.get(root, 0), nbytes)

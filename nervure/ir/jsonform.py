@@ -16,7 +16,8 @@ order, so every bit of a NaN is kept, or ``{"graph": {"inputs": [...], "nodes": 
 "outputs": [...]}}``, the body of a loop or branch, whose values are numbered on their
 own.  The ``dtype`` of a node with several results is the array of their types.
 Buffers have a name but no data, rules no code.
-A site names the file without its folder, which is nobody's business.
+A site names the file without its folder, which is nobody's business.  It has the keys
+``composite`` (text) and ``gradient`` (true) where there is something to say.
 """
 
 from __future__ import annotations

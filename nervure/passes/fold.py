@@ -48,6 +48,7 @@ from nervure.passes.rewriting import made, rewritten
 from nervure.passes.rules import filled, uniform
 from nervure.prims.control import COND, PART, chosen_branch
 from nervure.prims.leaf import CONST
+from nervure.prims.movement import BROADCAST
 
 # Bytes of a constant that folding may make, and of an operand that it may read.
 LARGEST: Final = 1024
@@ -74,8 +75,11 @@ def _folded(graph: Graph, note: Note) -> Graph:
         inputs = node.inputs
         if not inputs:
             return None
-        if node.op is PART and inputs[0].op is COND:
+        first = inputs[0].op
+        if node.op is PART and first is COND:
             return _of_known_branch(node, branches, note)
+        if first is not CONST and first is not BROADCAST:
+            return None
         if all(one.op is CONST for one in inputs):
             return _constant(node, note)
         if node.op.fusion is Fusion.ELEMENTWISE:

@@ -163,6 +163,9 @@ def _region_above(end: Node, graph: Graph, failed: set[Node]) -> _Region | None:
             else:
                 failed.update(nodes)
                 return None
+        if not failed.isdisjoint(beside):
+            failed.update(nodes)
+            return None
         pending += [one for one in dict.fromkeys(beside) if one not in nodes]
         nodes.update(dict.fromkeys(beside))
     if like is None or not nodes.keys().isdisjoint(graph.outputs):

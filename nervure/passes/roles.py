@@ -4,6 +4,10 @@ The nodes that were made while differentiating say so (``Site.gradient``): they 
 *backward*.  What depends on them and is no gradient itself is an *update*, of weights
 or of what the optimizer keeps.  All others go *forward*; so does everything in a graph
 that nobody differentiated.
+
+What a gradient needs is no update.  So whatever is no gradient itself but needed by one
+goes forward with all its operands, though they be gradients: those of a loss that holds
+a derivative, or nodes that a pass has found in both directions.
 """
 
 from __future__ import annotations
@@ -38,18 +42,33 @@ def roles(graph: Graph) -> dict[Node, Role]:
     >>> [found[node].text for node in found if node.op.name in ("add", "sub")]
     ['backward', 'update']
     """
+    forward = _needed_forward(graph)
     found: dict[Node, Role] = {}
     for node in graph.nodes:
-        below = max((found[one] for one in node.inputs), default=Role.FORWARD)
-        if node.site.gradient:
-            found[node] = Role.BACKWARD
-        elif below is Role.FORWARD:
+        if node in forward:
             found[node] = Role.FORWARD
+        elif node.site.gradient:
+            found[node] = Role.BACKWARD
         else:
-            found[node] = Role.UPDATE
+            below = max((found[one] for one in node.inputs), default=Role.FORWARD)
+            found[node] = Role.FORWARD if below is Role.FORWARD else Role.UPDATE
     for node in graph.inputs:  # those that no output needs
         found.setdefault(node, Role.FORWARD)
     return found
+
+
+def _needed_forward(graph: Graph) -> set[Node]:
+    """Return what gradients need and is none itself, with all that it needs."""
+    below_gradient: set[Node] = set()
+    forward: set[Node] = set()
+    for node in reversed(graph.nodes):  # users come first
+        if node in below_gradient and not node.site.gradient:
+            forward.add(node)
+        if node in forward:
+            forward.update(node.inputs)
+        if node.site.gradient or node in below_gradient:
+            below_gradient.update(node.inputs)
+    return forward
 
 
 def latest(nodes: Iterable[Node], known: dict[Node, Role]) -> Role:

@@ -124,13 +124,14 @@ def _of_executor(report: Report) -> list[PassDiff]:
     return [
         *_fusion(report),
         *_in_place(report),
+        *_schedule(report),
         *_recomputation(report),
         *_memory_plan(report),
     ]
 
 
 def _fusion(report: Report) -> list[PassDiff]:
-    computed = sum(len(task.nodes) for task in report.tasks)
+    computed = len({node for task in report.tasks for node in task.nodes})
     joined = [task for task in report.tasks if len(task.nodes) > 1]
     if not joined:
         return []
@@ -157,16 +158,32 @@ def _in_place(report: Report) -> list[PassDiff]:
         "update reads only the place it writes",
         f"{len(spare)} take turns with a second place of {byte_text(nbytes)} together",
     )
-    return [PassDiff("in-place", len(state), len(spare), why)]
+    return [PassDiff("in_place", len(state), len(spare), why)]
+
+
+def _schedule(report: Report) -> list[PassDiff]:
+    shared = sum(task.kernels[-1].parallel for task in report.tasks)
+    if report.moments >= len(report.tasks):
+        return []
+    why = (
+        f"{shared} kernels are shared by {report.threads} threads, which meet only "
+        "where one needs what another has written",
+    )
+    return [PassDiff("schedule", len(report.tasks), report.moments, why)]
 
 
 def _recomputation(report: Report) -> list[PassDiff]:
-    again = [task for task in report.tasks if task.recomputed]
-    if not again:
-        return []
-    first = len(report.tasks) - len(again)
-    why = f"{len(again)} kernels run twice, so that their values need not be kept"
-    return [PassDiff("recomputation", first, len(report.tasks), (why,))]
+    again = sum(task.recomputed for task in report.tasks)
+    moved = sum(not task.nodes for task in report.tasks)
+    found = []
+    first = len(report.tasks) - again - moved
+    if again:
+        why = f"{again} kernels run again, so that their values need not be kept"
+        found.append(PassDiff("recomputation", first, first + again, (why,)))
+    if moved:
+        why = f"{moved} kernels move values out of the arena and back"
+        found.append(PassDiff("offload", first + again, len(report.tasks), (why,)))
+    return found
 
 
 def _memory_plan(report: Report) -> list[PassDiff]:
@@ -177,7 +194,7 @@ def _memory_plan(report: Report) -> list[PassDiff]:
         "values that are never alive together share their place: "
         f"{byte_text(apart)} in an arena of {byte_text(report.arena_nbytes)}"
     )
-    return [PassDiff("memory plan", apart, report.arena_nbytes, (why,))]
+    return [PassDiff("memory", apart, report.arena_nbytes, (why,))]
 
 
 # --- comparing bits ------------------------------------------------------------------

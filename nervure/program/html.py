@@ -11,6 +11,7 @@ import html
 import json
 import linecache
 import os
+import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -44,9 +45,9 @@ def to_html(program: Program) -> str:
         ),
         "@@DATA@@": embedded(data_of(program)),
     }
-    for mark, text in parts.items():
-        page = page.replace(mark, text)
-    return page
+    # All at once: what is put in may look like a mark itself.
+    marks = re.compile("|".join(map(re.escape, parts)))
+    return marks.sub(lambda found: parts[found.group()], page)
 
 
 def framed(page: str) -> str:

@@ -28,7 +28,8 @@ class Kernel:
     number
         Its place in the order of execution.
     nodes
-        The nodes that it computes, operands first.
+        The nodes that it computes, operands first; none if it only moves a value out of
+        the arena, or back.
     kernel
         The name of the native function that does the main work.
     kernels
@@ -54,7 +55,7 @@ class Kernel:
     ) -> None:
         self.number = task.number
         self.nodes = task.nodes
-        self.kernel = task.kernels[-1].name if task.kernels else task.nodes[-1].op.name
+        self.kernel = task.kernels[-1].name
         self.kernels = tuple(use.name for use in task.kernels)
         self.uses = task.kernels
         self.moment = task.moment
@@ -71,22 +72,35 @@ class Kernel:
             for node in self.nodes:
                 if node.op.fusion is fusion:
                     return node
-        return self.nodes[-1]
+        return self._last
+
+    @property
+    def _last(self) -> Node:
+        """The last node that is computed, or the one that is moved."""
+        if self.nodes:
+            return self.nodes[-1]
+        touched = (*self.writes, *self.reads)
+        return next(one.node for one in touched if one.node is not None)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it only moves a value out of the arena, or back."""
+        return not self.nodes
 
     @property
     def op(self) -> str:
-        """The name of the main operation."""
-        return self.node.op.name
+        """The name of the main operation; ``move`` if there is none."""
+        return "move" if self.moves else self.node.op.name
 
     @property
     def shape(self) -> Shape:
         """The shape of the last node's value."""
-        return self.nodes[-1].shape
+        return self._last.shape
 
     @property
     def type_text(self) -> str:
         """The type of the last node's value: ``float32[32, 10]``."""
-        return self.nodes[-1].type_text
+        return self._last.type_text
 
     @property
     def site(self) -> Site:
@@ -96,7 +110,7 @@ class Kernel:
     @property
     def parallel(self) -> bool:
         """Whether threads share the main work."""
-        return bool(self.uses) and self.uses[-1].parallel
+        return self.uses[-1].parallel
 
     @cached_property
     def operations(self) -> int:
@@ -106,6 +120,8 @@ class Kernel:
     @cached_property
     def bytes_read(self) -> int:
         """The bytes that are read from memory."""
+        if self.moves:
+            return sum(one.nbytes for one in self.reads)
         needed = reads(self.nodes)
         near = {one.node for one in self.reads if one.kind is Kind.PRIVATE}
         scratch = sum(one.nbytes for one in self.reads if one.kind is Kind.SCRATCH)
@@ -120,9 +136,9 @@ class Kernel:
     @property
     def facts(self) -> str:
         """What is to be said about the kernel in one line."""
-        use = self.uses[-1] if self.uses else None
+        use = self.uses[-1]
         parts = [self.role, f"moment {self.moment}"]
-        if use is not None and use.parallel:
+        if use.parallel:
             parts.append(f"{use.units} {use.owner}")
         parts.append(count_text(self.operations, "FLOP"))
         parts.append(f"reads {byte_text(self.bytes_read)}")
@@ -144,7 +160,7 @@ class Optimized(Sequence[Kernel]):
     >>> import nervure as nv
     >>> program = nv.compile(lambda x: nv.sum(nv.tanh(x) * 2)).program(nv.ones((3, 4)))
     >>> len(program.graph), len(program.optimized)
-    (5, 1)
+    (6, 1)
     >>> [node.op.name for node in program.optimized[0].nodes]
     ['tanh', 'mul', 'reduce_sum']
     """
@@ -166,12 +182,18 @@ class Optimized(Sequence[Kernel]):
     @cached_property
     def _kernels(self) -> tuple[Kernel, ...]:
         report = self._report
-        of_task = {task.number: latest(task.nodes, self.roles) for task in report.tasks}
+        of_task = {task.number: self._role(task) for task in report.tasks}
         saved = _saved(report, of_task)
         return tuple(
             Kernel(task, report.buffers, of_task[task.number], task.number in saved)
             for task in report.tasks
         )
+
+    def _role(self, task: Task) -> Role:
+        """Return what a task is for; one that runs again does so for going backward."""
+        if task.recomputed or not task.nodes:
+            return Role.BACKWARD
+        return latest(task.nodes, self.roles)
 
     @overload
     def __getitem__(self, place: int) -> Kernel: ...

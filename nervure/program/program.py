@@ -81,7 +81,7 @@ class Program:
     >>> program = nv.compile(lambda x: nv.exp(x) + 1).program(nv.zeros((2, 3)))
     >>> len(program.graph), len(program.optimized)
     (5, 1)
-    >>> program.cost().operations
+    >>> program.optimized[0].operations
     12
     """
 

@@ -63,7 +63,9 @@ def check(graph: Graph, inputs: Sequence[NDArray]) -> None:
     for one in PASSES:
         _check(one.name, graph, one.run(graph), inputs, wanted)
         check_idempotent(one, graph)
-    _check("all", graph, optimized(graph), inputs, wanted)
+    whole = optimized(graph)
+    _check("all", graph, whole, inputs, wanted)
+    assert optimized(whole) is whole
 
 
 def check_idempotent(one: Pass, graph: Graph) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nervure as nv
+from nervure import passes
 from nervure.array import Array
 from nervure.autodiff import reverse
 from nervure.config import PASS_NAMES, config
@@ -39,8 +40,11 @@ def test_examples() -> None:
     assert doctest.testmod(pipeline).failed == 0
 
 
-def test_settings_name_the_passes() -> None:
-    assert (*(one.name for one in PASSES), *PLANNED) == PASS_NAMES
+def test_settings_and_the_package_name_the_passes() -> None:
+    named = {**{one.name: one.summary for one in PASSES}, **PLANNED}
+    assert tuple(named) == PASS_NAMES
+    for name in named:
+        assert f"| ``{name}`` |" in (passes.__doc__ or "")
 
 
 def test_nothing_to_do_returns_the_graph_itself() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from nervure.exec.cpu.kernel import Instance, KernelCall, Slot
+from nervure.exec.cpu.kernel import Instance, KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.memory import rounded
-from nervure.exec.cpu.phases import Owner
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.report import (
     Buffer,
@@ -34,8 +32,11 @@ def report_of(
     moments = max(layout.moments, 1)
     leaves = kinds_of_leaves(plan.graph, state_count, constant_count)
     buffers = _buffers(layout, threads, leaves, moments)
-    numbers = _numbers(buffers)
-    tasks = _tasks(layout, numbers)
+    numbers = {slot: one.number for one, slot in buffers if slot is not None}
+    tasks = tuple(
+        _task(number, calls, plan, layout.moment_of[calls[-1]], numbers)
+        for number, calls in enumerate(grouped(layout))
+    )
     return Report(
         "cpu",
         plan.graph,
@@ -45,65 +46,6 @@ def report_of(
         threads,
         layout.total_nbytes(threads) if plan.calls else 0,
     )
-
-
-# A buffer, and the slots that it stands for.
-_Listed = list[tuple[Buffer, tuple[Slot, ...]]]
-
-
-def _buffers(
-    layout: Layout, threads: int, leaves: Mapping[Node, Kind], moments: int
-) -> _Listed:
-    """Return all buffers; the numbers are their places."""
-    found: _Listed = []
-
-    def add(
-        kind: Kind,
-        node: Node | None,
-        nbytes: int,
-        offset: int | None,
-        lifetime: tuple[int, int],
-        slots: Sequence[Slot],
-    ) -> None:
-        space = nbytes if offset is None else rounded(nbytes)
-        made = Buffer(len(found), kind, node, nbytes, space, offset, *lifetime)
-        found.append((made, tuple(slots)))
-
-    always = (0, moments - 1)
-    if layout.plan.calls:
-        add(Kind.POINTERS, None, 8 * (HEAD + len(layout.arrays)), 0, always, [])
-    for slot in layout.arrays:
-        node = _node(slot)
-        kind = Kind.RESULT if node is None else leaves.get(node, Kind.RESULT)
-        add(kind, node, slot.nbytes, None, always, [slot])
-    for slot, offset in layout.offsets.items():
-        node = _node(slot)
-        kind = Kind.SCRATCH if node is None else Kind.VALUE
-        life = layout.lifetimes[slot]
-        add(kind, node, slot.nbytes, offset, (life.birth, life.death), [slot])
-    for slot in layout.spilled:
-        life = layout.lifetimes[slot]
-        add(Kind.SCRATCH, None, slot.nbytes, None, (life.birth, life.death), [slot])
-    for slot, offset in layout.turns.items():
-        add(Kind.SPARE, _node(slot), slot.nbytes, offset, always, [])
-    for slot, offset in layout.private.items():
-        # A row of places, one for each thread: as if values lay side by side.
-        life = layout.lifetimes[slot]
-        nbytes = threads * rounded(layout.private_nbytes[slot])
-        where = layout.nbytes + threads * offset
-        add(Kind.PRIVATE, _node(slot), nbytes, where, (life.birth, life.death), [slot])
-    return found
-
-
-def _node(slot: Slot) -> Node | None:
-    if isinstance(slot, Instance):
-        return slot.value
-    return slot if isinstance(slot, Node) else None
-
-
-def _numbers(buffers: _Listed) -> dict[Slot, int]:
-    """Return the number of the buffer that holds each slot."""
-    return {slot: one.number for one, slots in buffers for slot in slots}
 
 
 def grouped(layout: Layout) -> list[list[KernelCall]]:
@@ -122,11 +64,55 @@ def grouped(layout: Layout) -> list[list[KernelCall]]:
     )
 
 
-def _tasks(layout: Layout, numbers: Mapping[Slot, int]) -> tuple[Task, ...]:
-    return tuple(
-        _task(number, calls, layout.plan, layout.moment_of[calls[-1]], numbers)
-        for number, calls in enumerate(grouped(layout))
-    )
+# Buffers, each with the slot that it is, if it is one.
+_Listed = list[tuple[Buffer, Slot | None]]
+
+
+def _buffers(
+    layout: Layout, threads: int, leaves: Mapping[Node, Kind], moments: int
+) -> _Listed:
+    """Return all buffers; the numbers are their places."""
+    found: _Listed = []
+    always = (0, moments - 1)
+
+    def add(
+        kind: Kind, slot: Slot | None, nbytes: int, offset: int | None,
+        lifetime: tuple[int, int] = always, node: Node | None = None,
+    ) -> None:  # fmt: skip
+        space = nbytes if offset is None else rounded(nbytes)
+        shown = _node(slot) if node is None else node
+        made = Buffer(len(found), kind, shown, nbytes, space, offset, *lifetime)
+        found.append((made, slot))
+
+    def life(slot: Slot) -> tuple[int, int]:
+        return layout.lifetimes[slot][:2]
+
+    if layout.plan.calls:
+        add(Kind.POINTERS, None, 8 * (HEAD + len(layout.arrays)), 0)
+    for slot in layout.arrays:
+        if slot is not layout.spill:
+            kind = leaves.get(slot, Kind.RESULT) if isinstance(slot, Node) else None
+            add(kind or Kind.RESULT, slot, slot.nbytes, None)
+    for slot in layout.spilled:
+        add(Kind.OUTSIDE, slot, slot.nbytes, None, life(slot))
+    for slot, offset in layout.offsets.items():
+        kind = Kind.SCRATCH if isinstance(slot, Scratch) else Kind.VALUE
+        add(kind, slot, slot.nbytes, offset, life(slot))
+    for slot, offset in layout.turns.items():
+        add(Kind.SPARE, None, slot.nbytes, offset, always, _node(slot))
+    for slot, offset in layout.private.items():
+        # A row of places, one for each thread: as if values lay side by side.
+        nbytes = threads * rounded(layout.private_nbytes[slot])
+        where = layout.nbytes + threads * offset
+        add(Kind.PRIVATE, slot, nbytes, where, life(slot))
+    return found
+
+
+def _node(slot: Slot | None) -> Node | None:
+    """Return the node whose value a slot holds."""
+    if isinstance(slot, Instance):
+        return slot.value
+    return slot if isinstance(slot, Node) else None
 
 
 def _task(
@@ -136,26 +122,16 @@ def _task(
     moment: int,
     numbers: Mapping[Slot, int],
 ) -> Task:
+    owners = plan.phases.owners
     uses = tuple(
-        KernelUse(call.kernel.name, _owner(plan, call), call.kernel.units)
+        KernelUse(call.kernel.name, owners[call].value, call.kernel.units)
         for call in calls
     )
+    reads = dict.fromkeys(numbers[slot] for call in calls for slot in call.reads)
     writes = dict.fromkeys(numbers[slot] for call in calls for slot in call.writes)
-    reads = dict.fromkeys(
-        itertools.chain.from_iterable(
-            (numbers[slot] for slot in call.reads) for call in calls
-        )
-    )
+    last = calls[-1]
+    moves = any(isinstance(slot, Spilled) for slot in (*last.reads, *last.writes))
+    nodes = () if moves else plan.origins[last]
     return Task(
-        number,
-        plan.origins[calls[-1]],
-        uses,
-        moment,
-        tuple(reads),
-        tuple(writes),
-        calls[-1].recomputed,
+        number, nodes, uses, moment, tuple(reads), tuple(writes), last.recomputed
     )
-
-
-def _owner(plan: Plan, call: KernelCall) -> str:
-    return plan.phases.owners.get(call, Owner.FIRST).value

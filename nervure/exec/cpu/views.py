@@ -7,6 +7,7 @@ through a :class:`View`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from typing import Any, Final, NamedTuple
@@ -42,6 +43,7 @@ class View(NamedTuple):
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def contiguous_strides(shape: Shape) -> tuple[int, ...]:
     """Return the strides of a row-major array; those of single elements count too."""
     strides, step = [], 1
