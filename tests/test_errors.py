@@ -32,6 +32,7 @@ BUILT_IN = {
     "GraphError": ValueError,
     "SettingError": ValueError,
     "MachineError": RuntimeError,
+    "BudgetError": MemoryError,
 }
 
 
