@@ -20,14 +20,6 @@ from nervure.program.cost import roofline
 from nervure.program.tables import shortened, table_text
 from tests.program import models
 
-MACHINE = Peaks(2, (200e9, 100e9), (100e9, 50e9), (20e9, 10e9), (200e9, 100e9))
-
-
-@pytest.fixture(autouse=True)
-def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure nothing: the machine is busy with other tests."""
-    monkeypatch.setattr(module, "peaks_of", lambda *_args, **_options: MACHINE)
-
 
 def cost_of(function, *args):
     return nv.compile(function).program(*args).cost()
@@ -85,18 +77,18 @@ def test_sums_and_layers() -> None:
     assert "MFLOP" in repr(cost)
 
 
-def test_roofline_takes_the_slower_of_both() -> None:
+def test_roofline_takes_the_slower_of_both(machine: Peaks) -> None:
     x, w = nv.ones((512, 512)), nv.ones((512, 512))
     kernel = nv.compile(lambda x, w: x @ w).program(x, w).optimized[-1]
-    seconds, bound = roofline(kernel, MACHINE)
+    seconds, bound = roofline(kernel, machine)
     assert bound == "compute"
-    rate = MACHINE.float32[0 if kernel.parallel else 1]
+    rate = machine.float32[0 if kernel.parallel else 1]
     assert seconds == 2 * 512**3 / rate
     kernel = nv.compile(lambda x: x + 1).program(nv.ones(2**22)).optimized[0]
-    seconds, bound = roofline(kernel, MACHINE)
+    seconds, bound = roofline(kernel, machine)
     assert bound == "memory"
     assert seconds == pytest.approx(
-        8 * 2**22 / MACHINE.memory[not kernel.parallel], rel=1e-3
+        8 * 2**22 / machine.memory[not kernel.parallel], rel=1e-3
     )
 
 

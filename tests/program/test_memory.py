@@ -50,6 +50,15 @@ def test_peak_is_what_fit_allocates(
     assert peak > 0
 
 
+@pytest.mark.parametrize("name", models.MODELS)
+def test_peak_is_known_without_data(name: str, allocated: list[int]) -> None:
+    model = models.MODELS[name]()
+    peak = model.train_program(batch_size=models.ROWS).memory().peak_bytes
+    x, y = models.data(model, 3 * models.ROWS)
+    model.fit(x, y, batch_size=models.ROWS, verbose=0)
+    assert peak in allocated
+
+
 def test_peak_of_functions_and_of_a_budget(allocated: list[int]) -> None:
     weights = [nv.ones((64, 64)) for _ in range(6)]
     step = nv.compile(nv.value_and_grad(models.layers_of_tanh, argnums=(1, 2, 3)))

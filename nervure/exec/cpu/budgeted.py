@@ -17,13 +17,13 @@ from nervure.passes.memory_budget import fitted
 from nervure.passes.recompute import Decision
 
 # Searches, each in the plan of the one before.
-_LEVELS: Final = 4
+_LEVELS: Final = 3
 # Another one is worth it if the last one has made the plan this much smaller.
 _WORTH: Final = 0.99
 # The share of a program's cost that may run again without another look for less.
 _LITTLE: Final = 0.05
 # Budgets that are tried to name the smallest one.
-_TRIES: Final = 6
+_TRIES: Final = 3
 
 
 def budgeted(

@@ -79,7 +79,7 @@ class CpuExecutor:
                 memory_budget=memory_budget,
                 offload=offload,
             )
-            return CpuStepProgram(graph, layout, target(), state_count, constant_count)
+            return CpuStepProgram(graph, target(), state_count, constant_count, layout)
 
         return self._shared(graph, tuple(key), make)
 

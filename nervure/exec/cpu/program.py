@@ -158,16 +158,21 @@ class CpuStepProgram:
     The arrays that are given are only read: the first step reads the old state there
     and writes the new state to new arrays, where the following steps update it.  So
     nothing is copied, and whoever still holds an old state keeps it.
+
+    ``layout`` is the plan to run, where it has to keep to a budget of memory.
     """
 
     def __init__(
         self,
         graph: Graph,
-        layout: Layout,
         target: Target,
         state_count: int,
         constant_count: int,
+        layout: Layout | None = None,
     ) -> None:
+        if layout is None:
+            plan = Plan(graph, target, state_count, constant_count)
+            layout = budgeted(Layout(plan), target, None, offload=False)
         self._compiled = Compiled(layout, target)
         moving = state_count + constant_count
         self._fixed = Inputs(graph.inputs[:moving])

@@ -78,27 +78,39 @@ def full_bytes(make: Callable[[], Model]) -> int:
     return int(model.train_program(batch_size=ROWS).memory().peak_bytes)
 
 
-def test_bits_do_not_depend_on_budgets_or_threads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def check_bits(cases: list[tuple[Callable[[], Model], float, int]]) -> None:
+    """Compare trainings with a share of the memory, on a number of threads."""
+    expected: dict[Callable[[], Model], list[NDArray]] = {}
+    for make, share, threads in cases:
+        if make not in expected:
+            expected[make] = trained(make)
+        with config.override(num_threads=threads):
+            found = trained(make, memory_budget=share * full_bytes(make))
+        for x, y in zip(expected[make], found, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_bits_do_not_depend_on_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "poison", True)
-    for make, shares in ((stack, (0.75, 0.6)), (images, (0.7, 0.5))):
-        expected = trained(make)
-        for threads in (1, 2, 4):
-            with config.override(num_threads=threads):
-                full = full_bytes(make)
-                for share in shares:
-                    found = trained(make, memory_budget=share * full)
-                    for x, y in zip(expected, found, strict=True):
-                        np.testing.assert_array_equal(x, y)
+    check_bits([(images, 0.75, one) for one in (1, 2, 4)] + [(stack, 0.85, 1)])
+
+
+@pytest.mark.slow
+def test_bits_do_not_depend_on_many_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "poison", True)
+    shares = (0.75, 0.8, 0.9)
+    check_bits(
+        [(images, share, threads) for threads in (1, 2, 3, 4) for share in shares]
+        + [(stack, share, threads) for threads in (1, 2) for share in (0.85, 0.95)]
+    )
 
 
 def test_a_budget_is_kept_to_the_byte() -> None:
-    model = stack()
+    model = images()
     model.compile("adam", "sparse_categorical_crossentropy")
-    full = full_bytes(stack)
-    tight = model.train_program(batch_size=ROWS, memory_budget=0.7 * full)
-    assert tight.memory().peak_bytes <= 0.7 * full
+    full = full_bytes(images)
+    tight = model.train_program(batch_size=ROWS, memory_budget=0.75 * full)
+    assert tight.memory().peak_bytes <= 0.75 * full
     assert any(kernel.recomputed for kernel in tight.optimized)
     assert any(kernel.saved for kernel in tight.optimized)
     loose = model.train_program(batch_size=ROWS, memory_budget=full)
@@ -117,7 +129,7 @@ def test_an_unreachable_budget_names_one_that_can_be_kept_to() -> None:
     first, buffer, *_, fix = str(caught.value).splitlines()
     assert "budget of 1,000 bytes; the smallest budget that can be kept to is " in first
     assert f"{smallest:,} bytes" in first
-    assert "conv2d" in buffer and Path(__file__).name in buffer
+    assert " bytes  float32[192, " in buffer and Path(__file__).name in buffer
     assert fix.startswith("  fix: ")
     reached = model.train_program(batch_size=ROWS, memory_budget=smallest)
     assert reached.memory().peak_bytes <= smallest
@@ -214,8 +226,8 @@ def loss_of(layer: Callable[..., nv.Array]) -> Callable[..., nv.Array]:
 
 def test_checkpoint_changes_memory_and_no_bit() -> None:
     random = np.random.default_rng(0)
-    x = asarray(random.standard_normal((256, 128)).astype(np.float32))
-    w = asarray(random.standard_normal((128, 128)).astype(np.float32) / 8)
+    x = asarray(random.standard_normal((512, 256)).astype(np.float32))
+    w = asarray(random.standard_normal((256, 256)).astype(np.float32) / 16)
     found = []
     for layer in (block, nv.checkpoint(block)):
         both = nv.compile(nv.value_and_grad(loss_of(layer), argnums=(0, 1)))
@@ -236,11 +248,11 @@ def test_checkpoint_has_gradients_of_gradients() -> None:
 
     marked = nv.checkpoint(f)
     x = asarray([0.3, -1.2])
-    for derive in (
-        nv.grad,
-        nv.hessian,
-        lambda g: nv.grad(lambda y: nv.sum(nv.grad(g)(y) ** 2)),
-    ):
+
+    def twice(g: Callable[..., nv.Array]) -> Callable[..., nv.Array]:
+        return nv.grad(lambda y: nv.sum(nv.grad(g)(y) ** 2))
+
+    for derive in (nv.grad, nv.hessian, twice):
         np.testing.assert_array_equal(derive(marked)(x).numpy(), derive(f)(x).numpy())
     _, change = nv.jvp(marked, (x,), (nv.ones_like(x),))
     _, expected = nv.jvp(f, (x,), (nv.ones_like(x),))
