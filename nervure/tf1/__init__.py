@@ -92,7 +92,6 @@ from nervure.tf1.elementwise import (
     floormod,
     greater,
     greater_equal,
-    install_operators,
     is_finite,
     is_inf,
     is_nan,
@@ -243,9 +242,6 @@ from nervure.tf1.variables import (
     trainable_variables,
     variables_initializer,
 )
-
-install_operators()
-del install_operators
 
 # Names that are more than one thing to TensorFlow.
 neg = negative
