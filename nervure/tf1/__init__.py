@@ -249,3 +249,11 @@ dtypes = data_types
 newaxis = None
 __version__ = "1.15.0"
 VERSION = __version__
+
+
+def __getattr__(name: str) -> object:
+    from nervure.errors import nearest_names
+
+    near = [one for one in nearest_names(name, globals()) if not one.startswith("_")]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise AttributeError(f"nervure.tf1 has no {name!r}{hint}")
