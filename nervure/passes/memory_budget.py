@@ -56,6 +56,7 @@ def fitted(
     *,
     move: bool = False,
     drop: bool = True,
+    once: bool = False,
 ) -> Fit:
     """Return the cheapest plan found that fits, or the smallest one if none does.
 
@@ -71,12 +72,14 @@ def fitted(
         What is decided already, by whoever wrote the program.
     move, drop
         Whether values may be moved elsewhere, and whether they may be dropped.
+    once
+        Whether to search from one start only, which takes less time.
     """
     start = program.schedule(required)
     plain = Fit(required, start, measure(start))
     if plain.nbytes <= budget:
         return plain
-    starts = _starts(program, required) if drop else [required]
+    starts = [required] if once or not drop else _starts(program, required)
     found: list[Fit] = []
     most = float("inf")
     for one in dict.fromkeys(starts):

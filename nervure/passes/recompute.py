@@ -237,7 +237,7 @@ class _Scheduler:
         self._program = program
         self._decision = decision
         self._readers: dict[int, list[int]] = {}  # operations that read it again
-        self._extended: dict[int, int] = {}  # first instances: until when re-runs read
+        self._extended: set[int] = set()  # whose first instance is read again
         self._times: dict[int, int] = {}
         self._place: list[int] = []  # of each time among all that runs
         self._first_place: list[int] = []  # of the levels before it
@@ -305,7 +305,7 @@ class _Scheduler:
                 at = self._times[reader]
                 second = self.schedule.second.get(value, time)
                 if second is None or at < second:
-                    self._extended[value] = max(self._extended.get(value, 0), at)
+                    self._extended.add(value)
             if time is not None and value not in decision.moved:
                 self.schedule.second[value] = time
         return time
@@ -457,8 +457,9 @@ class _Scheduler:
         last = place[max(times)]
         if value in self.schedule.fetched and max(times) + 1 < program.times:
             last = place[max(times)] + 1  # it is moved after its last early use
-        if value in self._extended:
-            last = max(last, place[self._extended[value]])
+        for reader in self._readers.get(value, ()):
+            if second is None or self._times[reader] < second:
+                last = max(last, self._place_of(reader))
         return last
 
     def _is_private(

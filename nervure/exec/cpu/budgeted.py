@@ -87,7 +87,13 @@ def _again_and_again(
             layout, target, one_by_one=one_by_one and first, marked=first and drop
         )
         found = fitted(
-            plan.program, budget, plan.measure, plan.required, move=offload, drop=drop
+            plan.program,
+            budget,
+            plan.measure,
+            plan.required,
+            move=offload,
+            drop=drop,
+            once=not first,
         )
         smaller = plan.layout(found.schedule)
         small_enough = found.nbytes <= budget
