@@ -50,6 +50,9 @@ def budgeted(
         plain = layout
     if memory_budget is None or arena_bytes(plain) <= memory_budget:
         return plain
+    tight = Layout(plain.plan, tight=True)
+    if arena_bytes(tight) <= memory_budget:
+        return tight
     found = _smaller(layout, target, memory_budget, offload)
     if arena_bytes(found) > memory_budget:
         raise _unreachable(layout, found, target, memory_budget, offload)

@@ -29,6 +29,8 @@ HEAD: Final = 2
 class Layout:
     """Where every slot of a plan lies: in an array of its own, or in the arena.
 
+    ``tight`` asks for the smallest arena that is known, as a memory budget does.
+
     Attributes
     ----------
     arrays
@@ -55,7 +57,9 @@ class Layout:
         For each slot, the first and last moment at which it is used.
     """
 
-    def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, *, threads_apart: bool = True, tight: bool = False
+    ) -> None:
         self.plan = plan
         phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
         self.moment_of = {
@@ -94,7 +98,7 @@ class Layout:
         self.thread_nbytes = 0
         if threads_apart:
             self._find_private_values()
-        self._place_in_arena()
+        self._place_in_arena(tight)
 
     def total_nbytes(self, threads: int) -> int:
         """Return the size of the whole context for a number of threads."""
@@ -113,7 +117,7 @@ class Layout:
                     end += rounded(nbytes)
                 self.thread_nbytes = max(self.thread_nbytes, end)
 
-    def _place_in_arena(self) -> None:
+    def _place_in_arena(self, tight: bool) -> None:
         lifetimes = {
             slot: lifetime
             for slot, lifetime in self.lifetimes.items()
@@ -121,7 +125,7 @@ class Layout:
             and slot not in self.private
             and slot not in self.spilled
         }
-        placement = place(dict(lifetimes.items()), tight=False)
+        placement = place(dict(lifetimes.items()), tight=tight)
         begin = rounded(8 * (HEAD + len(self.arrays)))
         self.offsets: dict[Slot, int] = {
             slot: begin + placement.offsets[slot] for slot in lifetimes

@@ -201,7 +201,7 @@ class _Rescheduled:
             {call: phase for phase, _, call in placed},
             self._origins,
         )
-        return Layout(plan)
+        return Layout(plan, tight=True)
 
     def _slot(self, value: int, time: int) -> Slot:
         """Return the instance of a value that is read at a time."""
