@@ -42,6 +42,7 @@ from nervure.dtypes import (
 )
 from nervure.dtypes import bool_ as bool
 from nervure.ops import *  # noqa: F403 - the array namespace is flat
+from nervure.placing import device, devices
 from nervure.step import compile
 from nervure.transforms import (
     checkpoint,

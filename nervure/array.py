@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
+from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, ShapeError, TraceError, explain
 from nervure.evaluation import array_of, evaluate, register_array
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import PARAMETRIC, UNTRACKED, Node, Shape
 from nervure.numpy_methods import NumPyMethods
@@ -35,7 +36,7 @@ class CallOrigin(Protocol):
         ...
 
 
-class Array(NumPyMethods):
+class Array(NumPyMethods, DeviceMethods):
     """An immutable, lazy array.
 
     Arrays are made by :func:`nervure.asarray`, :func:`nervure.parameter` and the
@@ -50,7 +51,16 @@ class Array(NumPyMethods):
     [3. 5. 7.]
     """
 
-    __slots__ = ("__weakref__", "_call", "_dtype", "_mask", "_node", "_shape", "_value")
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_dtype",
+        "_held",
+        "_mask",
+        "_node",
+        "_shape",
+        "_value",
+    )
 
     # NumPy's operators leave mixed operations to us.
     __array_priority__ = 1000
@@ -58,6 +68,7 @@ class Array(NumPyMethods):
 
     _node: Node | None
     _value: NDArray | None
+    _held: DeviceValue | None  # the value where it is not in NumPy's memory
     _call: CallOrigin | None
     _shape: Shape
     _dtype: DType
@@ -81,13 +92,18 @@ class Array(NumPyMethods):
         array._shape = node.shape
         array._dtype = node.dtype
         buffer = node.buffer
-        array._value = buffer.value if buffer is not None else None
+        held = buffer.held if buffer is not None else None
+        on_host = held is None or isinstance(held, np.ndarray)
+        array._value = held if on_host else None  # type: ignore[assignment]
+        array._held = None if on_host else held  # type: ignore[assignment]
         register_array(node, array)
         return array
 
     @classmethod
-    def of_value(cls, value: NDArray, call: CallOrigin | None = None) -> Array:
-        """Return an array of a NumPy array that nobody will change.
+    def of_value(
+        cls, value: NDArray | DeviceValue, call: CallOrigin | None = None
+    ) -> Array:
+        """Return an array of a NumPy array that nobody will change, or on a device.
 
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
@@ -96,7 +112,9 @@ class Array(NumPyMethods):
         array._node = None
         array._mask = None
         array._call = call
-        array._value = value
+        on_host = isinstance(value, np.ndarray)
+        array._value = value if on_host else None  # type: ignore[assignment]
+        array._held = None if on_host else value  # type: ignore[assignment]
         array._shape = value.shape
         array._dtype = value.dtype
         return array
@@ -111,8 +129,23 @@ class Array(NumPyMethods):
         array._mask = mask
         array._call = self._call
         array._value = self._value
+        array._held = self._held
         array._shape = self._shape
         array._dtype = self._dtype
+        return array
+
+    def held_as(self, value: NDArray | DeviceValue) -> Array:
+        """Return an array of the same value that holds it in another place.
+
+        One that depends on a parameter keeps its graph.
+        """
+        if self.tracking == UNTRACKED:
+            return Array.of_value(value)
+        array = self.masked(self._mask)
+        on_host = isinstance(value, np.ndarray)
+        array._value = value if on_host else None  # type: ignore[assignment]
+        array._held = None if on_host else value  # type: ignore[assignment]
+        register_array(array.node, array)  # what is computed next is computed there
         return array
 
     # --- what is known without computing ---------------------------------------------
@@ -126,9 +159,10 @@ class Array(NumPyMethods):
     def node(self) -> Node:
         """The node of the graph; a ``buffer`` leaf once the graph is forgotten."""
         if self._node is None:
-            assert self._value is not None
             if self._call is None:
-                self._node = buffer_leaf(self._value)
+                known = self.held
+                assert known is not None
+                self._node = buffer_leaf(known)
             else:
                 self._node, self._call = self._call.node(), None
             register_array(self._node, self)
@@ -136,8 +170,26 @@ class Array(NumPyMethods):
 
     @property
     def value_or_none(self) -> NDArray | None:
-        """The value if it has been computed."""
-        return self._value
+        """The value if it has been computed, brought from its device if need be."""
+        return self.numpy() if self.has_value else None
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the value has been computed."""
+        return self._value is not None or self._held is not None
+
+    @property
+    def held(self) -> NDArray | DeviceValue | None:
+        """The value where it is, if it has been computed."""
+        return self._value if self._held is None else self._held
+
+    def computed(self) -> NDArray | DeviceValue:
+        """Return the value where it is, computing it if necessary."""
+        if not self.has_value:
+            evaluate([self])
+        found = self.held
+        assert found is not None
+        return found
 
     @property
     def tracking(self) -> int:
@@ -186,30 +238,25 @@ class Array(NumPyMethods):
         """The number of bytes of one element."""
         return self._dtype.itemsize
 
-    @property
-    def device(self) -> str:
-        """Where the value is."""
-        return "cpu"
-
-    def to_device(self, device: str, /, *, stream: None = None) -> Array:
-        """Return the array on a device; there is ``"cpu"``."""
-        if device != "cpu":
-            raise ValueError(f"expected the device 'cpu', got {device!r}")
-        return self
-
     # --- looking at the value --------------------------------------------------------
 
-    def accept_value(self, value: NDArray) -> None:
+    def accept_value(self, value: NDArray | DeviceValue) -> None:
         """Take the computed value; forget the graph unless it is tracked."""
-        self._value = value
+        if isinstance(value, np.ndarray):
+            self._value = value
+        else:
+            self._held = value
         if self._node is not None and self._node.tracking == UNTRACKED:
             self._node = None
 
     def numpy(self) -> NDArray:
         """Return the value as a read-only NumPy array, computing it if necessary."""
         if self._value is None:
-            evaluate([self])
-        assert self._value is not None
+            if self._held is None:
+                evaluate([self])
+            if self._value is None:
+                assert self._held is not None
+                self._value = self._held.numpy()
         return self._value
 
     def __array__(

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nervure.config import config
 from nervure.errors import TraceError, explain
-from nervure.exec.base import choose_executor
-from nervure.ir.attrs import Attrs, NDArray
+from nervure.exec.base import Executor, choose_executor, computing_where
+from nervure.ir.attrs import Attrs, DeviceValue, NDArray
 from nervure.ir.build import origin_of
+from nervure.ir.graph import topological
 from nervure.ir.node import PARAMETRIC, Node, find, key_of
 from nervure.ir.record import is_record, result_types
 from nervure.prims.control import PART
@@ -70,28 +71,31 @@ def evaluate(arrays: Sequence[Array]) -> None:
     Raises :class:`~nervure.errors.TraceError` when a value depends on an argument of a
     function that is being traced and so has none.
     """
-    wanted = [array for array in arrays if array.value_or_none is None]
+    wanted = [array for array in arrays if not array.has_value]
     if not wanted:
         return
     known, held, unknown = _survey(wanted)
     outputs = [array.node for array in held]
-    executor = choose_executor(unknown, implicit=True)
-    if config.debug >= 1:
-        print(f"nervure: evaluating {len(unknown)} nodes on {executor.name}")
-    for array, value in zip(held, executor.evaluate(outputs, known), strict=True):
+    data = [node.buffer.held for node in unknown if node.buffer is not None]
+    with computing_where([*known.values(), *data]):
+        executor = choose_executor(unknown, implicit=True)
+        if config.debug >= 1:
+            print(f"nervure: evaluating {len(unknown)} nodes on {executor.name}")
+        values = executor.evaluate(outputs, taken_by(executor, known))
+    for array, value in zip(held, values, strict=True):
         array.accept_value(_frozen(value))
     warn_about_depth(wanted)
 
 
 def _survey(
     wanted: Sequence[Array],
-) -> tuple[dict[Node, NDArray], list[Array], list[Node]]:
+) -> tuple[dict[Node, NDArray | DeviceValue], list[Array], list[Node]]:
     """Walk down from the wanted arrays to where values are known.
 
     Returns the known values, the arrays to compute (the wanted ones and every other
     array that somebody holds on the way), and the nodes that computing them takes.
     """
-    known: dict[Node, NDArray] = {}
+    known: dict[Node, NDArray | DeviceValue] = {}
     held: dict[Node, Array] = {array.node: array for array in wanted}
     stack = list(held)
     seen: set[Node] = set(stack)
@@ -104,11 +108,15 @@ def _survey(
         if node not in held and node.inputs:
             array = array_of(node)
             if array is not None:
-                value = array.value_or_none
+                value = array.held
                 if value is not None:
                     known[node] = value
                     continue
                 held[node] = array
+        moved = _moved_data(node)
+        if moved is not None:
+            known[node] = moved
+            continue
         unknown.append(node)
         if is_record(node.dtype):
             _hold_other_results(node, held)
@@ -119,16 +127,25 @@ def _survey(
     return known, list(held.values()), unknown
 
 
+def _moved_data(node: Node) -> DeviceValue | None:
+    """Return the data of a leaf where an array has them on a device."""
+    if node.buffer is None:
+        return None
+    array = array_of(node)
+    held = None if array is None else array.held
+    return None if held is None or isinstance(held, np.ndarray) else held
+
+
 def _hold_other_results(node: Node, held: dict[Node, Array]) -> None:
     """Add what somebody holds of the other results: a loop need not run twice."""
     for place in range(len(result_types(node.dtype))):
         result = find(key_of(PART, (node,), Attrs(index=place)))
         array = None if result is None else array_of(result)
-        if result is not None and array is not None and array.value_or_none is None:
+        if result is not None and array is not None and not array.has_value:
             held[result] = array
 
 
-def _source_value(leaf: Node) -> NDArray:
+def _source_value(leaf: Node) -> NDArray | DeviceValue:
     source = _sources.get(leaf)
     if source is None:
         raise TraceError(
@@ -140,11 +157,43 @@ def _source_value(leaf: Node) -> NDArray:
                 "function that looks at values",
             )
         )
-    return source.numpy()
+    return source.computed()
 
 
-def _frozen(value: NDArray) -> NDArray:
+def future_device(array: Array) -> str:
+    """Return where an array that has not been computed will be.
+
+    That is the device that is set, else the one where the data are that it depends on.
+    """
+    if config.device is not None:
+        return config.device
+    for node in topological([array.node]):
+        buffer, known = node.buffer, array_of(node)
+        if buffer is not None:
+            held = buffer.held
+        else:
+            held = None if known is None else known.held
+        if held is not None and not isinstance(held, np.ndarray):
+            return held.device
+    return "cpu"
+
+
+def taken_by(
+    executor: Executor, known: Mapping[Node, NDArray | DeviceValue]
+) -> dict[Node, Any]:
+    """Return known values as an executor takes them: in NumPy's memory, or anywhere."""
+    if executor.on_device:
+        return dict(known)
+    return {
+        node: value if isinstance(value, np.ndarray) else value.numpy()
+        for node, value in known.items()
+    }
+
+
+def _frozen(value: NDArray | DeviceValue) -> NDArray | DeviceValue:
     """Return a read-only array that owns its memory or shares only frozen memory."""
+    if not isinstance(value, np.ndarray):
+        return value
     base = value.base
     if isinstance(base, np.ndarray) and base.size > 4 * value.size + 64:
         value = value.copy()  # do not keep a large array alive for a small piece

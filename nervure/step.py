@@ -19,8 +19,14 @@ from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import TraceError
 from nervure.evaluation import warn_about_depth
-from nervure.exec.base import Program, StepProgram, choose_executor
-from nervure.ir.attrs import NDArray
+from nervure.exec.base import (
+    Program,
+    StepProgram,
+    choose_executor,
+    computing_where,
+    execution_key,
+)
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import PARAMETRIC, TRACED, Node, Shape
 from nervure.ops.operands import as_node
@@ -154,14 +160,15 @@ class CompiledFunction:
             leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
             for leaf in leaves
         ]
-        trace_, program = self._program(arrays, structure, static)
+        with computing_where(array.held for array in arrays):
+            trace_, program = self._program(arrays, structure, static)
         cells = (*trace_.written, *trace_.only_read)
         inputs = [*(cell.value for cell in cells), *arrays]
         tracking = max((array.tracking for array in inputs), default=0)
         if tracking == TRACED:
             outputs = [Array.of_node(node) for node in _inline(trace_, inputs)]
         else:
-            values = program([array.numpy() for array in inputs])
+            values = program(_given(program, inputs))
             outputs = [
                 Array.of_value(
                     _read_only(value),
@@ -206,7 +213,7 @@ class CompiledFunction:
         static: tuple[Any, ...],
     ) -> tuple[Trace, Program]:
         types = tuple((array.shape, array.dtype) for array in arrays)
-        signature = _Signature(config.executor, structure, types, static)
+        signature = _Signature(execution_key(), structure, types, static)
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(arrays, structure, static)
@@ -325,8 +332,9 @@ class Step:
         All cells that the step reads and writes hold their new values afterwards.
         """
         captured, program = self._program(constants, varying)
-        state = [cell.stored.numpy() for cell in captured.written]
-        fixed = [*(cell.stored.numpy() for cell in captured.only_read), *constants]
+        state = _given(program, [cell.replaced for cell in captured.written])
+        read = _given(program, [cell.replaced for cell in captured.only_read])
+        fixed = [*read, *constants]
         result = program.run(state, fixed, varying)
         for cell, value in zip(captured.written, result, strict=True):
             cell.store(Array.of_value(_read_only(value)))
@@ -339,7 +347,7 @@ class Step:
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
     ) -> tuple[Trace, StepProgram]:
         signature = _StepSignature(
-            config.executor,
+            execution_key(),
             tuple((value.shape, value.dtype) for value in constants),
             tuple((value.shape[1:], value.dtype) for value in varying),
         )
@@ -375,9 +383,16 @@ class Step:
         return captured
 
 
-def _read_only(value: NDArray) -> NDArray:
+def _given(program: Program | StepProgram, arrays: Sequence[Array]) -> list[Any]:
+    """Return values as a program takes them: in NumPy's memory, or where they are."""
+    if program.on_device:
+        return [array.computed() for array in arrays]
+    return [array.numpy() for array in arrays]
+
+
+def _read_only(value: NDArray | DeviceValue) -> NDArray | DeviceValue:
     """Return the value as an array that nobody can change through us."""
-    if value.flags.writeable:
+    if isinstance(value, np.ndarray) and value.flags.writeable:
         value = np.asarray(value).view()
         value.flags.writeable = False
     return value

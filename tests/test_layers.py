@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nervure"
 
 # A *unit* is a module or folder directly under nervure/.
 LAYERS = {
-    0: ["_version", "config", "dtypes", "errors"],
+    0: ["_version", "config", "device_names", "dtypes", "errors"],
     1: ["ir"],
     2: ["prims"],
     3: ["autodiff", "passes"],
@@ -30,6 +30,7 @@ LAYERS = {
         "evaluation",
         "numpy_methods",
         "ops",
+        "placing",
         "random",
         "signal",
         "state",

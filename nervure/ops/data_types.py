@@ -13,7 +13,7 @@ from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, unknown_name
-from nervure.ops.device import check_device
+from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, is_weak, scalar_dtype
 from nervure.prims.select import cast
@@ -38,8 +38,7 @@ def astype(
     [1, 0, 127]
     """
     del copy
-    check_device(device)
-    return Array.of_node(cast(as_node(x), dtypes.as_dtype(dtype)))
+    return placed(Array.of_node(cast(as_node(x), dtypes.as_dtype(dtype))), device)
 
 
 def _dtype_of(value: Array | npt.DTypeLike) -> DType:

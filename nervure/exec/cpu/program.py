@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -79,6 +79,8 @@ class Compiled:
 class CpuProgram:
     """Runs a graph once a call; see :class:`~nervure.exec.base.Program`."""
 
+    on_device: ClassVar[bool] = False
+
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
         self._compiled = compiled = Compiled(plan, target)
@@ -147,6 +149,8 @@ class CpuStepProgram:
     and writes the new state to new arrays, where the following steps update it.  So
     nothing is copied, and whoever still holds an old state keeps it.
     """
+
+    on_device: ClassVar[bool] = False
 
     def __init__(
         self, graph: Graph, target: Target, state_count: int, constant_count: int

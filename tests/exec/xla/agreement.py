@@ -1,0 +1,40 @@
+"""Comparing the xla executor, on XLA's CPU device, with the reference.
+
+What may differ is said in ``tests/exec/cpu/stability.py``; that page of rules is about
+rounding in general, not about one compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nervure.exec.base import Executor, executor_named
+from nervure.ir import Graph
+from nervure.ir.attrs import NDArray
+from nervure.ir.node import Node
+from tests.exec.cpu.stability import judge
+
+
+def xla() -> Executor:
+    return executor_named("xla")
+
+
+def run(graph: Graph, inputs: Sequence[NDArray]) -> list[NDArray]:
+    """Run a graph with XLA and return NumPy arrays."""
+    return [np.asarray(one) for one in xla().compile(graph)(inputs)]
+
+
+def check(graphs: Sequence[Graph], values: dict[Node, NDArray]) -> None:
+    """Compile many graphs as one program, which is much faster, and judge each."""
+    leaves = list(dict.fromkeys(leaf for graph in graphs for leaf in graph.inputs))
+    whole = Graph([node for graph in graphs for node in graph.outputs], leaves)
+    given = [np.asarray(values[leaf]) for leaf in leaves]
+    before = [value.tobytes() for value in given]
+    results = iter(run(whole, given))
+    assert [value.tobytes() for value in given] == before, "an input was changed"
+    for graph in graphs:
+        found = [next(results) for _ in graph.outputs]
+        faults = judge(graph, [values[leaf] for leaf in graph.inputs], found)
+        assert not faults, "\n".join([*faults, str(graph)])
