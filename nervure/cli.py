@@ -70,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="show version, executors, devices, threads")
     info.set_defaults(run=_info)
+
+    doctor = commands.add_parser(
+        "doctor", help="say why a GPU is not used, and what mends it"
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -168,6 +173,7 @@ def _info(options: argparse.Namespace) -> int:
 
     from nervure.config import cache_directory, config, thread_count
     from nervure.exec import executors
+    from nervure.placing import devices
 
     rows: list[tuple[str, Any]] = [
         ("nervure", __version__),
@@ -176,11 +182,34 @@ def _info(options: argparse.Namespace) -> int:
         ("system", platform.platform()),
         ("executors", ", ".join(executors())),
         ("executor", config.executor),
-        ("devices", "cpu"),
+        ("devices", ", ".join(devices())),
         ("threads", thread_count()),
         ("cache folder", cache_directory()),
     ]
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
         print(f"{name:<{width}}{value}")
+    return 0
+
+
+# --- nervure doctor -----------------------------------------------------------------
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Name the first layer below a GPU that does not work, and what mends it."""
+    del options
+    from nervure.exec.doctor import examine, uses_accelerator
+
+    findings = examine()
+    width = max(len(one.layer) for one in findings)
+    for one in findings:
+        print(f"{'ok' if one.works else '--'}  {one.layer:<{width}}  {one.text}")
+    last = findings[-1]
+    if not last.works:
+        print(f"fix: {last.fix}")
+        return 1
+    if uses_accelerator(findings):
+        print("Programs run on the accelerator; NERVURE_EXECUTOR=cpu chooses the CPU.")
+    else:
+        print("Programs run on the CPU.")
     return 0

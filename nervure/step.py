@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,14 +140,21 @@ def _inline(trace: Trace, inputs: Sequence[Array]) -> list[Node]:
 
 
 class CompiledFunction:
-    """A function that is captured as a graph once for each signature; see `compile`."""
+    """A function that is captured as a graph once for each signature; see `compile`.
+
+    ``settings`` are arguments of ``config.override`` that hold while it is compiled.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: tuple[int, ...]
+        self,
+        function: Callable[..., Any],
+        static_argnums: tuple[int, ...] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._static = static_argnums
+        self._settings = dict(settings or {})
         self._programs: dict[_Signature, tuple[Trace, Program]] = {}
         name = getattr(function, "__qualname__", repr(function))
         self.recompiles = RecompileLog(name)
@@ -207,6 +214,17 @@ class CompiledFunction:
         return dynamic, static
 
     def _program(
+        self,
+        arrays: Sequence[Array],
+        structure: tree.Structure,
+        static: tuple[Any, ...],
+    ) -> tuple[Trace, Program]:
+        if self._settings:
+            with config.override(**self._settings):
+                return self._program_here(arrays, structure, static)
+        return self._program_here(arrays, structure, static)
+
+    def _program_here(
         self,
         arrays: Sequence[Array],
         structure: tree.Structure,
@@ -313,6 +331,8 @@ class Step:
         arrays: those that stay the same for all steps, and this step's.
     name
         What the step is called in messages.
+    settings
+        Arguments of ``config.override`` that hold while the step is compiled.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -321,8 +341,10 @@ class Step:
         self,
         function: Callable[[list[Array], list[Array]], None],
         name: str = "step",
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._function = function
+        self._settings = dict(settings or {})
         self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
@@ -344,6 +366,12 @@ class Step:
         return self._program(constants, varying)[0].graph
 
     def _program(
+        self, constants: Sequence[NDArray], varying: Sequence[NDArray]
+    ) -> tuple[Trace, StepProgram]:
+        with config.override(**self._settings):
+            return self._program_here(constants, varying)
+
+    def _program_here(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
     ) -> tuple[Trace, StepProgram]:
         signature = _StepSignature(

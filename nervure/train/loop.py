@@ -13,6 +13,7 @@ import numpy as np
 
 from nervure import tree
 from nervure.array import Array
+from nervure.exec.base import forget_data
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.callbacks import CallbackList
@@ -120,6 +121,7 @@ def fit(model: Model, plan: FitPlan) -> History:
     model.training_run = run
     plan.steps.build()
     plan.late.begin(model)
+    forget_data()
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
@@ -188,6 +190,7 @@ def evaluate(model: Model, plan: EvaluationPlan) -> Logs:
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
     display = display_for(plan.verbose)
+    forget_data()
     try:
         display.begin("Evaluation", plan.batches)
         logs = _evaluate(plan, callbacks, display)
@@ -212,6 +215,7 @@ def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -
 def one_step(step: Step | EagerStep, report: MetricReport, rows: Rows) -> Logs:
     """Run one step on all rows together and return its numbers."""
     report.reset()
+    forget_data()
     with finishing_first():
         step.run(rows.constants, [np.arange(rows.count)[None]])
     return report.values()

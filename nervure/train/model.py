@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nervure.config import config
 from nervure.exec.base import make_ready
 from nervure.train import checks, loop, plan
-from nervure.train.compile import Compiled, checked_precision
+from nervure.train.compile import Compiled, checked_executor, checked_precision
 from nervure.train.history import History
 from nervure.train.repeated import RepeatedPrediction
 from nervure.train.saving.methods import Saving
@@ -76,6 +77,7 @@ class Model(Saving, Trainer):
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
         precision: str = "float32",
+        executor: str | None = None,
     ) -> None:
         """Choose how the model learns; required before ``fit`` and ``evaluate``.
 
@@ -99,13 +101,22 @@ class Model(Saving, Trainer):
             Metrics that do.
         run_eagerly
             Run each step as plain Python, slowly: for looking into it.
-        steps_per_execution, jit_compile, auto_scale_loss
+        steps_per_execution, jit_compile
             Accepted for scripts written for Keras; they change nothing.  Every step is
             compiled, and as many run in one call as nobody needs to look between.
         precision
             ``"mixed_bfloat16"`` rounds the operands of matrix products and convolutions
-            to bfloat16, which is faster where the CPU has AVX512-BF16.  Sums, weights
-            and everything else stay float32; results have two to three digits.
+            to bfloat16, which is faster where the CPU has AVX512-BF16, and on GPUs.
+            Sums, weights and everything else stay float32; results have two to three
+            digits.  ``"mixed_float16"`` rounds them to float16, for GPUs that are
+            faster with it.  ``"tf32"`` lets a GPU read the operands of products with
+            10 bits after the point; elsewhere it changes nothing.
+        auto_scale_loss
+            With ``"mixed_float16"``, where small gradients would vanish, put the
+            optimizer into a :class:`~nervure.optimizers.LossScaleOptimizer`.
+        executor
+            What runs this model: ``"cpu"``, ``"xla"`` or ``"reference"``.  None leaves
+            it to ``nervure.config.executor``.  It is not saved with the model.
 
         Layers that become (un)trainable later are regarded from the next ``fit`` on,
         without another ``compile``; in Keras some backends need one.
@@ -117,8 +128,11 @@ class Model(Saving, Trainer):
         ArgumentError
             For losses, weights and metrics that do not correspond to the outputs, and
             for another precision.
+        MachineError
+            For an executor that cannot work here.
         """
         precision = checked_precision(precision)
+        chosen = checked_executor(executor)
         compiled = Compiled(
             optimizer,
             loss,
@@ -130,8 +144,12 @@ class Model(Saving, Trainer):
         checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
+        compiled.executor = chosen
+        if checks.truth(auto_scale_loss, "auto_scale_loss"):
+            compiled.scale_loss_if_needed()
         self.take_compiled(compiled)
-        make_ready()
+        with config.override(**compiled.settings):
+            make_ready()
 
     # --- training --------------------------------------------------------------------
 

@@ -116,6 +116,11 @@ class Trainer(Network):
         """The type in which products are computed, None for that of the operands."""
         return None if self._compiled is None else self._compiled.product_type
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``compile`` said about executors, as arguments of config.override."""
+        return {} if self._compiled is None else self._compiled.settings
+
     def require_compiled(self, wanted: str) -> Compiled:
         """Return what ``compile`` decided.
 
@@ -374,7 +379,9 @@ class Trainer(Network):
         """The compiled function from the inputs of a batch to the outputs."""
         if self._forward is None:
             self._forward = (
-                self._infer if self.run_eagerly else step.compile(self._infer)
+                self._infer
+                if self.run_eagerly
+                else step.CompiledFunction(self._infer, settings=self.settings)
             )
         return self._forward
 
