@@ -71,6 +71,7 @@ _LAZY = {
         "callbacks",
         "constraints",
         "datasets",
+        "distribute",
         "initializers",
         "layers",
         "losses",

@@ -201,6 +201,11 @@ def forget_data() -> None:
 mesh: Final[ContextVar[Any]] = ContextVar("nervure_mesh", default=None)
 
 
+# The number of this process among those that train together. Only the first writes
+# files; ``nervure.distribute`` sets it.
+process_index = 0
+
+
 def execution_key() -> str:
     """Return what decides, besides a graph, which program is made for it."""
     parts = [config.executor, config.device or ""]

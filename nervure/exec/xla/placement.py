@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nervure.config import config
 from nervure.device_names import platform_of
@@ -94,7 +95,7 @@ class SingleDevice:
 
     def put_steps(self, values: Sequence[NDArray]) -> list[Any]:
         """Return what varies on the device."""
-        return self.put(values)
+        return self.put([np.asarray(one) for one in values])
 
     def constrained(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the values: there is one layout."""

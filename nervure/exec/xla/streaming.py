@@ -9,6 +9,7 @@ graph, and what they return becomes a value that varies from step to step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,34 @@ from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
 from nervure.prims.leaf import input_leaf
+
+
+class Rows:
+    """Rows that are gathered when somebody asks for them, and only those.
+
+    Parameters
+    ----------
+    values
+        What rows are taken from; a memory map is read where they lie.
+    places
+        ``int64[steps, ...]``: which rows.
+    """
+
+    def __init__(self, values: NDArray, places: NDArray) -> None:
+        self._values, self._places = values, places
+        self.shape = (*places.shape, *values.shape[1:])
+        self.dtype = values.dtype
+        self.nbytes = int(np.prod(self.shape)) * values.dtype.itemsize
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray:
+        """Return the rows of a part of the places, whole or in part."""
+        rank = self._places.ndim
+        rows = np.take(self._values, self._places[index[:rank]], axis=0)
+        return np.asarray(rows[(..., *index[rank:])])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        del dtype, copy
+        return np.take(self._values, self._places, axis=0)
 
 
 class Streaming:
@@ -82,18 +111,18 @@ class Streaming:
 
     def rows(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
-    ) -> list[NDArray]:
+    ) -> list[Rows]:
         """Return what each gather gives for some steps, stacked."""
         steps = [
             self._indices([values[step] for values in varying])
             for step in range(len(varying[0]))
         ]
-        found = []
+        found: list[Rows] = []
         for number, source in enumerate(self._sources):
             values = constants[source]
             places = np.stack([indices[number] for indices in steps])
             inside = np.clip(places, 0, len(values) - 1)  # as the primitive does
-            found.append(np.take(values, inside.astype(np.int64), axis=0))
+            found.append(Rows(values, inside.astype(np.int64)))
         return found
 
     def step_nbytes(self) -> int:
