@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "mnist", help="train the lecture's first network on handwritten digits"
     )
     mnist.add_argument(
-        "--epochs", type=_epochs, default=10, help="passes over the data (10)"
+        "--epochs", type=_at_least(1), default=10, help="passes over the data (10)"
     )
     mnist.add_argument(
         "--out",
@@ -71,6 +71,23 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="show version, executors, devices, threads")
     info.set_defaults(run=_info)
 
+    launch = commands.add_parser(
+        "launch", help="run a script in several processes that train together"
+    )
+    launch.add_argument(
+        "-n", type=_at_least(1), default=1, metavar="N", help="how many processes (1)"
+    )
+    launch.add_argument(
+        "--restarts",
+        type=_at_least(0),
+        default=0,
+        help="how often all are started again after one has failed (0)",
+    )
+    launch.add_argument(
+        "script", nargs=argparse.REMAINDER, help="the script and its arguments"
+    )
+    launch.set_defaults(run=_launch)
+
     doctor = commands.add_parser(
         "doctor", help="say why a GPU is not used, and what mends it"
     )
@@ -78,16 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _epochs(text: str) -> int:
-    try:
-        epochs = int(text)
-    except ValueError:
-        epochs = 0
-    if epochs < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of at least 1, got {text!r}"
-        )
-    return epochs
+def _at_least(least: int) -> Callable[[str], int]:
+    """Return how an argument is read that is a whole number of at least ``least``."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {least}, got {text!r}"
+            )
+        return number
+
+    return read
 
 
 # --- nervure mnist ------------------------------------------------------------------
@@ -190,6 +212,20 @@ def _info(options: argparse.Namespace) -> int:
     for name, value in rows:
         print(f"{name:<{width}}{value}")
     return 0
+
+
+# --- nervure launch -----------------------------------------------------------------
+
+
+def _launch(options: argparse.Namespace) -> int:
+    """Run a script in several processes and watch over them."""
+    from nervure.distribute.launch import launch
+
+    script = options.script[1:] if options.script[:1] == ["--"] else options.script
+    if not script:
+        print("nervure launch: name a script", file=sys.stderr)
+        return 2
+    return launch(script, options.n, options.restarts)
 
 
 # --- nervure doctor -----------------------------------------------------------------

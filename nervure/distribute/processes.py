@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+import numpy as np
+
 from nervure.errors import MachineError, explain
 
 # Set by `nervure launch` for every process that it starts.
@@ -70,7 +72,21 @@ def initialize() -> None:
     from nervure.exec import base
 
     base.process_index = jax.process_index()
+    base.process_count = jax.process_count()
     _initialized = True
+    _share_random_state()
+
+
+def _share_random_state() -> None:
+    """Let all processes draw the random numbers of the first one."""
+    from nervure.array import Array
+    from nervure.exec.xla.mesh import gathered
+    from nervure.random import default_generator
+
+    cell = default_generator().cell
+    state = np.array(gathered(np.array(cell.stored.numpy()))[0])
+    state.flags.writeable = False
+    cell.store(Array.of_value(state))
 
 
 def _launched() -> dict[str, object] | None:
@@ -117,8 +133,6 @@ def process_count() -> int:
     >>> nv.distribute.process_count()
     1
     """
-    if not _initialized:
-        return 1
-    from nervure.exec.xla.runtime import load_jax
+    from nervure.exec import base
 
-    return int(load_jax().process_count())
+    return base.process_count

@@ -201,9 +201,10 @@ def forget_data() -> None:
 mesh: Final[ContextVar[Any]] = ContextVar("nervure_mesh", default=None)
 
 
-# The number of this process among those that train together. Only the first writes
-# files; ``nervure.distribute`` sets it.
+# The number of this process among those that train together, and how many there are.
+# Only the first writes files; ``nervure.distribute`` sets both.
 process_index = 0
+process_count = 1
 
 
 def execution_key() -> str:

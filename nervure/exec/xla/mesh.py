@@ -9,6 +9,7 @@ included; a program computes what it computes on one device.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,9 +20,9 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nervure.device_names import platform_of
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, DataError, explain
 from nervure.exec.xla.placement import free_memory, whole
-from nervure.exec.xla.runtime import load_jax
+from nervure.exec.xla.runtime import load_jax, wide_types
 from nervure.exec.xla.value import XlaValue
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
@@ -61,17 +62,19 @@ class MeshPlacement:
     # --- bringing values there -------------------------------------------------------
 
     def put(self, values: Sequence[Any]) -> list[Any]:
-        """Return values on all devices; those that lie on this mesh stay as they are."""
+        """Return values on all devices; those on this mesh stay as they are."""
         return [self._placed(one, self._everywhere) for one in values]
 
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step, cut as the layout says, to be overwritten."""
+        if self.keeps_rows_apart:
+            _check_agreement(nodes, values)
         return [
             self._own(value, self._sharding(node))
             for node, value in zip(nodes, values, strict=True)
         ]
 
-    def put_steps(self, values: Sequence[NDArray]) -> list[Any]:
+    def put_steps(self, values: Sequence[Any]) -> list[Any]:
         """Return what varies, the rows of each step cut along the batch."""
         return [
             self._from_host(one, self._rows(one.shape[1:], (None,))) for one in values
@@ -146,6 +149,53 @@ class MeshPlacement:
         found = [free_memory(one) for one in self.mesh.local_devices]
         known = [one for one in found if one is not None]
         return min(known) if known else None
+
+
+def gathered(value: NDArray) -> NDArray:
+    """Return what every process gives, one after the other: ``[processes, ...]``.
+
+    All processes must ask at the same time.
+    """
+    first = [
+        next(one for one in jax.devices() if one.process_index == number)
+        for number in range(jax.process_count())
+    ]
+    line = Mesh(np.array(first), ("process",))
+    with wide_types():
+        apart = jax.make_array_from_process_local_data(
+            NamedSharding(line, PartitionSpec("process")), value[None]
+        )
+        whole_ = NamedSharding(line, PartitionSpec())
+        return np.asarray(jax.jit(lambda x: x, out_shardings=whole_)(apart))
+
+
+def _check_agreement(nodes: Sequence[Node], values: Sequence[Any]) -> None:
+    """Raise unless all processes begin with the same state.
+
+    Only values that come from the host are compared; those of an earlier step agree.
+    """
+    digests = np.array(
+        [
+            zlib.crc32(np.ascontiguousarray(_host(one)).tobytes())
+            if not isinstance(one, XlaValue) or len(one.array.devices()) == 1
+            else 0
+            for one in values
+        ],
+        np.uint32,
+    )
+    if not digests.any():
+        return
+    everywhere = gathered(digests)
+    for place, node in enumerate(nodes):
+        if len(set(everywhere[:, place].tolist())) > 1:
+            raise DataError(
+                explain(
+                    f"the processes begin with different values of "
+                    f"{node.attrs['name']!r}",
+                    fix="make the strategy (nervure.distribute.DataParallel()) before "
+                    "the model, or call nervure.utils.set_random_seed",
+                )
+            )
 
 
 def _host(value: Any) -> Any:

@@ -47,7 +47,7 @@ class Placement(Protocol):
         """Return the state of a step on the device, to be overwritten."""
         ...
 
-    def put_steps(self, values: Sequence[NDArray]) -> list[Any]:
+    def put_steps(self, values: Sequence[Any]) -> list[Any]:
         """Return what varies, a slice for each step, on the device."""
         ...
 
@@ -93,7 +93,7 @@ class SingleDevice:
             return jax.device_put(whole(value), self.device, may_alias=False)
         return jnp.array(value.array, copy=True) if value.shared else value.array
 
-    def put_steps(self, values: Sequence[NDArray]) -> list[Any]:
+    def put_steps(self, values: Sequence[Any]) -> list[Any]:
         """Return what varies on the device."""
         return self.put([np.asarray(one) for one in values])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 import jax
+import numpy as np
 from jax import lax
 
 from nervure.errors import GraphError
@@ -23,9 +24,10 @@ from nervure.passes import simplified_control
 
 Value = NDArray | DeviceValue
 
-# Every number of steps in one call is a program of its own, so there are few of them:
-# a run is cut into pieces of these lengths.
-STEPS_PER_CALL: Final = (256, 16, 1)
+# Steps run in a loop whose length is an argument, so that a run gives the same bits
+# however it is cut into calls. What varies is filled up to one of these lengths, since
+# each is a program of its own.
+CAPACITIES: Final = (16, 256)
 # What is sent at once where data are read batch by batch; two such pieces are there at
 # a time, one that is computed on and one that is on its way.
 BYTES_PER_CALL: Final = 64 * 2**20
@@ -81,26 +83,20 @@ class StepCode:
         nodes = graph.inputs[:state_count]
         step = lowered(simplified_control(graph), context)
 
-        def one(
-            state: tuple[Any, ...], batch: tuple[Any, ...], fixed: tuple[Any, ...],
-            data: tuple[Any, ...],
-        ) -> tuple[Any, ...]:  # fmt: skip
-            batch = tuple(placement.constrained_batch(batch))
-            new = step((*state, *fixed, *batch, *data))
-            return tuple(placement.constrained(nodes, new))
-
         def many(
-            state: tuple[Any, ...], block: tuple[Any, ...], fixed: tuple[Any, ...],
-            data: tuple[Any, ...],
+            state: tuple[Any, ...], count: Any, block: tuple[Any, ...],
+            fixed: tuple[Any, ...], data: tuple[Any, ...],
         ) -> tuple[Any, ...]:  # fmt: skip
-            def body(
-                current: tuple[Any, ...], batch: tuple[Any, ...]
-            ) -> tuple[tuple[Any, ...], None]:
-                return one(current, batch, fixed, data), None
+            def body(number: Any, current: tuple[Any, ...]) -> tuple[Any, ...]:
+                rows = [
+                    lax.dynamic_index_in_dim(one, number, keepdims=False)
+                    for one in block
+                ]
+                batch = placement.constrained_batch(rows)
+                new = step((*current, *fixed, *batch, *data))
+                return tuple(placement.constrained(nodes, new))
 
-            if block[0].shape[0] == 1:  # no loop for a single step
-                return one(state, tuple(values[0] for values in block), fixed, data)
-            last: tuple[Any, ...] = lax.scan(body, state, block)[0]
+            last: tuple[Any, ...] = lax.fori_loop(0, count, body, state)
             return last
 
         self.call = jax.jit(many, donate_argnums=0)
@@ -152,11 +148,13 @@ class XlaStepProgram:
                 fixed = tuple(self._residents.of(constants, placement))
                 data = tuple(self._residents.of(self._data, placement))
                 call = self._code(False).call
-                for start, count in pieces(steps, STEPS_PER_CALL[0]):
-                    block = [values[start : start + count] for values in varying]
-                    current = call(
-                        current, tuple(placement.put_steps(block)), fixed, data
-                    )
+                for start, count, capacity in pieces(steps, CAPACITIES):
+                    block = [
+                        filled_up(values[start : start + count], capacity)
+                        for values in varying
+                    ]
+                    sent = tuple(placement.put_steps(block))
+                    current = call(current, np.int32(count), sent, fixed, data)
             jax.block_until_ready(current)
         return [XlaValue(one, shared=False) for one in current]
 
@@ -177,11 +175,14 @@ class XlaStepProgram:
         data = tuple(self._residents.of(self._data, placement))
         call = self._code(True).call
         most = max(1, BYTES_PER_CALL // max(1, streaming.step_nbytes()))
-        for start, count in pieces(len(varying[0]), most):
-            block = [values[start : start + count] for values in varying]
+        most = min(most, CAPACITIES[-1])
+        for start, count, _ in pieces(len(varying[0]), (most,)):
+            block = [
+                filled_up(values[start : start + count], most) for values in varying
+            ]
             sent = placement.put_steps([*block, *streaming.rows(host, block)])
             jax.block_until_ready(state)
-            state = call(state, tuple(sent), fixed, data)
+            state = call(state, np.int32(count), tuple(sent), fixed, data)
         return state
 
     def _streams(self, constants: Sequence[Value]) -> bool:
@@ -214,17 +215,26 @@ class XlaStepProgram:
         return self._codes[streamed]
 
 
-def pieces(steps: int, most: int) -> Iterator[tuple[int, int]]:
-    """Yield where each call starts and how many steps it runs.
+def pieces(steps: int, capacities: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield where each call starts, how many steps it runs, and of how many at most.
 
-    >>> list(pieces(35, 256))
-    [(0, 16), (16, 16), (32, 1), (33, 1), (34, 1)]
+    >>> list(pieces(300, (16, 256))), list(pieces(3, (16, 256)))
+    ([(0, 256, 256), (256, 44, 256)], [(0, 3, 16)])
     """
     start = 0
-    for count in STEPS_PER_CALL:
-        while count <= most and start + count <= steps:
-            yield start, count
-            start += count
+    while start < steps:
+        rest = steps - start
+        capacity = next((one for one in capacities if one >= rest), capacities[-1])
+        yield start, min(rest, capacity), capacity
+        start += capacity
+
+
+def filled_up(values: NDArray, length: int) -> NDArray:
+    """Return what varies with copies of the last step, which will not run."""
+    if len(values) == length:
+        return values
+    last = np.broadcast_to(values[-1:], (length - len(values), *values.shape[1:]))
+    return np.concatenate([values, last])
 
 
 def data_of(graph: Graph) -> list[Value]:

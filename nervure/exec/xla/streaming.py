@@ -41,7 +41,8 @@ class Rows:
         """Return the rows of a part of the places, whole or in part."""
         rank = self._places.ndim
         rows = np.take(self._values, self._places[index[:rank]], axis=0)
-        return np.asarray(rows[(..., *index[rank:])])
+        rest: tuple[Any, ...] = (..., *index[rank:])
+        return np.asarray(rows[rest])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
         del dtype, copy
