@@ -195,7 +195,10 @@ def _fragile(graph: Graph) -> set[Node]:
 
 
 def judge(
-    graph: Graph, inputs: Sequence[NDArray], results: Sequence[NDArray]
+    graph: Graph,
+    inputs: Sequence[NDArray],
+    results: Sequence[NDArray],
+    perturbed: type[Perturbed] = Perturbed,
 ) -> list[str]:
     """Return what is wrong with an executor's results; nothing if they are right."""
     with np.errstate(all="ignore"):
@@ -212,7 +215,7 @@ def judge(
         # a few runs may agree by chance where nothing is certain
         for count in (RUNS, 20 * RUNS):
             runs += [
-                Perturbed(graph, np.random.default_rng(seed)).run(inputs)
+                perturbed(graph, np.random.default_rng(seed)).run(inputs)
                 for seed in range(len(runs), count)
             ]
             faults = []
