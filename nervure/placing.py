@@ -58,10 +58,9 @@ def device(name: str) -> Iterator[str]:
     3.0
     """
     full = found(name)
-    if full == "cpu":
-        executor = None if config.executor in ("cpu", "reference", "xla") else "auto"
-    else:
-        executor = "xla"
+    executor: str | None = "xla"
+    if full == "cpu":  # leave what an outer block has chosen, not what a setting says
+        executor = "auto" if config.device not in (None, "cpu") else None
     with config.override(executor=executor, device=full):
         yield full
 

@@ -40,6 +40,7 @@ class Rank(NamedTuple):
     process: subprocess.Popen[str]
     pulse: Path
     started: float
+    reader: threading.Thread
 
     def failure(self) -> str | None:
         """Say why it must be given up, None if it is well or has ended well."""
@@ -145,13 +146,16 @@ def _start(
     )
     assert process.stderr is not None
     label = "" if count == 1 else f"[{number}] "
-    threading.Thread(target=_pass_on, args=(process.stderr, label), daemon=True).start()
-    return Rank(number, process, pulse, time.time())
+    arguments = (process.stderr, label)
+    reader = threading.Thread(target=_pass_on, args=arguments, daemon=True)
+    reader.start()
+    return Rank(number, process, pulse, time.time(), reader)
 
 
 def _pass_on(lines: IO[str], label: str) -> None:
-    for line in lines:
-        print(f"{label}{line}", end="", file=sys.stderr, flush=True)
+    with lines:
+        for line in lines:
+            print(f"{label}{line}", end="", file=sys.stderr, flush=True)
 
 
 def _free_port() -> int:
@@ -172,6 +176,8 @@ def _stop(ranks: Sequence[Rank]) -> None:
         until = time.time() + patience
         while time.time() < until and not _all_ended(running):
             time.sleep(_LOOK_EVERY)
+    for rank in ranks:
+        rank.reader.join(_PATIENCE)  # its last words
 
 
 def _all_ended(ranks: Sequence[Rank]) -> bool:

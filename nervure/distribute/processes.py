@@ -16,12 +16,13 @@ PROCESS: Final = "NERVURE_PROCESS"
 # A process that does not answer for so long is dead; JAX's own limit is 100 s.
 HEARTBEAT_SECONDS: Final = 10
 START_SECONDS: Final = 120
-# Variables from which JAX itself finds out who takes part, and the number of processes.
+# Schedulers where JAX itself finds out who takes part: a variable that each of their
+# processes has, and one that tells how many there are. Kubernetes tells that to nobody
+# but JAX, and a TPU pod lists its hosts.
 _CLUSTERS: Final = (
-    ("SLURM_JOB_ID", "SLURM_NTASKS"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
     ("OMPI_MCA_orte_hnp_uri", "OMPI_COMM_WORLD_SIZE"),
-    ("PMIX_RANK", "OMPI_COMM_WORLD_SIZE"),
-    ("KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_COUNT"),
+    ("JOB_COMPLETION_INDEX", ""),
     ("TPU_WORKER_HOSTNAMES", "TPU_WORKER_HOSTNAMES"),
 )
 
@@ -107,8 +108,8 @@ def _in_cluster() -> bool:
     """Tell whether a scheduler has started several processes."""
     for sign, size in _CLUSTERS:
         if sign in os.environ:
-            text = os.environ.get(size, "1")
-            count = text.count(",") + 1 if not text.isdigit() else int(text)
+            text = os.environ.get(size, "1") if size else "unknown,"
+            count = int(text) if text.isdigit() else text.count(",") + 1
             if count > 1:
                 return True
     return False

@@ -31,6 +31,7 @@ class Strategy:
         devices: int | Sequence[str] | None,
         model: int,
         layout: Mapping[str, Axes],
+        synchronize: bool = True,
     ) -> None:
         initialize()
         from nervure.exec.xla.mesh import MeshPlacement
@@ -43,7 +44,7 @@ class Strategy:
                     fix="let the number of devices be a multiple of model",
                 )
             )
-        self._placement = MeshPlacement(chosen, model, layout)
+        self._placement = MeshPlacement(chosen, model, layout, synchronize)
         self._entered: list[contextlib.AbstractContextManager[None]] = []
         self.devices = [str(one) for one in chosen]
         self.replicas = self._placement.replicas
@@ -82,6 +83,11 @@ class DataParallel(Strategy):
         How many devices to use, or their names (those of this process:
         :func:`nervure.devices`).  None takes all devices of the best kind, of all
         processes.
+    synchronize_batch_norm
+        Whether batch normalization takes the moments of the whole batch.  If not, each
+        device takes those of its own rows, which spares a reduction for each layer and
+        is another training than that of one device; the moving moments follow the mean
+        over the devices.  Layers with ``synchronized=True`` take the whole batch.
 
     Raises
     ------
@@ -98,8 +104,12 @@ class DataParallel(Strategy):
     1
     """
 
-    def __init__(self, devices: int | Sequence[str] | None = None) -> None:
-        super().__init__(devices, 1, {})
+    def __init__(
+        self,
+        devices: int | Sequence[str] | None = None,
+        synchronize_batch_norm: bool = True,
+    ) -> None:
+        super().__init__(devices, 1, {}, bool(synchronize_batch_norm))
 
 
 class ModelParallel(Strategy):

@@ -244,6 +244,14 @@ def computing_where(
     return config.override(executor="xla", device=names[0])
 
 
+def batch_parts() -> int:
+    """Return into how many parts batch normalization divides a batch; 1: none.
+
+    Several where a strategy says that each device takes the moments of its own rows.
+    """
+    return int(getattr(mesh.get(), "moments_apart", 1))
+
+
 @contextlib.contextmanager
 def using_mesh(placement: Any) -> Iterator[None]:
     """Compile for several devices within a ``with`` block."""

@@ -162,3 +162,36 @@ def test_arrays_on_devices() -> None:
         "  fix: bring them together with .to('cpu:1')",
         "unknown device: 'gpu:0'",
     ]
+
+
+MOMENTS = """
+import numpy as np
+import nervure as nv
+x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+x[4:8] += 5
+y = np.zeros((32, 3), np.float32)
+def moving(scope, synchronized=False):
+    with scope:
+        layer = nv.layers.BatchNormalization(momentum=0.0, synchronized=synchronized)
+        model = nv.models.Sequential([nv.layers.Input((3,)), layer])
+        model.compile(nv.optimizers.SGD(0.0), "mse", executor="xla")
+        loss = model.fit(x, y, batch_size=32, verbose=0, shuffle=False)
+    return layer.moving_variance.numpy(), loss.history["loss"][0]
+Data = nv.distribute.DataParallel
+parts = x.reshape(8, 4, 3)
+whole, apart = x.var(axis=0), parts.var(axis=1).mean(axis=0)
+def close(found, wanted):
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+close(moving(Data())[0], whole)
+close(moving(Data(synchronize_batch_norm=False), True)[0], whole)
+variance, loss = moving(Data(synchronize_batch_norm=False))
+close(variance, apart)
+normal = (parts - parts.mean(1, keepdims=True)) / np.sqrt(
+    parts.var(1, keepdims=True) + 1e-3
+)
+close(loss, (normal ** 2).mean())
+"""
+
+
+def test_batch_normalization_is_synchronized_by_choice() -> None:
+    run_script(MOMENTS, DEVICES)

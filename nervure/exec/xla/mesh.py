@@ -44,19 +44,28 @@ class MeshPlacement:
     layout
         Regular expressions for names of variables, and for each the axes of the mesh
         along which the variable's axes are cut (None: not at all).
+    synchronize
+        Whether batch normalization takes the moments of the whole batch.
     """
 
     def __init__(
-        self, devices: Sequence[Any], model: int = 1, layout: Layout | None = None
+        self,
+        devices: Sequence[Any],
+        model: int = 1,
+        layout: Layout | None = None,
+        synchronize: bool = True,
     ) -> None:
         shape = (len(devices) // model, model)
         self.mesh = Mesh(np.array(devices).reshape(shape), (BATCH, MODEL))
         self.layout = {name: tuple(axes) for name, axes in (layout or {}).items()}
         self.platform = platform_of(devices[0].platform)
         self.replicas = shape[0]
+        self.moments_apart = 1 if synchronize else shape[0]
         self.keeps_rows_apart = jax.process_count() > 1
         numbers = ",".join(str(one.id) for one in devices)
         self.key = f"mesh {shape} {numbers} {sorted(self.layout.items())}"
+        if not synchronize:
+            self.key += " moments apart"
         self._everywhere = NamedSharding(self.mesh, PartitionSpec())
 
     # --- bringing values there -------------------------------------------------------

@@ -60,6 +60,8 @@ class XlaProgram:
             if self._placed is None:
                 self._placed = placement.put(self._data)
             results = self._code.call((*placement.put(inputs), *self._placed))
+            if not self._inputs and not self._data:  # JAX chose where by itself
+                results = placement.put([XlaValue(one) for one in results])
         return [XlaValue(one) for one in results]
 
     def memory(self) -> Any:
