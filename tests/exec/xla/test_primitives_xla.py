@@ -9,7 +9,7 @@ from nervure import dtypes
 from nervure.exec.xla.rules import TABLE
 from nervure.ir import Graph
 from nervure.ir.primitive import Primitive, Sample, primitives
-from nervure.prims import indexed, leaf, unary, window
+from nervure.prims import binary, indexed, leaf, unary, window
 from nervure.prims.convolution import conv, conv_input_grad, conv_kernel_grad
 from nervure.prims.leaf import input_leaf
 from tests.exec.cpu.test_primitives_cpu import applied
@@ -133,6 +133,13 @@ def test_the_last_of_several_assignments_stays() -> None:
     for place, row in zip(np.clip(places, 0, 49), updates):
         expected[place] = row
     np.testing.assert_array_equal(result, expected)
+
+
+def test_the_angle_of_the_origin_of_a_counter() -> None:
+    """Found by random graphs: XLA folds it to NaN."""
+    n = leaf.iota((5,), 0, dtypes.float32)
+    (result,) = run(Graph([binary.atan2(n, n)]), [])
+    np.testing.assert_allclose(result, np.arctan2(np.arange(5), np.arange(5)), 1e-6)
 
 
 def test_wide_types_do_not_change_what_jax_does_elsewhere() -> None:

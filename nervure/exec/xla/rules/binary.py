@@ -34,6 +34,18 @@ def _remainder(x: Any, y: Any) -> Any:
     return lax.select(usable, x, lax.rem(x, y))
 
 
+def _angle(y: Any, x: Any) -> Any:
+    """The angle of a point; at the origin that of a point beside it.
+
+    XLA takes a counter divided by itself for a number, which made NaN of the origin.
+    """
+    word = dtypes.int32 if x.dtype == dtypes.float32 else dtypes.int64
+    bits = lax.bitcast_convert_type(x, word)
+    beside = lax.select(lax.lt(bits, like(bits, 0)), like(x, -1), like(x, 1))
+    origin = lax.bitwise_and(lax.eq(x, like(x, 0)), lax.eq(y, like(y, 0)))
+    return lax.atan2(y, lax.select(origin, beside, x))
+
+
 def _power(_context: Context, node: Node, x: Any, y: Any) -> Any:
     if not dtypes.is_integer(node.dtype):
         wide = dtypes.accumulator(node.dtype)
@@ -118,7 +130,7 @@ RULES: Final[dict[str, Rule]] = {
     "pow": _power,
     "maximum": _extremum(lax.gt, lax.max, lax.bitwise_or),
     "minimum": _extremum(lax.lt, lax.min, lax.bitwise_and),
-    "atan2": widened(lax.atan2),
+    "atan2": widened(_angle),
     "and": plain(lax.bitwise_and),
     "or": plain(lax.bitwise_or),
     "xor": plain(lax.bitwise_xor),
