@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def torch_run(case: Case, compiled: bool, device: str) -> Callable[[], None]:
     else:
         sizes = (*case.shape, *hidden_of(case))
         parts: list[Any] = []
-        for before, after in zip(sizes, sizes[1:], strict=False):
+        for before, after in itertools.pairwise(sizes):
             parts += [nn.Linear(before, after), nn.ReLU()]
         model = nn.Sequential(*parts, nn.Linear(sizes[-1], case.classes))
     model = model.to(device)
