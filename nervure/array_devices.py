@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nervure.ir.attrs import DeviceValue, NDArray
-
 if TYPE_CHECKING:
     from nervure.array import Array
 
@@ -17,9 +15,6 @@ class DeviceMethods:
 
     __slots__ = ()
 
-    # The value where it is, if it has been computed.
-    held: NDArray | DeviceValue | None
-
     @property
     def device(self) -> str:
         """The name of the device where the value is, such as ``"cpu"``.
@@ -28,9 +23,10 @@ class DeviceMethods:
         """
         from nervure.evaluation import future_device
 
-        held = self.held
+        array: Array = self  # type: ignore[assignment]
+        held = array.held
         if held is None:
-            return future_device(self)  # type: ignore[arg-type]
+            return future_device(array.result)
         return "cpu" if isinstance(held, np.ndarray) else held.device
 
     def to_device(self, device: str, /, *, stream: None = None) -> Array:

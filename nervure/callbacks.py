@@ -1,5 +1,6 @@
 """Objects that are told how training goes, under Keras' names."""
 
+from nervure.tblog.callback import TensorBoard
 from nervure.train.callbacks import (
     BackupAndRestore,
     Callback,
@@ -27,5 +28,6 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -9,15 +9,25 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from nervure._version import __version__
+from nervure.errors import nearest_names
 
 if TYPE_CHECKING:
+    from nervure.ir.attrs import NDArray
+    from nervure.models import Model
     from nervure.train.history import History
 
 # What a shell reports for a program that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 130
+# The shorter side of a photo before its middle is cut out, and the size of that.
+_PHOTO_SIDE: Final = 256
+_PHOTO_CUT: Final = 224
+# What Pillow raises for what is no picture.
+_NO_PHOTO: Final = (OSError, ValueError, SyntaxError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, help="the same seed, the same result (0)"
     )
     mnist.set_defaults(run=_mnist)
+
+    ostrich = commands.add_parser(
+        "ostrich", help="change a photo invisibly, until a network sees an ostrich"
+    )
+    ostrich.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
+    ostrich.add_argument("out", type=Path, help="where the picture goes: out.png")
+    ostrich.add_argument(
+        "--target", default="ostrich", help="another class of ImageNet (ostrich)"
+    )
+    ostrich.set_defaults(run=_ostrich)
 
     info = commands.add_parser("info", help="show version, executors, devices, threads")
     info.set_defaults(run=_info)
@@ -183,6 +203,95 @@ def _plot(history: History, path: Path) -> None:
         print(f"nervure: cannot write {path}: {error}", file=sys.stderr)
         return
     print(f"Learning curves: {path.absolute()}")
+
+
+# --- nervure ostrich ----------------------------------------------------------------
+
+
+def _ostrich(options: argparse.Namespace) -> int:
+    """Draw a photo, the change that turns it into an ostrich, and the sum of both."""
+    from nervure import adversarial, pretrained
+    from nervure.train.figures import new_figure
+
+    if importlib.util.find_spec("matplotlib") is None:
+        return _refused("matplotlib is not installed (pip install nervure[plot])")
+    if not _writable(options.out):
+        return 2
+    kinds = new_figure(1, 1).canvas.get_supported_filetypes()
+    if options.out.suffix.lower().lstrip(".") not in kinds:
+        return _refused(
+            f"cannot write {options.out}: pictures are {', '.join(sorted(kinds))}"
+        )
+    classes = pretrained.imagenet_classes()
+    if options.target not in classes:
+        near = nearest_names(options.target, classes) or ["ostrich"]
+        return _refused(
+            f"ImageNet has no class {options.target!r}; is it {' or '.join(near)}?"
+        )
+    try:
+        pixels = _square_photo(options.photo)
+    except _NO_PHOTO as error:
+        return _refused(f"cannot read {options.photo}: {error}")
+    model = pretrained.efficientnet_lite0()
+    x = pretrained.preprocess_input(pixels[None])
+    low, high = pretrained.preprocess_input(np.array([[[0] * 3, [255] * 3]], np.uint8))[
+        0, :, 0
+    ]
+    changed = adversarial.lbfgs(
+        *(model, x, classes.index(options.target)),
+        confidence=0.5,
+        steps=30,
+        search_steps=6,
+        clip_min=float(low),
+        clip_max=float(high),
+    )
+    figure = adversarial.plot_comparison(
+        *(x, changed),
+        *([_answer(model, one)] for one in (x, changed)),
+        clip_min=float(low),
+        clip_max=float(high),
+    )
+    try:
+        figure.savefig(options.out, dpi=150)
+    except OSError as error:
+        return _refused(f"cannot write {options.out}: {error}")
+    print(f"Before: {_answer(model, x)}\nAfter: {_answer(model, changed)}")
+    print(f"Picture: {options.out.absolute()}")
+    return 0
+
+
+def _square_photo(path: Path) -> NDArray:
+    """Return the middle of a photo as the network takes it, ``uint8[224, 224, 3]``.
+
+    Its shorter side becomes 256 pixels, of which the middle 224 are kept.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as photo:
+            upright = ImageOps.exif_transpose(photo).convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
+    width, height = upright.size
+    scale = _PHOTO_SIDE / min(width, height)
+    size = round(width * scale), round(height * scale)
+    left, top = ((one - _PHOTO_CUT) // 2 for one in size)
+    resized = upright.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop((left, top, left + _PHOTO_CUT, top + _PHOTO_CUT)))
+
+
+def _answer(model: Model, x: NDArray) -> str:
+    """Return what a network of ImageNet sees: ``"daisy, 36 %"``."""
+    from nervure import pretrained
+
+    scores = model.predict(x, verbose=0)
+    _, name, probability = pretrained.decode_predictions(scores, top=1)[0][0]
+    return f"{name}, {100 * probability:.0f} %"
+
+
+def _refused(reason: str) -> int:
+    print(f"nervure: {reason}", file=sys.stderr)
+    return 2
 
 
 # --- nervure info -------------------------------------------------------------------

@@ -14,10 +14,12 @@
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
 | ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
+| ``skip_passes`` | ``NERVURE_SKIP_PASSES`` | names of passes to leave out |
 
 ``auto`` means ``xla`` where there is a GPU or TPU that JAX can use, ``cpu`` elsewhere,
 and ``reference`` for what is too little work to be compiled; see
-:func:`nervure.exec.base.choose_executor`.
+:func:`nervure.exec.base.choose_executor`.  Names of passes are written with
+commas between them, or are a sequence; see ``nervure.passes``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,11 @@ from nervure.device_names import checked_name
 from nervure.errors import SettingError, explain, unknown_name
 
 EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
+# The passes of ``nervure.passes``, then what executors plan, each in its order.
+PASS_NAMES: Final = (
+    *("inline", "simplify", "fold", "layout", "merge", "dead"),
+    *("fusion", "in_place", "recomputation", "offload", "schedule", "memory"),
+)
 
 
 def _one_of_executors(value: Any) -> str:
@@ -80,6 +87,17 @@ def _path(value: Any) -> Path:
     return Path(value).expanduser()
 
 
+def _names_of_passes(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, Iterable) or isinstance(names, bytes):
+        raise SettingError(f"expected names of passes, got {value!r}")
+    given = {one.strip() if isinstance(one, str) else one for one in names} - {""}
+    for one in given:
+        if one not in PASS_NAMES:
+            raise unknown_name("pass", one, PASS_NAMES)
+    return tuple(one for one in PASS_NAMES if one in given)
+
+
 # name -> (environment variable, parser, default)
 _SETTINGS: Final[dict[str, tuple[str, Callable[[Any], Any], Any]]] = {
     "executor": ("NERVURE_EXECUTOR", _one_of_executors, "auto"),
@@ -89,6 +107,7 @@ _SETTINGS: Final[dict[str, tuple[str, Callable[[Any], Any], Any]]] = {
     "debug": ("NERVURE_DEBUG", _integer_between(0, 4), 0),
     "check": ("NERVURE_CHECK", _truth, False),
     "cache_dir": ("NERVURE_CACHE_DIR", _path, None),
+    "skip_passes": ("NERVURE_SKIP_PASSES", _names_of_passes, ()),
 }
 
 
@@ -108,6 +127,7 @@ class Config:
     debug: int
     check: bool
     cache_dir: Path | None
+    skip_passes: tuple[str, ...]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_assigned", {})
@@ -151,6 +171,7 @@ class Config:
         debug: int | None = None,
         check: bool | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
+        skip_passes: str | Iterable[str] | None = None,
     ) -> Iterator[None]:
         """Change settings inside a ``with`` block, for this thread or task only."""
         given = {
@@ -161,6 +182,7 @@ class Config:
             "debug": debug,
             "check": check,
             "cache_dir": cache_dir,
+            "skip_passes": skip_passes,
         }
         changed = {
             name: _checked(f"config.{name}", _SETTINGS[name][1], value)

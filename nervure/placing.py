@@ -80,7 +80,7 @@ def found(name: str) -> str:
         )
     here = devices()
     if full not in here:
-        raise unknown_name("device", name, here)
+        raise unknown_name("device", full, here)
     return full
 
 
@@ -94,7 +94,7 @@ def moved(array: Array, name: str) -> Array:
         return array
     value = array.computed()
     if full == "cpu":
-        return array.held_as(array.numpy())
+        return array.of_result(array.result.held_as(array.numpy()))
     from nervure.exec.xla.placement import on_device
 
-    return array.held_as(on_device(value, full))
+    return array.of_result(array.result.held_as(on_device(value, full)))

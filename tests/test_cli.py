@@ -121,3 +121,92 @@ def test_the_lectures_network_reaches_its_accuracy(capsys):
     found = re.search(r"Test accuracy: (\d\.\d+)", capsys.readouterr().out)
     assert found is not None
     assert float(found[1]) >= 0.955
+
+
+# --- nervure ostrich ------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick_network(monkeypatch):
+    """Let the command attack a network with which it takes no time."""
+    from nervure import pretrained
+
+    def network():
+        nervure.utils.set_random_seed(0)
+        layers = nervure.layers
+        return nervure.models.Sequential(
+            [
+                layers.AveragePooling2D(56, input_shape=(224, 224, 3)),
+                layers.Flatten(),
+                layers.Dense(1000, kernel_initializer="orthogonal"),
+                layers.Softmax(),
+            ]
+        )
+
+    monkeypatch.setattr(pretrained, "efficientnet_lite0", network)
+
+
+def photo(path, size=(300, 240)):
+    from PIL import Image
+
+    drawn = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(drawn).save(path)
+    return str(path)
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_ostrich(tmp_path, capsys):
+    out = tmp_path / "out.png"
+    assert cli.main(["ostrich", photo(tmp_path / "a.png"), str(out)]) == 0
+    output = capsys.readouterr().out
+    assert re.search(r"Before: .+, \d+ %\nAfter: .+, \d+ %\nPicture: ", output)
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("quick_network")
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["none.jpg", "out.png"], "cannot read .*none.jpg"),
+        (["text.jpg", "out.png"], "cannot read .*text.jpg: cannot identify"),
+        (["a.png", "none/out.png"], "there is no such folder"),
+        (["a.png", "out.xyz"], "cannot write .*out.xyz"),
+        (["a.png", "out.png", "--target", "ostrisch"], "is it .*ostrich"),
+    ],
+)
+def test_ostrich_refuses(words, message, tmp_path, capsys):
+    photo(tmp_path / "a.png")
+    (tmp_path / "text.jpg").write_text("no photo")
+    paths = [str(tmp_path / one) for one in words[:2]]
+    assert cli.main(["ostrich", *paths, *words[2:]]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_the_middle_of_a_photo_is_kept(tmp_path):
+    """A tall photo is cut above and below, also if the camera was turned."""
+    from PIL import Image
+
+    drawn = np.zeros((400, 200, 3), np.uint8)
+    drawn[100:300] = 255
+    plain, turned = tmp_path / "plain.png", tmp_path / "turned.png"
+    Image.fromarray(drawn).save(plain)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    Image.fromarray(np.rot90(drawn)).save(turned, exif=exif)
+    for path in (plain, turned):
+        cut = cli._square_photo(path)
+        assert cut.shape == (224, 224, 3) and cut.dtype == np.uint8
+        assert cut.min() == 255
+
+
+@pytest.mark.slow
+def test_the_real_network_sees_an_ostrich(tmp_path, capsys):
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    path = tmp_path / "flower.jpg"
+    Image.fromarray(load_sample_image("flower.jpg")).save(path)
+    assert cli.main(["ostrich", str(path), str(tmp_path / "out.png")]) == 0
+    output = capsys.readouterr().out
+    assert "Before: daisy" in output
+    assert "After: ostrich" in output

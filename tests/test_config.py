@@ -24,6 +24,7 @@ VARIABLES = {
     "debug": "NERVURE_DEBUG",
     "check": "NERVURE_CHECK",
     "cache_dir": "NERVURE_CACHE_DIR",
+    "skip_passes": "NERVURE_SKIP_PASSES",
 }
 DEFAULTS = {
     "executor": "auto",
@@ -33,6 +34,7 @@ DEFAULTS = {
     "debug": 0,
     "check": False,
     "cache_dir": None,
+    "skip_passes": (),
 }
 
 
@@ -137,6 +139,8 @@ def test_an_override_holds_for_its_thread_only(config: Config) -> None:
         ("check", 2, "expected 0 or 1, got 2"),
         ("executor", "Reference", "unknown executor: 'Reference'"),
         ("executor", 1, "unknown executor: 1"),
+        ("skip_passes", "inlin", "unknown pass: 'inlin'"),
+        ("skip_passes", 3, "expected names of passes, got 3"),
     ],
 )
 def test_a_wrong_value_is_refused_and_changes_nothing(
@@ -181,7 +185,7 @@ def test_repr_shows_every_setting(config: Config) -> None:
     config.debug = 2
     assert repr(config) == (
         "Config(executor='auto', device=None, tf32=False, num_threads=0, debug=2, "
-        "check=False, cache_dir=None)"
+        "check=False, cache_dir=None, skip_passes=())"
     )
 
 

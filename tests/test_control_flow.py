@@ -23,7 +23,7 @@ from nervure.ir.jsonform import from_json, to_json
 from nervure.ir.parser import parse
 from nervure.ir.verify import verify
 from nervure.nn.variable import Variable
-from nervure.passes import simplified_control
+from nervure.passes import optimized
 from nervure.prims.annotate import stop_gradient
 from nervure.prims.control import call, part
 from nervure.prims.leaf import buffer_leaf, input_leaf
@@ -108,7 +108,7 @@ def test_a_gradient_runs_the_forward_loop_once():
     value, slope = nv.value_and_grad(loss)(w)
     graph = Graph([value.node, slope.node])
     count = lambda graph: sum(node.op.name == "scan" for node in graph)  # noqa: E731
-    assert (count(graph), count(simplified_control(graph))) == (3, 2)
+    assert (count(graph), count(optimized(graph))) == (3, 2)
 
 
 def test_looking_at_one_result_computes_the_others(monkeypatch):

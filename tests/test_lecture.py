@@ -22,6 +22,7 @@ SLIDES = ROOT.parent / "shared" / "slides"
     [
         "s01_own_network",
         "s02_autodiff",
+        "s03_tensorflow",
         pytest.param("s04_keras_mnist", marks=pytest.mark.slow),
         pytest.param("s07_convnet", marks=pytest.mark.slow),
         "s10_convolution",

@@ -6,7 +6,8 @@ optimised and compiled like anything else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nervure import dtypes
@@ -14,11 +15,18 @@ from nervure.errors import GradientError, explain
 from nervure.ir.graph import topological
 from nervure.ir.node import Node
 from nervure.ir.record import is_record, result_types
+from nervure.ir.sites import gradient_of
 from nervure.prims.binary import add
+
+# ``(node, cotangent) -> one node or None per operand``, or None for the usual gradient.
+OtherRule = Callable[[Node, Node], "Sequence[Node | None] | None"]
 
 
 def reverse(
-    outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node],
+    wrt: Sequence[Node],
+    other_rule: OtherRule | None = None,
 ) -> list[Node | None]:
     """Return the cotangent of every node in ``wrt``.
 
@@ -31,6 +39,10 @@ def reverse(
         finally differentiated with respect to that output.
     wrt
         The nodes with respect to which to differentiate; they need not be leaves.
+    other_rule
+        Asked first how a cotangent goes back through a node.  What it answers instead
+        of None takes the place of the gradient, so the result is one no longer: this is
+        how a deconvolutional network goes back through rectifiers.
 
     Returns
     -------
@@ -62,17 +74,19 @@ def reverse(
         wanted = [operand in active for operand in node.inputs]
         if not any(wanted):
             continue
-        if node in parts:
-            shares = _control_shares(node, parts[node], wanted)
-        elif g is not None and node.op.name == "part":
+        if g is not None and node.op.name == "part":
             _collect(parts, node, g)
             continue
-        else:
-            assert g is not None
-            shares = _shares(node, g)
-        for operand, share in zip(node.inputs, shares, strict=True):
-            if share is not None and operand in active:
-                _arrive(arrived, operand, share)
+        with gradient_of(node.site):
+            if node in parts:
+                shares = _control_shares(node, parts[node], wanted, other_rule)
+            else:
+                assert g is not None
+                changed = None if other_rule is None else other_rule(node, g)
+                shares = _shares(node, g) if changed is None else changed
+            for operand, share in zip(node.inputs, shares, strict=True):
+                if share is not None and operand in active:
+                    _arrive(arrived, operand, share)
     return [arrived.get(node) if node in active else None for node in wrt]
 
 
@@ -98,12 +112,16 @@ def _shares(node: Node, g: Node) -> Sequence[Node | None]:
 
 
 def _control_shares(
-    node: Node, cotangents: Sequence[Node | None], wanted: Sequence[bool]
+    node: Node,
+    cotangents: Sequence[Node | None],
+    wanted: Sequence[bool],
+    other_rule: OtherRule | None,
 ) -> Sequence[Node | None]:
     """Ask an operation with bodies for the cotangents of its operands."""
     rules = node.op.control
     assert rules is not None
-    return rules.gradient(node, cotangents, wanted, reverse)
+    inside = functools.partial(reverse, other_rule=other_rule)
+    return rules.gradient(node, cotangents, wanted, inside)
 
 
 def _collect(parts: dict[Node, list[Node | None]], node: Node, g: Node) -> None:

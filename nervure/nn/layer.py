@@ -39,6 +39,7 @@ from nervure.nn.masking import (
     with_output_masks,
 )
 from nervure.nn.naming import automatic_name, snake_case
+from nervure.nn.observing import note_call
 from nervure.nn.symbolic import (
     Call,
     PartialShape,
@@ -235,7 +236,9 @@ class Layer(OwnsWeights):
             with scope(self.name):
                 outputs = self.call(*args, **kwargs)
                 self._regularize_activity(outputs)
-                return with_output_masks(self, first, outputs, previous)
+                outputs = with_output_masks(self, first, outputs, previous)
+                note_call(self, outputs)
+                return outputs
         finally:
             _training.reset(token)
 

@@ -10,7 +10,7 @@ The gradient of a scan is a scan in the other direction.  Its carry holds the co
 of the carry and the running sums of those of the constants.  What the backward body
 needs of the forward one, and cannot read from constants and slices, is *saved*: the
 scan is written once more with these values as further stacks, and a pass merges the two
-(``nervure.passes.control``), so nothing runs twice.  The gradient of a weight that is
+(``nervure.passes.merge``), so nothing runs twice.  The gradient of a weight that is
 multiplied in every step is one product after the loop, of the stacked factors.
 """
 

@@ -70,6 +70,9 @@ class Compiled:
     run_eagerly: bool = False
     precision: str = "float32"
     executor: str | None = None
+    memory_budget: int | None = None  # bytes
+    offload: bool = False
+    check_numerics: bool | None = None
 
     def __init__(
         self,

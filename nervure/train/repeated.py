@@ -13,6 +13,7 @@ import numpy as np
 
 from nervure import dtypes, tree
 from nervure.array import Array
+from nervure.config import config
 from nervure.exec.base import execution_key
 from nervure.ir.attrs import NDArray
 from nervure.step import CompiledFunction
@@ -40,10 +41,10 @@ class RepeatedPrediction:
     def __init__(self, model: Model, x: NDArray) -> None:
         forward = model.forward
         assert isinstance(forward, CompiledFunction)
-        trace, self._program = forward.program(Array.of_value(x))
+        trace, self._program = forward.compiled(Array.of_value(x))
         self._cells = trace.only_read
         self._shape = x.shape
-        self._executor = execution_key()
+        self._settings = execution_key(), config.skip_passes
         self.serves = not trace.written and trace.structure == tree.LEAF
 
     @classmethod
@@ -74,7 +75,7 @@ class RepeatedPrediction:
             type(x) is not np.ndarray
             or x.shape != self._shape
             or x.dtype != dtypes.float32
-            or execution_key() != self._executor
+            or (execution_key(), config.skip_passes) != self._settings
             or type(verbose) not in (int, str)
             or verbose not in _SILENT
         ):

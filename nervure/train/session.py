@@ -45,6 +45,17 @@ def set_random_seed(seed: int) -> None:
     random.seed(number)
 
 
+def numpy_generator(seed: int | None) -> np.random.Generator:
+    """Return a generator of NumPy's.
+
+    ``seed`` is a whole number from 0; None draws one from the process's generator,
+    which :func:`set_random_seed` sets.  Raises :class:`ArgumentError` for others.
+    """
+    if seed is None:
+        return np.random.default_rng(random.default_generator().next_key().tolist())
+    return np.random.default_rng(whole_number(seed, "seed", 0, 1))
+
+
 def clear_session() -> None:
     """Count layers afresh, so that the next ``Dense`` is called ``dense`` again.
 

@@ -55,9 +55,19 @@ class Steps:
             )
             self.test = EagerStep(self._test, settings=model.settings)
         else:
-            label = f"step of {model.name!r}"
-            self.train = Step(self._train, f"the training {label}", model.settings)
-            self.test = Step(self._test, f"the test {label}", model.settings)
+            compiled = model.require_compiled("a training step")
+            self.train = Step(
+                self._train,
+                f"the training step of {model.name!r}",
+                memory_budget=compiled.memory_budget,
+                offload=compiled.offload,
+                settings=model.settings,
+            )
+            self.test = Step(
+                self._test,
+                f"the test step of {model.name!r}",
+                settings=model.settings,
+            )
         self.suspicion = Suspicion()
         self.train_pace = Pace()
         self.test_pace = Pace()
@@ -81,6 +91,10 @@ class Steps:
         """Create the optimizer's slots, unless they exist."""
         if not self._model.has_own("train_step"):
             self._model.require_optimizer().build(self._model.trainable_variables)
+
+    def batch(self, arrays: list[Array]) -> Any:
+        """Return the arrays of a batch as ``train_step`` is given them."""
+        return self._batch(list(arrays))
 
     def _train(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a training step."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nervure import ops, step, tree
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotCompiledError, explain
+from nervure.ir.sites import within
 from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
@@ -40,6 +41,8 @@ _NO_PROGRAMS: Final[dict[str, Any]] = {
     "_forward": None,
     "_repeated": None,
 }
+Thing = TypeVar("Thing")
+
 # Programs for this many arrangements of data are kept.
 _MOST_FORMS: Final = 8
 
@@ -61,6 +64,7 @@ class Trainer(Network):
     _steps: list[Steps]
     _forward: Callable[[Any], Any] | None
     _repeated: RepeatedPrediction | None
+    _kept: dict[Any, Any]
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make a model; its state is there even before ``__init__`` runs."""
@@ -81,6 +85,7 @@ class Trainer(Network):
         self._objectives = None
         self._forward = None
         self._repeated = None
+        self._kept = {}
         self.stop_training = False
 
     @property
@@ -237,7 +242,9 @@ class Trainer(Network):
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
         optimizer = self.require_optimizer()
-        optimizer.apply(gradients(optimizer.scale_loss(loss), before), variables)
+        found = gradients(optimizer.scale_loss(loss), before)
+        with within(optimizer.name):
+            optimizer.apply(found, variables)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -378,11 +385,12 @@ class Trainer(Network):
     def forward(self) -> Callable[[Any], Any]:
         """The compiled function from the inputs of a batch to the outputs."""
         if self._forward is None:
-            self._forward = (
-                self._infer
-                if self.run_eagerly
-                else step.CompiledFunction(self._infer, settings=self.settings)
-            )
+            if self.run_eagerly:
+                self._forward = self._infer
+            else:
+                compiled = step.CompiledFunction(self._infer, settings=self.settings)
+                compiled.recompiles.name = f"the prediction of {self.name!r}"
+                self._forward = compiled
         return self._forward
 
     def _infer(self, x: Any) -> Any:
@@ -416,7 +424,17 @@ class Trainer(Network):
 
     def forget_programs(self) -> None:
         """Drop what follows from the layers, because they have changed."""
-        vars(self).update(_NO_PROGRAMS, predictions={}, _steps=[])
+        vars(self).update(_NO_PROGRAMS, predictions={}, _steps=[], _kept={})
+
+    def kept(self, key: Any, make: Callable[[], Thing]) -> Thing:
+        """Return what was made for a key, until the layers change or ``compile`` runs.
+
+        For programs that others make of a model, such as attacks on it.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: Thing = self._kept[key]
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: everything but programs, which it makes itself."""
@@ -425,4 +443,5 @@ class Trainer(Network):
             **_NO_PROGRAMS,
             "predictions": {},
             "_steps": [],
+            "_kept": {},
         }

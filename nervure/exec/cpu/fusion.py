@@ -65,18 +65,22 @@ def is_elementwise(node: Node) -> bool:
 
 def without_annotations(graph: Graph) -> Graph:
     """Return the graph without the nodes that show their first operand as it is."""
+    if not any(node.op.name in ANNOTATIONS for node in graph.nodes):
+        return graph
+    plain = plain_nodes(graph)
+    return Graph([plain[output] for output in graph.outputs], graph.inputs)
+
+
+def plain_nodes(graph: Graph) -> dict[Node, Node]:
+    """Return what each node is in the graph without annotations."""
     plain: dict[Node, Node] = {}
-    changed = False
     for node in graph.nodes:
         if node.op.name in ANNOTATIONS:
             plain[node] = plain[node.inputs[0]]
-            changed = True
             continue
         inputs = tuple(plain[operand] for operand in node.inputs)
         plain[node] = node if inputs == node.inputs else rebuild(node, inputs)
-    if not changed:
-        return graph
-    return Graph([plain[output] for output in graph.outputs], graph.inputs)
+    return plain
 
 
 def memory_root(node: Node) -> Node:
@@ -89,19 +93,25 @@ class Tasks:
 
     ``updates`` maps an input to the output that replaces it in an iteration.  Where the
     output can be written over the input, the pair is in :attr:`in_place`, and the order
-    puts the writer behind all other readers.
+    puts the writer behind all other readers.  Without ``fuse`` every node is a task.
     """
 
     def __init__(
-        self, graph: Graph, updates: Mapping[Node, Node] | None = None
+        self,
+        graph: Graph,
+        updates: Mapping[Node, Node] | None = None,
+        *,
+        fuse: bool = True,
     ) -> None:
+        self._fuse = fuse
         self._tasks: list[Task] = []
         self.task_of: dict[Node, Task] = {}
         for node in graph.nodes:
             self._place(node)
-        self._join_reductions(graph)
-        self._join_epilogues(graph)
-        self._join_gathers(graph)
+        if fuse:
+            self._join_reductions(graph)
+            self._join_epilogues(graph)
+            self._join_gathers(graph)
         self.in_place = self._updates_in_place(graph, updates or {})
         self.order = self._ordered()
 
@@ -156,7 +166,7 @@ class Tasks:
         if not is_elementwise(node) or node.size == 0:
             self._new(node, elementwise=False)
             return
-        groups = self._groups_to_join(node)
+        groups = self._groups_to_join(node) if self._fuse else []
         if not groups:
             self._new(node, elementwise=True)
             return

@@ -17,6 +17,7 @@ depend on the number of threads.  A work unit is one tile.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from typing import Final, NamedTuple
 from nervure import dtypes
 from nervure.exec.cpu.expressions import NARROW
 from nervure.exec.cpu.gemm_problem import Problem
-from nervure.exec.cpu.kernel import SERIAL_COST
+from nervure.exec.cpu.kernel import SERIAL_COST, Scratch
 from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.maps import first_lanes
 from nervure.exec.cpu.target import Target
@@ -148,6 +149,16 @@ def choose_blocking(problem: Problem, target: Target, band: int = 0) -> Blocking
     If ``band`` is given, that number of rows is a work unit (see ``bands.py``), where
     one panel holds all columns and tiles of fitting height are not much worse.
     """
+    x, y = (replace(matrix, slot=_ANYWHERE) for matrix in (problem.x, problem.y))
+    return _chosen(replace(problem, x=x, y=y), target, band)
+
+
+# Layers of a network often multiply alike; where operands lie does not matter.
+_ANYWHERE: Final = Scratch(0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _chosen(problem: Problem, target: Target, band: int) -> Blocking:
     tile = _choose_tile(problem, target)
     if band:
         fitting = _choose_banded_tile(problem, target, band, tile)

@@ -9,6 +9,7 @@ their LLVM type.
 from __future__ import annotations
 
 import contextlib
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -54,11 +55,13 @@ def vector_type(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
+@functools.lru_cache(maxsize=1024)
 def element_of(type_: str) -> str:
     """Return the element type of a vector type, a scalar type itself."""
     return type_.split(" x ")[1][:-1] if type_.startswith("<") else type_
 
 
+@functools.lru_cache(maxsize=1024)
 def lanes_of(type_: str) -> int:
     """Return the number of lanes of a type, 1 for a scalar."""
     return int(type_[1:].split(" x ")[0]) if type_.startswith("<") else 1

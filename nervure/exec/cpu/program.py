@@ -11,12 +11,14 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
+from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.spill import spill_file
 from nervure.exec.cpu.target import Target
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
@@ -29,13 +31,14 @@ SHORT_COST: Final = 50_000
 class Compiled:
     """Machine code of a plan, and the memory that it ran in last."""
 
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self.layout = layout = Layout(plan)
+    def __init__(self, layout: Layout, target: Target) -> None:
+        plan = layout.plan
+        self.layout = layout
         self._code: Code | None = None
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
-            self._code = compile_modules(program_texts(plan, layout), target)
+            self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -43,6 +46,10 @@ class Compiled:
         self._serial = plan.phases.serial
         self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
+
+    def _texts(self) -> list[str]:
+        """Write the modules of the program."""
+        return program_texts(self.layout.plan, self.layout)
 
     def run(
         self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1
@@ -62,10 +69,11 @@ class Compiled:
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
-            arrays = map(memory.handle, (*inputs, *self._constants, *results))
-            self._context.pack_into(
-                workspace.bytes.data, 0, steps, self._count, *arrays
-            )
+            given = [*inputs, *self._constants, *results]
+            if self.layout.spill is not None:
+                given.append(spill_file(self.layout.spill.nbytes))
+            arrays = map(memory.handle, given)
+            self._context.pack_into(workspace.buffer, 0, steps, self._count, *arrays)
             if pool is not None:
                 pool.run(self._function, workspace.address)
             else:
@@ -83,7 +91,8 @@ class CpuProgram:
 
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
-        self._compiled = compiled = Compiled(plan, target)
+        layout = budgeted(Layout(plan), target, None, offload=False)
+        self._compiled = compiled = Compiled(layout, target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
         typed = dict(zip(plan.outputs, graph.outputs, strict=True))
@@ -94,6 +103,8 @@ class CpuProgram:
         for slot in (*plan.graph.inputs, *results, *plan.outputs):
             place.setdefault(slot, len(place))
         self._outputs = [place[slot] for slot in plan.outputs]
+        count = self._inputs.count
+        self._plain = self._outputs == list(range(count, count + len(results)))
         self._constants = [leaf_value(slot) for slot in list(place)[self._known() :]
                            if isinstance(slot, Node)]  # fmt: skip
 
@@ -106,6 +117,8 @@ class CpuProgram:
         given = self._inputs.checked(inputs)
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]
         self._compiled.run(given, results)
+        if self._plain:
+            return results
         values = [*given, *results, *self._constants]
         return [values[place] for place in self._outputs]
 
@@ -124,12 +137,11 @@ class Inputs:
             raise GraphError(f"expected {self.count} inputs, got {len(values)}")
         given: list[NDArray] = []
         for value, (shape, dtype) in zip(values, self._types, strict=True):
+            # native code reads the array object itself: nothing else may pass
             if type(value) is not np.ndarray:
-                # native code reads the array object itself: nothing else may pass
                 value = np.asarray(value)
-            if value.shape != shape or (
-                value.dtype is not dtype and value.dtype != dtype
-            ):
+            found = value.dtype
+            if value.shape != shape or (found is not dtype and found != dtype):
                 raise self._mismatch(value, len(given))
             given.append(contiguous(value))
         return given
@@ -153,10 +165,14 @@ class CpuStepProgram:
     on_device: ClassVar[bool] = False
 
     def __init__(
-        self, graph: Graph, target: Target, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        layout: Layout,
+        target: Target,
+        state_count: int,
+        constant_count: int,
     ) -> None:
-        plan = Plan(graph, target, state_count, constant_count)
-        self._compiled = Compiled(plan, target)
+        self._compiled = Compiled(layout, target)
         moving = state_count + constant_count
         self._fixed = Inputs(graph.inputs[:moving])
         self._moving = [(node.shape, node.dtype) for node in graph.inputs[moving:]]

@@ -46,7 +46,10 @@ def i64(number: int) -> Value:
 
 def known(x: Value) -> int | None:
     """Return the number of a constant, None for a value that is computed."""
-    return int(x.name) if x.name.lstrip("-").isdigit() else None
+    name = x.name
+    if name[0] == "%":  # most are computed
+        return None
+    return int(name) if name.lstrip("-").isdigit() else None
 
 
 def plus(b: KernelBuilder, x: Value, y: Value | int) -> Value:

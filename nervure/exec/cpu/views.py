@@ -7,6 +7,7 @@ through a :class:`View`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from typing import Any, Final, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from nervure.ir.node import Node, Shape
 
 # Annotations move nothing: they show their first operand as it is.
-ANNOTATIONS = frozenset({"stop_gradient", "custom_gradient"})
+ANNOTATIONS = frozenset({"stop_gradient", "custom_gradient", "checkpoint"})
 MOVEMENTS = ANNOTATIONS | {"broadcast", "transpose", "slice", "reverse", "reshape"}
 
 
@@ -42,6 +43,7 @@ class View(NamedTuple):
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def contiguous_strides(shape: Shape) -> tuple[int, ...]:
     """Return the strides of a row-major array; those of single elements count too."""
     strides, step = [], 1

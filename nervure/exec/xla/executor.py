@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config
+from nervure.errors import BudgetError, explain
 from nervure.exec.accelerators import warn_about_the_cpu
 from nervure.exec.base import check_step
 from nervure.exec.xla.placement import Placement, Residents, current_placement
@@ -43,10 +44,29 @@ class XlaExecutor:
         return XlaProgram(graph, code)
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> XlaStepProgram:
-        """Compile one step of an iteration, or take the program of one alike."""
+        """Compile one step of an iteration, or take the program of one alike.
+
+        Raises :class:`~nervure.errors.BudgetError` for any budget, and for ``offload``:
+        XLA plans the memory itself.
+        """
         check_step(graph, state_count, constant_count)
+        if memory_budget is not None or offload:
+            raise BudgetError(
+                explain(
+                    "the xla executor does not plan memory yet: it keeps to no budget "
+                    "and moves nothing to the host",
+                    fix="leave out memory_budget and offload, or choose the cpu "
+                    "executor",
+                )
+            )
         placement = current_placement()
         counts = (state_count, constant_count)
 
@@ -84,7 +104,8 @@ class XlaExecutor:
         make: Callable[[], _Kept],
     ) -> _Kept:
         """Return what is kept for a graph, or make and keep it."""
-        key = (graph.structural_hash, placement.key, str(config.tf32), *kind)
+        settings = (str(config.tf32), *config.skip_passes)
+        key = (graph.structural_hash, placement.key, *settings, *kind)
         found: _Kept = self._kept.get(key) or make()
         self._kept.pop(key, None)
         self._kept[key] = found  # the one used last is last

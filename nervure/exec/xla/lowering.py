@@ -9,6 +9,7 @@ from nervure.errors import GraphError
 from nervure.exec.xla.rules import TABLE, Context
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
+from nervure.passes import optimized, runnable
 
 
 def write_graph(context: Context, graph: Graph, known: dict[Node, Any]) -> list[Any]:
@@ -33,9 +34,10 @@ def lowered(graph: Graph, context: Context) -> Callable[..., tuple[Any, ...]]:
     that differ in their data only are one program.
     """
     leaves = (*graph.inputs, *graph.buffers)
+    simpler = runnable(optimized(graph))
 
     def function(values: Sequence[Any]) -> tuple[Any, ...]:
         known = dict(zip(leaves, values, strict=True))
-        return tuple(write_graph(context, graph, known))
+        return tuple(write_graph(context, simpler, known))
 
     return function

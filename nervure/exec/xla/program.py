@@ -20,7 +20,6 @@ from nervure.exec.xla.value import XlaValue
 from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.passes import simplified_control
 
 Value = NDArray | DeviceValue
 
@@ -38,7 +37,7 @@ class Code:
 
     def __init__(self, graph: Graph, context: Context, placement: Placement) -> None:
         self.placement = placement
-        self.call = jax.jit(lowered(simplified_control(graph), context))
+        self.call = jax.jit(lowered(graph, context))
 
 
 class XlaProgram:
@@ -83,7 +82,7 @@ class StepCode:
     ) -> None:
         self.placement = placement
         nodes = graph.inputs[:state_count]
-        step = lowered(simplified_control(graph), context)
+        step = lowered(graph, context)
 
         def many(
             state: tuple[Any, ...], count: Any, block: tuple[Any, ...],

@@ -12,6 +12,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.arguments import (
     finite_number,
+    non_negative_number,
     positive_number,
     whole_number,
     within_unit,
@@ -44,6 +45,7 @@ class OptimizerOptions(TypedDict, total=False):
     ema_overwrite_frequency: int | None  # steps after which weights become their means
     loss_scale_factor: float | None  # the loss times this has the gradients
     gradient_accumulation_steps: int | None  # steps whose gradients make one update
+    learning_rate_multipliers: Mapping[str, float] | None  # by the paths of variables
     name: str | None
 
 
@@ -77,6 +79,12 @@ class Optimizer(Configurable):
         divided by it, so that small ones survive in float16.
     gradient_accumulation_steps
         A number of steps, at least 2, whose mean gradient makes one update.
+    learning_rate_multipliers
+        Factors of the learning rate, and with it of the weight decay, for some of the
+        variables.  Keys are regular expressions that a variable's whole path has to
+        match, such as ``"stem_conv/.*"``; where none does, the factor is 1.  Keras has
+        no such argument.  (Howard and Ruder, "Universal language model fine-tuning for
+        text classification", 2018, call it discriminative fine-tuning.)
 
     >>> import nervure as nv
     >>> from nervure.nn.variable import Variable
@@ -104,6 +112,11 @@ class Optimizer(Configurable):
             if count is None
             else whole_number("gradient_accumulation_steps", count, least=2)
         )
+        given = options.get("learning_rate_multipliers")
+        self.learning_rate_multipliers = given and {
+            str(key): non_negative_number("a learning rate multiplier", factor)
+            for key, factor in given.items()
+        }
         self.name = options.get("name") or type(self).__name__.lower()
         self._iterations = Variable(
             0, name="iterations", trainable=False, dtype=dtypes.int64
@@ -165,6 +178,21 @@ class Optimizer(Configurable):
         """Return the weight decay of a variable, None for none."""
         return self.weight_decay
 
+    def multiplier_of(self, variable: Variable) -> float:
+        """Return the factor of a variable's learning rate.
+
+        Raises :class:`~nervure.errors.ArgumentError` when several keys of
+        ``learning_rate_multipliers`` fit.
+        """
+        factors = self.learning_rate_multipliers or {}
+        fitting = [one for one in factors if re.fullmatch(one, variable.path)]
+        if len(fitting) > 1:
+            raise ArgumentError(
+                f"several learning rate multipliers fit the variable "
+                f"{variable.path!r}: {', '.join(fitting)}"
+            )
+        return factors[fitting[0]] if fitting else 1.0
+
     # --- the rate --------------------------------------------------------------------
 
     @property
@@ -225,7 +253,13 @@ class Optimizer(Configurable):
         return bool(self._slots)
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Create the slots; variables that have theirs keep them."""
+        """Create the slots; variables that have theirs keep them.
+
+        Raises :class:`~nervure.errors.ArgumentError` for a learning rate multiplier
+        that is meant for no variable.
+        """
+        if not self.built:
+            self._check_multipliers(variables)
         for variable in variables:
             if variable not in self._slots:
                 zeros = ops.zeros(variable.shape, dtype=variable.dtype)
@@ -238,6 +272,19 @@ class Optimizer(Configurable):
                 self._slots[variable] = {
                     name: _slot(variable, name, value) for name, value in first.items()
                 }
+
+    def _check_multipliers(self, variables: Sequence[Variable]) -> None:
+        paths = [one.path for one in variables]
+        for key in self.learning_rate_multipliers or {}:
+            if not any(re.fullmatch(key, path) for path in paths):
+                also = f"; the paths begin with {paths[0]!r}" if paths else ""
+                raise ArgumentError(
+                    explain(
+                        f"the learning rate multiplier {key!r} fits the whole path of "
+                        f"none of the {len(paths)} variables{also}",
+                        fix="look at [one.path for one in model.trainable_variables]",
+                    )
+                )
 
     def slot(self, variable: Variable, name: str) -> Variable:
         """Return what is kept for a variable under a name."""
@@ -364,6 +411,9 @@ class Optimizer(Configurable):
         self.before_updates()
         for gradient, (_, variable) in zip(gradients, pairs, strict=True):
             rate = ops.astype(current, variable.dtype)
+            factor = self.multiplier_of(variable)
+            if factor != 1.0:
+                rate = rate * factor
             decay = self.decay_of(variable)
             if decay and self._is_decayed(variable):
                 variable.assign_sub(variable.value * (rate * decay))

@@ -42,6 +42,7 @@ class Guards:
         made: Any = memory.Workspace(1)
         made.bytes = self.area(f"arena of {nbytes}", nbytes)
         made.address, made.nbytes = made.bytes.ctypes.data, nbytes
+        made.buffer = made.bytes.data
         made.lock.acquire()
         return made  # type: ignore[no-any-return]
 

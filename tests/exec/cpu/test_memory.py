@@ -37,10 +37,15 @@ def lifetimes(draw: st.DrawFn) -> dict[int, Lifetime]:
     return result
 
 
-@given(values=lifetimes())
+@given(values=lifetimes(), tight=st.booleans(), scale=st.sampled_from([1, 100]))
 @examples(200, 500)
-def test_values_alive_together_never_overlap(values: dict[int, Lifetime]) -> None:
-    placement = place(values)
+def test_values_alive_together_never_overlap(
+    values: dict[int, Lifetime], tight: bool, scale: int
+) -> None:
+    values = {
+        name: one._replace(nbytes=scale * one.nbytes) for name, one in values.items()
+    }
+    placement = place(values, tight=tight)
     for name, one in values.items():
         begin = placement.offsets[name]
         assert begin % ALIGNMENT == 0
@@ -65,6 +70,30 @@ def test_the_arena_is_not_much_larger_than_needed(values: dict[int, Lifetime]) -
     )  # fmt: skip
     total = place(values).nbytes
     assert busiest <= total <= 2 * busiest
+
+
+@given(values=lifetimes())
+@examples(100, 200)
+def test_keeping_sizes_apart_costs_an_eighth_at_most(
+    values: dict[int, Lifetime],
+) -> None:
+    values = {
+        name: one._replace(nbytes=99 * one.nbytes) for name, one in values.items()
+    }
+    assert place(values, tight=False).nbytes <= 9 / 8 * place(values).nbytes
+
+
+def test_large_values_take_the_place_of_their_like() -> None:
+    large, small = 4 * 65_536, 65_536
+    values = {
+        "weights": Lifetime(0, 9, 10 * large),
+        "x": Lifetime(0, 1, large),
+        "y": Lifetime(2, 3, small),
+        "z": Lifetime(4, 5, large),
+    }
+    loose = place(values, tight=False).offsets
+    assert place(values).offsets["y"] == place(values).offsets["x"]
+    assert loose["x"] == loose["z"] != loose["y"]
 
 
 # --- workspaces ----------------------------------------------------------------------
@@ -115,12 +144,14 @@ def test_large_results_begin_on_a_cache_line(
     assert array.flags.writeable
     if array.nbytes >= 4096:
         assert array.ctypes.data % ALIGNMENT == 0
-        assert array.base is None or array.base.size <= array.size + ALIGNMENT
+        assert array.base is None or array.base.nbytes <= array.nbytes + ALIGNMENT
 
 
 def test_arrays_are_found_behind_their_head() -> None:
     is_cpython = sys.implementation.name == "cpython"
     assert is_cpython == memory.DIRECT
+    for array in (np.empty(3), np.empty((5, 7))[2:, 1:], np.empty(0)):
+        assert memory.address(array) == array.ctypes.data
 
 
 # --- growth --------------------------------------------------------------------------

@@ -119,6 +119,7 @@ def test_a_value_is_not_overwritten_while_others_read_it() -> None:
     busy = tanh(matmul(leaf(400, 400), leaf(400, 400)))
     inputs = [w, x, g, *Graph([busy]).inputs]
     plan = Plan(Graph([update, back, busy], inputs), target(), 1, len(inputs) - 1)
+    update = plan.graph.outputs[0]  # as the passes have made it
     assert plan.in_place == {w: update}
     for phase in plan.phases:
         writers = [call for call in phase if update in call.writes]

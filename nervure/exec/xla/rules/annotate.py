@@ -12,4 +12,9 @@ def _first(_context: Context, _node: Node, value: Any, *_arguments: Any) -> Any:
     return value
 
 
-RULES: Final[dict[str, Rule]] = {"stop_gradient": _first, "custom_gradient": _first}
+# XLA decides by itself what to keep, so a checkpoint only passes its value on.
+RULES: Final[dict[str, Rule]] = {
+    "stop_gradient": _first,
+    "custom_gradient": _first,
+    "checkpoint": _first,
+}

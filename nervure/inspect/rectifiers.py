@@ -1,0 +1,75 @@
+"""Other ways back through rectifiers than the derivative.
+
+A rule is asked about every node of the graph (see
+:func:`nervure.autodiff.reverse.reverse`), so it does not matter whether a rectifier is
+a layer of its own, an activation inside a layer, or a line of somebody's ``call``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nervure.ir.attrs import Constant
+from nervure.ir.node import Node
+from nervure.prims.binary import le
+from nervure.prims.leaf import full_like
+from nervure.prims.select import select
+
+
+def deconvolution(node: Node, g: Node) -> Sequence[Node | None] | None:
+    """Rectify what goes back, wherever the input was (Zeiler and Fergus, 2014)."""
+    place = rectified_operand(node)
+    if place is None:
+        return None
+    shares: list[Node | None] = [None] * len(node.inputs)
+    shares[place] = _rectified(g)
+    return shares
+
+
+def guided(node: Node, g: Node) -> Sequence[Node | None] | None:
+    """Rectify what goes back, and stop it where the input was negative.
+
+    (Springenberg et al., "Striving for simplicity", 2015.)
+    """
+    if rectified_operand(node) is None or node.op.gradient is None:
+        return None
+    return node.op.gradient(node, _rectified(g))
+
+
+def rectified_operand(node: Node) -> int | None:
+    """Return which operand a node passes on where it is positive; None if it does not.
+
+    Known are ``where(x <= 0, 0, x)``, ``where(x > 0, x, 0)`` and ``maximum(x, 0)``;
+    what follows 0 may be limited above, as in ReLU6.
+    """
+    if node.op.name == "maximum":
+        zeros = [_is_zero(one) for one in node.inputs]
+        return zeros.index(False) if zeros.count(True) == 1 else None
+    if node.op.name != "select":
+        return None
+    condition, chosen, other = node.inputs
+    if condition.op.name not in ("le", "lt"):
+        return None
+    left, right = condition.inputs
+    if _is_zero(right) and _is_zero(chosen) and left in _below(other):
+        return 2  # where(x <= 0, 0, x)
+    if _is_zero(left) and _is_zero(other) and right in _below(chosen):
+        return 1  # where(0 < x, x, 0)
+    return None
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    """Return a node, and what it selects from if it does."""
+    return (node, *(node.inputs[1:] if node.op.name == "select" else ()))
+
+
+def _is_zero(node: Node) -> bool:
+    while node.op.name in ("broadcast", "reshape", "cast"):
+        node = node.inputs[0]
+    value = node.attrs.get("value")
+    return isinstance(value, Constant) and not value.value.any()
+
+
+def _rectified(g: Node) -> Node:
+    zero = full_like(g, 0)
+    return select(le(g, zero), zero, g)

@@ -1,0 +1,1 @@
+"""Learning from networks that have learnt already."""
