@@ -112,15 +112,25 @@ def _run_once(script: Sequence[str], count: int, folder: Path) -> str | None:
         for number in range(count):
             ranks.append(_start(script, number, count, address, folder))
         while True:
-            for rank in ranks:
-                why = rank.failure()
-                if why is not None:
-                    return f"process {rank.number} of {count} {why}"
+            failures = {rank: rank.failure() for rank in ranks}
+            failed = [rank for rank, why in failures.items() if why is not None]
+            if failed:
+                first = min(failed, key=_is_consequence)
+                return f"process {first.number} of {count} {failures[first]}"
             if all(rank.process.poll() == 0 for rank in ranks):
                 return None
             time.sleep(_LOOK_EVERY)
     finally:
         _stop(ranks)
+
+
+def _is_consequence(rank: Rank) -> bool:
+    """Tell whether a failure may come from another one's.
+
+    When a process dies, the others end with an error, or JAX aborts them.
+    """
+    status = rank.process.poll()
+    return status is not None and (status > 0 or status == -signal.SIGABRT)
 
 
 def _start(
