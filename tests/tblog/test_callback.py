@@ -83,7 +83,7 @@ def test_the_layout_of_keras(model, tmp_path):
     graph = {node.name: node for node in train.Graph().node}
     assert any(name == f"{model.name}/conv/conv" and node.op == "conv"
                for name, node in graph.items())  # fmt: skip
-    assert "sequential/head/kernel" in graph
+    assert f"{model.name}/head/kernel" in graph
     for node in graph.values():
         assert all(one in graph for one in node.input)
 
