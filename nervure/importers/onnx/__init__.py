@@ -1,0 +1,1 @@
+"""Models of ONNX: a graph in a file becomes a :class:`~nervure.models.Model`."""
