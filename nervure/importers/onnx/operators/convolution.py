@@ -162,7 +162,9 @@ def _sampled(x: Array, y: Array, z: Array) -> Array:
                 ops.logical_and(column >= 0, column <= width - 1),
             )
             weight = ops.where(inside, weight, ops.zeros_like(weight))
-            place = ops.clip(row, 0, height - 1) * width + ops.clip(column, 0, width - 1)
+            place = ops.clip(row, 0, height - 1) * width + ops.clip(
+                column, 0, width - 1
+            )
             index = ops.reshape(ops.astype(place, "int64"), (batch, parts, 1, -1))
             taken = ops.take_along_axis(flat, index, axis=3)
             taken = ops.reshape(taken, (batch, parts, channels, *y.shape[2:]))
@@ -170,5 +172,3 @@ def _sampled(x: Array, y: Array, z: Array) -> Array:
             result = term if result is None else result + term
     assert result is not None
     return result
-
-

@@ -169,7 +169,7 @@ class _Rule:
         first = np.floor(at).astype(int) - reach + 1
         places = first[:, None] + np.arange(2 * reach)
         weights = kernel((at[:, None] - places) * scale)
-        if self.exclude or self.antialias and self.mode == "linear":
+        if self.exclude:
             weights = np.where((places < 0) | (places >= extent), 0.0, weights)
         if self.exclude or self.antialias:
             weights = weights / weights.sum(axis=1, keepdims=True)

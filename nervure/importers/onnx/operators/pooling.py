@@ -78,9 +78,7 @@ def _places(operation: Operation, x: Array, windows: Windows) -> Array:
         )
         outside = ~np.logical_and.reduce(inside)
         taken = room[(slice(None), slice(None), *key)]
-        values.append(
-            ops.where(constant(outside), ops.full_like(taken, lowest), taken)
-        )
+        values.append(ops.where(constant(outside), ops.full_like(taken, lowest), taken))
         places.append(linear)
     best = ops.argmax(ops.stack(values, axis=-1), axis=-1, keepdims=True)
     table = constant(np.stack(places, axis=-1).astype(np.int64))

@@ -23,8 +23,9 @@ _ACTIVATIONS: dict[str, Callable[[Array, float | None, float | None], Array]] = 
     "thresholdedrelu": lambda x, a, _b: ops.where(
         x > (1.0 if a is None else a), x, ops.zeros_like(x)
     ),
-    "scaledtanh": lambda x, a, b: (1.0 if a is None else a)
-    * ops.tanh(x * (1.0 if b is None else b)),
+    "scaledtanh": lambda x, a, b: (
+        (1.0 if a is None else a) * ops.tanh(x * (1.0 if b is None else b))
+    ),
     "hardsigmoid": lambda x, a, b: ops.clip(
         x * (0.2 if a is None else a) + (0.5 if b is None else b), 0.0, 1.0
     ),
@@ -124,9 +125,7 @@ def _bias(bias: Array | None, direction: int, count: int, hidden: int) -> Any:
     """Return the biases of input and state, ``count`` gates each."""
     if bias is None:
         return [0.0] * count, [0.0] * count
-    parts = [
-        bias[direction, k * hidden : (k + 1) * hidden] for k in range(2 * count)
-    ]
+    parts = [bias[direction, k * hidden : (k + 1) * hidden] for k in range(2 * count)]
     return parts[:count], parts[count:]
 
 

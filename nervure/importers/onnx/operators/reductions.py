@@ -37,7 +37,9 @@ def _typed(x: Array, axes: tuple[int, ...], keep: bool) -> Array:
     return ops.sum(x, axis=axes, keepdims=keep, dtype=x.dtype)
 
 
-def _extreme(function: Callable[..., Array], neutral: Callable[[Any], Any]) -> Reduction:
+def _extreme(
+    function: Callable[..., Array], neutral: Callable[[Any], Any]
+) -> Reduction:
     def reduction(x: Array, axes: tuple[int, ...], keep: bool) -> Array:
         if dtypes.is_bool(x.dtype) and x.size:
             numbers = ops.astype(x, dtypes.uint8)

@@ -26,9 +26,7 @@ def _scattered(
     return Array.of_node(scatter(x.node, places.node, updates.node, 0, _MODES[mode]))
 
 
-def _multiplied(
-    operation: Operation, x: Array, places: Array, updates: Array
-) -> Array:
+def _multiplied(operation: Operation, x: Array, places: Array, updates: Array) -> Array:
     """Multiply slices; each place may occur once for this, so its order is known."""
     known = operation.known(places, "indices with the reduction 'mul'").ravel()
     flat = ops.reshape(updates, (known.size, *x.shape[1:]))
