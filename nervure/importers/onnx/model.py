@@ -136,7 +136,7 @@ def load_model(
     >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "m.onnx")
-    ...     onnx.export_model(model, path)
+    ...     model.export(path)
     ...     again = onnx.load_model(path)
     >>> x = np.ones((4, 3), "float32")
     >>> bool(np.allclose(again.predict(x), model.predict(x)))
@@ -160,7 +160,8 @@ def model_from_proto(
     >>> from nervure.importers import onnx
     >>> x = helper.make_tensor_value_info("x", 1, ("batch", 2))
     >>> y = helper.make_tensor_value_info("y", 1, ("batch", 2))
-    >>> graph = helper.make_graph([helper.make_node("Exp", ["x"], ["y"])], "g", [x], [y])
+    >>> node = helper.make_node("Exp", ["x"], ["y"])
+    >>> graph = helper.make_graph([node], "g", [x], [y])
     >>> model = onnx.model_from_proto(helper.make_model(graph))
     >>> model.predict([[0.0, 0.0]]).tolist()
     [[1.0, 1.0]]
