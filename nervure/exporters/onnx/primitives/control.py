@@ -23,15 +23,24 @@ def twins(first: Sequence[Node], second: Sequence[Node]) -> list[Twin]:
     from nervure.exporters.onnx.writer import ExportError
 
     one, other = topological(first), topological(second)
-    same = len(one) == len(other) and all(
-        a.op is b.op for a, b in zip(one, other, strict=True)
-    )
+    same = len(one) == len(other) and all(map(_alike, one, other))
     if not same:
         raise ExportError(
             "the model computes differently for different batch sizes; give a fixed "
             "one: model.export(path, batch_size=1)"
         )
     return [Twin(a, b) for a, b in zip(one, other, strict=True)]
+
+
+def _alike(one: Node, other: Node) -> bool:
+    """Tell whether nodes do the same, apart from sizes."""
+    if one is other or one.op is not other.op:
+        return one is other
+    if one.op.name == "const":
+        return False  # equal constants are one node
+    if one.buffer is not None and other.buffer is not None:
+        return np.array_equal(one.buffer.value, other.buffer.value)
+    return True
 
 
 def write_nodes(writer: Writer, pairs: Sequence[Twin], given: Mapping[Node, str]) -> None:

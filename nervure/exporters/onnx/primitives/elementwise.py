@@ -78,11 +78,18 @@ def _logical(writer: Writer, twin: Twin) -> str:
 
 @writes("shift_left", "shift_right")
 def _shift(writer: Writer, twin: Twin) -> str:
+    """Signed numbers, which ONNX does not shift, are multiplied or divided."""
     node = twin.first
-    direction = "LEFT" if node.op.name == "shift_left" else "RIGHT"
-    if not dtypes.is_unsigned(node.dtype):
-        twin.refuse("ONNX shifts unsigned numbers only")
-    return writer.emit("BitShift", *operands(writer, node), direction=direction)
+    left = node.op.name == "shift_left"
+    x, count = operands(writer, node)
+    if dtypes.is_unsigned(node.dtype):
+        direction = "LEFT" if left else "RIGHT"
+        return writer.emit("BitShift", x, count, direction=direction)
+    power = writer.emit("Pow", writer.scalar_like(2, node), count)
+    if left:
+        return writer.emit("Mul", x, power)
+    rest = writer.emit("Mod", x, power)
+    return writer.emit("Div", writer.emit("Sub", x, rest), power)
 
 
 @writes("rem")
