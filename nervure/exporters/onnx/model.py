@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-
 from nervure import tree
 from nervure._version import __version__
 from nervure.array import Array
@@ -68,9 +67,13 @@ def export_model(
     place = Path(path)
     if place.suffix.lower() != ".onnx":
         raise ArgumentError(
-            explain(f"a model is exported to a file that ends in .onnx, got {str(path)!r}")
+            explain(
+                f"a model is exported to a file that ends in .onnx, got {str(path)!r}"
+            )
         )
-    write_atomically(place, model_proto(model, batch_size=batch_size).SerializeToString())
+    write_atomically(
+        place, model_proto(model, batch_size=batch_size).SerializeToString()
+    )
 
 
 def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelProto:
@@ -114,7 +117,10 @@ def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelPro
     graph = helper.make_graph(
         writer.nodes,
         model.name,
-        [_information(n, a, b) for n, a, b in zip(names, first.leaves, second.leaves, strict=True)],
+        [
+            _information(n, a, b)
+            for n, a, b in zip(names, first.leaves, second.leaves, strict=True)
+        ],
         [
             _information(n, a, b)
             for n, a, b in zip(output_names, first.outputs, second.outputs, strict=True)
@@ -204,5 +210,3 @@ def _information(name: str, first: Node, second: Node) -> Any:
         for a, b in zip(first.shape, second.shape, strict=True)
     ]
     return helper.make_tensor_value_info(name, TYPE_NUMBERS[first.dtype.name], shape)
-
-

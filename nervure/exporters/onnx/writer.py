@@ -10,7 +10,6 @@ import numpy as np
 
 from nervure.errors import NervureError, explain
 from nervure.exporters.onnx.sizes import Size, sizes_of
-from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 
 if TYPE_CHECKING:
@@ -215,7 +214,9 @@ class Writer:
         """Write a reshape; one size that follows the batch needs no computation."""
         moving = [k for k, one in enumerate(sizes) if not one.fixed]
         plain = [one.rest for one in sizes]
-        if len(moving) == 1 and all(plain[k] > 0 for k in range(len(plain)) if k not in moving):
+        if len(moving) == 1 and all(
+            plain[k] > 0 for k in range(len(plain)) if k not in moving
+        ):
             plain[moving[0]] = -1
             return self.emit("Reshape", name, self.integers(plain))
         return self.emit("Reshape", name, self.sizes(sizes), allowzero=1)

@@ -21,7 +21,7 @@ from nervure.importers.onnx.reading import (
     parsed,
     read_file,
 )
-from nervure.importers.onnx.records import OnnxValue
+from nervure.importers.onnx.records import OnnxValue, dtype_of
 from nervure.importers.onnx.refusal import UnsupportedError
 from nervure.importers.onnx.running import Rules, constant, run_nodes
 from nervure.ir.attrs import NDArray
@@ -273,10 +273,10 @@ def _input(value: OnnxValue, shape: Sequence[int | None] | None) -> Any:
             f"the rank of its input {value.name!r} is not said",
             fix=f"give load_model(path, input_shapes={{{value.name!r}: (None, ...)}})",
         )
+    if value.dtype is None and value.element:
+        dtype_of(value.element)  # refused by name
     if value.dtype is None:
-        raise UnsupportedError(
-            "", f"its input {value.name!r} is no array of a type that Nervure has"
-        )
+        raise UnsupportedError("", f"its input {value.name!r} is no array")
     return Input(batch_shape=wanted, dtype=value.dtype, name=_plain_name(value.name))
 
 

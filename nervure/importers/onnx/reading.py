@@ -188,7 +188,7 @@ def confined(folder: Path, location: str) -> Path:
     """
     inside = folder.resolve()
     told = location.replace("\\", "/")
-    path = (inside / told).resolve()
+    path = (inside / told.replace("\0", "/..")).resolve()
     outside = (
         not told
         or "\0" in told

@@ -100,12 +100,14 @@ class OnnxValue:
     """An input or output: a name, the data type and the sizes of the axes.
 
     ``shape`` is None where the rank is not said; a size is None where it varies.
+    ``dtype`` is None for what is no array, and for types that Nervure does not have;
+    ``element`` is the number that the file says.
     """
 
     name: str
     dtype: DType | None
     shape: tuple[int | None, ...] | None
-    symbols: tuple[str, ...] = ()
+    element: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,13 +215,12 @@ def _value(proto: onnx.ValueInfoProto) -> OnnxValue:
     tensor = proto.type.tensor_type
     dtype = DTYPES.get(tensor.elem_type)
     if not tensor.HasField("shape"):
-        return OnnxValue(proto.name, dtype, None)
+        return OnnxValue(proto.name, dtype, None, tensor.elem_type)
     sizes = tuple(
         axis.dim_value if axis.HasField("dim_value") else None
         for axis in tensor.shape.dim
     )
-    symbols = tuple(axis.dim_param for axis in tensor.shape.dim)
-    return OnnxValue(proto.name, dtype, sizes, symbols)
+    return OnnxValue(proto.name, dtype, sizes, tensor.elem_type)
 
 
 def plain_array(value: Any) -> NDArray:

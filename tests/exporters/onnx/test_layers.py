@@ -62,9 +62,9 @@ def test_layers_compute_the_same_in_onnxruntime(name):
         one.name: value for one, value in zip(session.get_inputs(), data, strict=True)
     }
     results = session.run(None, given)
-    expected = tree.flatten(
-        model(data[0] if len(data) == 1 else data, training=False)
-    )[0]
+    expected = tree.flatten(model(data[0] if len(data) == 1 else data, training=False))[
+        0
+    ]
     assert len(results) == len(expected)
     for found, right in zip(results, map(np.asarray, expected), strict=True):
         assert (found.shape, found.dtype) == (right.shape, right.dtype)

@@ -43,7 +43,9 @@ def _alike(one: Node, other: Node) -> bool:
     return True
 
 
-def write_nodes(writer: Writer, pairs: Sequence[Twin], given: Mapping[Node, str]) -> None:
+def write_nodes(
+    writer: Writer, pairs: Sequence[Twin], given: Mapping[Node, str]
+) -> None:
     """Write nodes in order; leaves have the names that are given for them."""
     writer.names.update(given)
     for twin in pairs:
@@ -195,9 +197,7 @@ def _scan(writer: Writer, twin: Twin) -> list[str]:
             given[leaf] = inner.fresh("entry")
             inputs.append(_value(given[leaf], leaf.dtype))
     write_nodes(inner, pairs, given)
-    outputs = [
-        _value(_own(inner, inner.name(one)), one.dtype) for one in body.outputs
-    ]
+    outputs = [_value(_own(inner, inner.name(one)), one.dtype) for one in body.outputs]
     slices, stacks = len(names) - last, len(body.outputs) - carry
     backwards = int(bool(attrs["reverse"]))
     return writer.emit_many(
@@ -268,8 +268,10 @@ def _while(writer: Writer, twin: Twin) -> list[str]:
         _value(_own(inner, name), one.dtype)
         for name, one in zip(results, body.outputs, strict=True)
     ]
-    limit = "" if attrs["bound"] is None else writer.data(
-        np.asarray(attrs["bound"], np.int64)
+    limit = (
+        ""
+        if attrs["bound"] is None
+        else writer.data(np.asarray(attrs["bound"], np.int64))
     )
     return writer.emit_many(
         "Loop",

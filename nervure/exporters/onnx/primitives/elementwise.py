@@ -128,9 +128,7 @@ def _log1p(writer: Writer, twin: Twin) -> str:
     exact = writer.emit("Mul", writer.emit("Log", u), factor)
     tiny = writer.emit("Equal", rounded, writer.scalar_like(0, x))
     endless = writer.emit("IsInf", name, detect_negative=0)
-    return writer.emit(
-        "Where", writer.emit("Or", tiny, endless), name, exact
-    )
+    return writer.emit("Where", writer.emit("Or", tiny, endless), name, exact)
 
 
 @writes("atan2")

@@ -122,9 +122,7 @@ def _pad(writer: Writer, twin: Twin) -> str:
     low = twin.attribute_sizes("low")
     high = twin.attribute_sizes("high")
     if not all(one.fixed for one in (*low, *high)):
-        return writer.emit(
-            "Pad", name, writer.sizes([*low, *high]), writer.data(value)
-        )
+        return writer.emit("Pad", name, writer.sizes([*low, *high]), writer.data(value))
     return padded(
         writer, name, [one.rest for one in low], [one.rest for one in high], value
     )

@@ -60,7 +60,7 @@ def _channels_last(writer: Writer, name: str, rank: int) -> str:
 
 
 def _kernel(writer: Writer, kernel: Node) -> str:
-    """Write filters ``[*window, channels, filters]`` as ``[filters, channels, ...]``."""
+    """Turn filters ``[*window, channels, filters]`` to ``[filters, channels, ...]``."""
     rank = len(kernel.shape)
     order = [rank - 1, rank - 2, *range(rank - 2)]
     return writer.emit("Transpose", writer.name(kernel), perm=order)

@@ -24,7 +24,9 @@ def _window(writer: Writer, twin: Twin) -> str:
     sliding = [
         k
         for k in range(rank)
-        if attrs["window"][k] != 1 or attrs["strides"][k] != 1 or any(attrs["padding"][k])
+        if attrs["window"][k] != 1
+        or attrs["strides"][k] != 1
+        or any(attrs["padding"][k])
     ]
     name = writer.name(node.inputs[0])
     if not sliding:

@@ -52,7 +52,7 @@ def loop(
     if always and plain and limit is not None and limit > _MOST_UNROLLED:
         return _counted(body, limit, carried)
     if start is not None and not is_known(start):
-        if stacked or limit is None:
+        if stacked:
             operation.refuse("it stacks results, but how many is not known")
         return _open(body, limit, start, carried)
     return _unrolled(operation, body, limit, start, carried, stacked)
@@ -84,7 +84,11 @@ def _counted(body: Any, limit: int, carried: Any) -> tuple[Any, ...]:
     return (*last, *rows)
 
 
-def _open(body: Any, limit: int | None, start: Array, carried: Any) -> tuple[Any, ...]:
+def _open(
+    body: Any, limit: int | None, start: Array, carried: Any, steps: int = 0
+) -> tuple[Any, ...]:
+    """Write a loop that ends by its values, after some steps were written out."""
+
     def proceed(place: Array, go: Array, *_state: Array) -> Array:
         return go
 
@@ -92,8 +96,9 @@ def _open(body: Any, limit: int | None, start: Array, carried: Any) -> tuple[Any
         results = body(place, go, *state)
         return (place + 1, ops.reshape(results[0], ()), *results[1:])
 
-    first = (ops.asarray(0), ops.reshape(start, ()), *carried)
-    return tuple(while_loop(proceed, step, first, limit)[2:])
+    first = (ops.asarray(steps), ops.reshape(start, ()), *carried)
+    most = None if limit is None else limit - steps
+    return tuple(while_loop(proceed, step, first, most)[2:])
 
 
 def _unrolled(
@@ -109,6 +114,8 @@ def _unrolled(
     go, place = start, 0
     while limit is None or place < limit:
         if go is not None:
+            if not is_known(go) and not stacked:
+                return _open(body, limit, go, state, place)
             if not is_known(go):
                 operation.refuse("whether it goes on depends on the model's inputs")
             if not bool(go.numpy().reshape(())):
