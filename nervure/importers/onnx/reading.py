@@ -188,16 +188,11 @@ def confined(folder: Path, location: str) -> Path:
     """
     inside = folder.resolve()
     told = location.replace("\\", "/")
-    path = (inside / told.replace("\0", "/..")).resolve()
-    outside = (
-        not told
-        or "\0" in told
-        or told.startswith("/")
-        or ".." in told.split("/")
-        or ":" in told.split("/")[0]
-        or inside not in path.parents
-    )
-    if outside:
+    parts = told.split("/")
+    # A drive or a device has a colon, a path from the root begins with nothing.
+    strange = "\0" in told or ":" in parts[0] or not parts[0] or ".." in parts
+    path = inside if strange else (inside / told).resolve()
+    if inside not in path.parents:
         raise damaged(
             f"the place {location!r} of its external data is outside of the model's "
             "folder"
