@@ -15,9 +15,10 @@ from nervure.exporters.onnx import primitives as _registered  # noqa: F401
 from nervure.exporters.onnx.primitives.control import twins, write_nodes
 from nervure.exporters.onnx.sizes import FIRST_BATCH, SECOND_BATCH
 from nervure.exporters.onnx.writer import TYPE_NUMBERS, ExportError, Shared, Writer
+from nervure.ir.graph import substitute
 from nervure.ir.node import Node
 from nervure.nn.symbolic import SymbolicTensor
-from nervure.prims.leaf import input_leaf
+from nervure.prims.leaf import buffer_leaf, input_leaf
 from nervure.state import Cell, tracing_cells
 from nervure.train.model import Model
 from nervure.train.saving.atomic import write_atomically
@@ -106,14 +107,17 @@ def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelPro
     shared.batch_source = names[follows[0]] if follows else ""
     output_names = [writer.fresh(name) for name in _output_names(model, first)]
     given = dict(zip(first.leaves, names, strict=True))
-    for leaf, cell in first.cells.items():
-        given[leaf] = writer.data(cell.stored.numpy(), getattr(cell, "path", cell.name))
-    write_nodes(writer, twins(first.outputs, second.outputs), given)
-    for name, node in zip(output_names, first.outputs, strict=True):
+    weights = _Weights()
+    pairs = twins(weights.put_into(first), weights.put_into(second))
+    write_nodes(writer, pairs, given)
+    ends = weights.put_into(first)
+    for name, node in zip(output_names, ends, strict=True):
         writer.nodes.append(
             helper.make_node("Identity", [writer.name(node)], [name], name=name)
         )
     _rename_last(writer, output_names)
+    writer.nodes = _needed(writer.nodes, output_names)
+    used = {name for node in writer.nodes for name in _read_names(node)}
     graph = helper.make_graph(
         writer.nodes,
         model.name,
@@ -125,7 +129,7 @@ def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelPro
             _information(n, a, b)
             for n, a, b in zip(output_names, first.outputs, second.outputs, strict=True)
         ],
-        shared.initializers,
+        [one for one in shared.initializers if one.name in used],
     )
     return helper.make_model(
         graph,
@@ -154,6 +158,34 @@ class _Traced:
             results = model(given, training=False)
         self.outputs = [one.node for one in tree.flatten(results)[0]]
         self.cells = {leaf: cell for cell, leaf in cells.leaves.items()}
+
+
+class _Weights:
+    """The weights as data of the graph, the same for both batch sizes."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[Cell, Node] = {}
+
+    def put_into(self, traced: _Traced) -> list[Node]:
+        """Return the outputs with values instead of cells."""
+        replacement = {}
+        for leaf, cell in traced.cells.items():
+            if cell not in self.leaves:
+                label = getattr(cell, "path", cell.name)
+                self.leaves[cell] = buffer_leaf(cell.stored.numpy(), label)
+            replacement[leaf] = self.leaves[cell]
+        return substitute(traced.outputs, replacement)
+
+
+def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """Return the nodes on which the outputs depend."""
+    wanted = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(_read_names(node))
+            kept.append(node)
+    return kept[::-1]
 
 
 def _sizes(tensor: SymbolicTensor, batch: int) -> tuple[int, ...]:

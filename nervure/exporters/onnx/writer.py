@@ -105,6 +105,11 @@ class Writer:
         self.names: dict[Node, Any] = {}
         # Values whose broadcast has not been written: they have the axes, but size 1.
         self.thin: dict[Node, tuple[str, tuple[int, ...]]] = {}
+        # Values with their channels first, and convolutions that are not written yet.
+        self.first: dict[Node, str] = {}
+        self.pending: dict[Node, Any] = {}
+        self.rectifiers: dict[Node, Node] = {}
+        self.uses: dict[Node, int] = {}
         self.label = scope
 
     # --- names -----------------------------------------------------------------------
@@ -125,8 +130,39 @@ class Writer:
             from nervure.exporters.onnx.primitives.movement import expanded
 
             self.names[node] = expanded(self, node)
+        if node not in self.names and self.is_first(node):
+            rank = len(node.shape)
+            self.names[node] = self.emit(
+                "Transpose",
+                self.channels_first(node) or "",
+                perm=[0, *range(2, rank), 1],
+            )
         found: str = self.names[node]
         return found
+
+    def is_first(self, node: Node) -> bool:
+        """Tell whether the value of a node is there with its channels first."""
+        return node in self.first or node in self.pending
+
+    def channels_first(self, node: Node) -> str | None:
+        """Return the name of a value with its channels first, if it is there."""
+        if node not in self.first and node in self.pending:
+            self.first[node] = self.pending[node].written(self)
+        return self.first.get(node)
+
+    def turned_first(self, node: Node) -> str:
+        """Return the name of a value with its channels first, turned if need be."""
+        name = self.channels_first(node)
+        if name is None:
+            rank = len(node.shape)
+            order = [0, rank - 1, *range(1, rank - 1)]
+            name = self.emit("Transpose", self.name(node), perm=order)
+            self.first[node] = name
+        return name
+
+    def has(self, node: Node) -> bool:
+        """Tell whether a node has been written."""
+        return node in self.names or node in self.thin or self.is_first(node)
 
     # --- nodes -----------------------------------------------------------------------
 

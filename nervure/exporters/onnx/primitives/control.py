@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nervure import dtypes
+from nervure.exporters.onnx.composites import known_value
 from nervure.exporters.onnx.sizes import Size
 from nervure.exporters.onnx.table import RULES, writes
 from nervure.exporters.onnx.writer import TYPE_NUMBERS, Twin, Writer
@@ -49,8 +50,15 @@ def write_nodes(
     """Write nodes in order; leaves have the names that are given for them."""
     writer.names.update(given)
     for twin in pairs:
+        for one in twin.first.inputs:
+            writer.uses[one] = writer.uses.get(one, 0) + 1
+    for twin in pairs:
         node = twin.first
-        if node in writer.names or node in writer.thin:
+        if writer.has(node):
+            continue
+        value = known_value(node) if twin.first is twin.second else None
+        if value is not None and node.op.name not in ("const", "buffer"):
+            writer.names[node] = writer.data(value)
             continue
         if node.op.name == "const":
             writer.names[node] = writer.data(node.attrs["value"].value)

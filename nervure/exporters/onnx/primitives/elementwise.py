@@ -7,6 +7,11 @@ import math
 import numpy as np
 
 from nervure import dtypes
+from nervure.exporters.onnx.composites import (
+    elementwise_channels_first,
+    joined,
+    rectified,
+)
 from nervure.exporters.onnx.table import RULES, writes
 from nervure.exporters.onnx.writer import TYPE_NUMBERS, Twin, Writer
 from nervure.ir.node import Node
@@ -56,6 +61,10 @@ def operands(writer: Writer, node: Node) -> list[str]:
 
 def _same(writer: Writer, twin: Twin) -> str:
     node = twin.first
+    if joined(writer, twin) or rectified(writer, twin):
+        return ""
+    if elementwise_channels_first(writer, _SAME[node.op.name], node):
+        return ""
     names = operands(writer, node)
     if node.op.name in ("maximum", "minimum") and dtypes.is_bool(node.dtype):
         return writer.emit("Or" if node.op.name == "maximum" else "And", *names)

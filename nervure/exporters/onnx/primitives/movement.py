@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nervure.exporters.onnx.composites import known_value
 from nervure.exporters.onnx.sizes import Size
 from nervure.exporters.onnx.table import writes
 from nervure.exporters.onnx.writer import Twin, Writer
@@ -21,7 +22,13 @@ def _reshape(writer: Writer, twin: Twin) -> str:
 @writes("transpose")
 def _transpose(writer: Writer, twin: Twin) -> str:
     x = twin.first.inputs[0]
-    return writer.emit("Transpose", writer.name(x), perm=list(twin.attrs["axes"]))
+    axes, rank = list(twin.attrs["axes"]), len(twin.first.shape)
+    if axes == [0, rank - 1, *range(1, rank - 1)]:
+        return writer.turned_first(x)
+    if rank > 2 and axes == [0, *range(2, rank), 1] and x not in writer.first:
+        writer.first[twin.first] = writer.name(x)
+        return ""
+    return writer.emit("Transpose", writer.name(x), perm=axes)
 
 
 @writes("broadcast")
@@ -37,8 +44,12 @@ def _broadcast(writer: Writer, twin: Twin) -> str | list[str]:
     shape = [1] * len(node.shape)
     for axis, extent in zip(axes, x.shape, strict=True):
         shape[axis] = extent
+    value = known_value(x)
     if tuple(shape) != x.shape:
-        name = writer.reshaped(name, sizes)
+        if value is None:
+            name = writer.reshaped(name, sizes)
+        else:
+            name = writer.data(value.reshape(shape))
     writer.thin[node] = (name, tuple(shape))
     writer.names[("shape", node)] = twin.shape  # type: ignore[index]
     return ""
@@ -53,8 +64,15 @@ def expanded(writer: Writer, node: Node) -> str:
 
 @writes("concatenate")
 def _concatenate(writer: Writer, twin: Twin) -> str:
-    names = [writer.name(one) for one in twin.first.inputs]
-    return writer.emit("Concat", *names, axis=twin.attrs["axis"])
+    node = twin.first
+    axis, rank = twin.attrs["axis"], len(node.shape)
+    if rank > 2 and all(map(writer.is_first, node.inputs)):
+        place = {0: 0, rank - 1: 1}.get(axis, axis + 1)
+        turned = [writer.turned_first(one) for one in node.inputs]
+        writer.first[node] = writer.emit("Concat", *turned, axis=place)
+        return ""
+    names = [writer.name(one) for one in node.inputs]
+    return writer.emit("Concat", *names, axis=axis)
 
 
 @writes("reverse")
@@ -113,6 +131,8 @@ def cut(
 def _pad(writer: Writer, twin: Twin) -> str:
     node = twin.first
     (x,) = node.inputs
+    if _padded_first(writer, twin):
+        return ""
     name = writer.name(x)
     shape = twin.input_shape(0)
     value = np.asarray(node.attrs["value"].value)
@@ -126,6 +146,25 @@ def _pad(writer: Writer, twin: Twin) -> str:
     return padded(
         writer, name, [one.rest for one in low], [one.rest for one in high], value
     )
+
+
+def _padded_first(writer: Writer, twin: Twin) -> bool:
+    """Write borders of a value that has its channels first."""
+    node = twin.first
+    (x,) = node.inputs
+    low, high = twin.attribute_sizes("low"), twin.attribute_sizes("high")
+    plain = all(one.fixed for one in (*low, *high)) and not any(node.attrs["interior"])
+    if len(node.shape) < 3 or not writer.is_first(x) or not plain:
+        return False
+    order = [0, len(low) - 1, *range(1, len(low) - 1)]
+    writer.first[node] = padded(
+        writer,
+        writer.turned_first(x),
+        [low[k].rest for k in order],
+        [high[k].rest for k in order],
+        np.asarray(node.attrs["value"].value),
+    )
+    return True
 
 
 def padded(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import string
 from typing import Any
 
+import numpy as np
+
+from nervure.exporters.onnx.composites import PendingConvolution, known_value
 from nervure.exporters.onnx.primitives.movement import padded
 from nervure.exporters.onnx.table import writes
 from nervure.exporters.onnx.writer import Twin, Writer
@@ -70,12 +73,18 @@ def _kernel(writer: Writer, kernel: Node) -> str:
 def _conv(writer: Writer, twin: Twin) -> str:
     node = twin.first
     x, kernel = node.inputs
-    rank = len(x.shape)
-    name = _channels_first(writer, writer.name(x), rank)
-    name = writer.emit(
-        "Conv", name, _kernel(writer, kernel), **_settings(node, node.attrs["padding"])
-    )
-    return _channels_last(writer, name, rank)
+    name = writer.turned_first(x)
+    settings = _settings(node, node.attrs["padding"])
+    value = known_value(kernel)
+    if value is None or node.dtype.name not in ("float32", "float64"):
+        kernels = _kernel(writer, kernel)
+        writer.first[node] = writer.emit("Conv", name, kernels, **settings)
+        return ""
+    rank = value.ndim
+    turned = value.transpose((rank - 1, rank - 2, *range(rank - 2)))
+    ones = np.ones(node.shape[-1])
+    writer.pending[node] = PendingConvolution(name, turned, ones, 0 * ones, settings)
+    return ""
 
 
 def _settings(node: Node, pads: Any) -> dict[str, Any]:
@@ -113,6 +122,4 @@ def _conv_transpose(writer: Writer, twin: Twin) -> str:
 
 
 def _zero(node: Node) -> Any:
-    import numpy as np
-
     return np.asarray(0, node.dtype)

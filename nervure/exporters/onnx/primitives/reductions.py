@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nervure import dtypes
@@ -19,8 +21,13 @@ _REDUCTIONS = {
 @writes(*_REDUCTIONS)
 def _reduce(writer: Writer, twin: Twin) -> str:
     node = twin.first
-    name = writer.name(node.inputs[0])
-    axes = writer.integers(node.attrs["axes"])
+    x = node.inputs[0]
+    places: Any = node.attrs["axes"]
+    if writer.is_first(x) and tuple(places) == tuple(range(1, len(x.shape) - 1)):
+        name = writer.turned_first(x)
+        axes = writer.integers(range(2, len(x.shape)))
+    else:
+        name, axes = writer.name(x), writer.integers(places)
     truths = dtypes.is_bool(node.dtype)
     if truths:
         name = writer.emit("Cast", name, to=TYPE_NUMBERS["uint8"])

@@ -28,12 +28,14 @@ def _window(writer: Writer, twin: Twin) -> str:
         or attrs["strides"][k] != 1
         or any(attrs["padding"][k])
     ]
-    name = writer.name(node.inputs[0])
     if not sliding:
-        return name
+        return writer.name(node.inputs[0])
+    if rank > 2 and set(sliding) <= set(range(1, rank - 1)):
+        return _spatial(writer, twin, maxima=node.op.name == "window_max")
     if len(sliding) > 3:
         twin.refuse("its windows reach over more than three axes")
     maxima = node.op.name == "window_max"
+    name = writer.name(node.inputs[0])
     name = _with_borders(writer, twin, name, maxima)
     others = [k for k in range(rank) if k not in sliding]
     order = [*others, *sliding]
@@ -48,6 +50,28 @@ def _window(writer: Writer, twin: Twin) -> str:
         back = [order.index(k) for k in range(rank)]
         name = writer.emit("Transpose", name, perm=back)
     return name
+
+
+def _spatial(writer: Writer, twin: Twin, *, maxima: bool) -> str:
+    """Write a pooling of images as such, channels first."""
+    node = twin.first
+    attrs: Any = node.attrs
+    places = range(1, len(node.shape) - 1)
+    pads: Any = [attrs["padding"][k] for k in places]
+    within = all(max(attrs["padding"][k]) < attrs["window"][k] for k in places)
+    name = writer.turned_first(node.inputs[0])
+    if not within or len(places) > 3:
+        order = [0, len(node.shape) - 1, *places]
+        low = [attrs["padding"][k][0] for k in order]
+        high = [attrs["padding"][k][1] for k in order]
+        lowest: Any = 0
+        if maxima:
+            floats = dtypes.is_float(node.dtype)
+            lowest = -np.inf if floats else np.iinfo(node.dtype).min
+        name = padded(writer, name, low, high, np.asarray(lowest, node.dtype))
+        pads = [(0, 0)] * len(places)
+    writer.first[node] = _pooled(writer, twin, name, places, maxima, pads)
+    return ""
 
 
 def _product(sizes: Sequence[Size]) -> Size:
@@ -83,7 +107,12 @@ def _with_borders(writer: Writer, twin: Twin, name: str, maxima: bool) -> str:
 
 
 def _pooled(
-    writer: Writer, twin: Twin, name: str, sliding: Sequence[int], maxima: bool
+    writer: Writer,
+    twin: Twin,
+    name: str,
+    sliding: Sequence[int],
+    maxima: bool,
+    pads: Sequence[tuple[int, int]] = (),
 ) -> str:
     node = twin.first
     attrs: Any = node.attrs
@@ -91,6 +120,7 @@ def _pooled(
         "kernel_shape": [attrs["window"][k] for k in sliding],
         "strides": [attrs["strides"][k] for k in sliding],
         "dilations": [attrs["dilation"][k] for k in sliding],
+        "pads": [*(low for low, _ in pads), *(high for _, high in pads)] or None,
     }
     plain = node.dtype.name in ("float32", "float64")
     if not plain:
@@ -98,7 +128,7 @@ def _pooled(
     if maxima:
         name = writer.emit("MaxPool", name, **settings)
     else:
-        name = writer.emit("AveragePool", name, **settings)
+        name = writer.emit("AveragePool", name, count_include_pad=1, **settings)
         count = math.prod(settings["kernel_shape"])
         like = node.dtype if plain else dtypes.float32
         name = writer.emit("Mul", name, writer.data(np.asarray(count, like)))
