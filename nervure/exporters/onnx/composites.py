@@ -16,6 +16,7 @@ import numpy as np
 from nervure.array import Array
 from nervure.exporters.onnx.writer import Twin, Writer
 from nervure.ir.attrs import NDArray
+from nervure.ir.graph import topological
 from nervure.ir.node import UNTRACKED, Node
 
 # A computed constant may be so large; above, its formula is written.
@@ -31,6 +32,8 @@ def known_value(node: Node) -> NDArray | None:
     inside = sum(one.nbytes for one in node.inputs)
     if node.nbytes > max(_MOST_BYTES, 2 * inside) or node.op.name == "broadcast":
         return None
+    if any(one.op.name == "random_bits" for one in topological([node])):
+        return None  # drawn anew each time, not once for the file
     return Array.of_node(node).numpy()
 
 
