@@ -40,6 +40,7 @@ _READERS: Final = {
     ".keras": "nervure.importers.keras",
     ".h5": "nervure.importers.keras",
     ".hdf5": "nervure.importers.keras",
+    ".onnx": "nervure.importers.onnx",
 }
 AnyPath = str | os.PathLike[str]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -71,3 +72,26 @@ class Saving:
         from nervure.train.saving.files import load_weights
 
         load_weights(cast("Model", self), filepath)
+
+    def export(
+        self, filepath: str | os.PathLike[str], *, batch_size: int | None = None
+    ) -> None:
+        """Write the model, as it predicts, in a format of others.
+
+        Parameters
+        ----------
+        filepath
+            Ends in ``.onnx`` (needs ``nervure[onnx]``).
+        batch_size
+            The number of samples, if it shall be fixed; the file takes any by default.
+
+        Raises
+        ------
+        ArgumentError
+            For another ending.
+        ExportError
+            For a computation that the format does not have; the layer is named.
+        """
+        # Formats of others stand in the layer above.
+        exporter = importlib.import_module("nervure.exporters.onnx")
+        exporter.export_model(self, filepath, batch_size=batch_size)

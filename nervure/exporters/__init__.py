@@ -1,0 +1,1 @@
+"""Writing models in the formats of others, a folder for each."""

@@ -1,0 +1,284 @@
+"""A graph of ONNX as a layer, and the model that consists of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from nervure import dtypes
+from nervure.errors import ArgumentError, explain
+from nervure.importers.onnx.folding import FoldedGraph, folded
+from nervure.importers.onnx.reading import (
+    OnnxFile,
+    from_proto,
+    parsed,
+    read_file,
+)
+from nervure.importers.onnx.records import OnnxValue, dtype_of
+from nervure.importers.onnx.refusal import UnsupportedError
+from nervure.importers.onnx.running import Rules, constant, run_nodes
+from nervure.ir.attrs import NDArray
+from nervure.layers import Input
+from nervure.models import Model
+from nervure.nn.layer import Layer
+from nervure.nn.layer_options import LayerOptions
+from nervure.nn.registry import register_keras_serializable
+from nervure.nn.variable import Variable
+
+if TYPE_CHECKING:
+    import onnx
+
+
+@register_keras_serializable("nervure.importers.onnx")
+class OnnxGraphLayer(Layer):
+    """The nodes of a graph of ONNX, with their weights.
+
+    Made by :func:`load_model`; its weights have the names of the file.
+
+    Parameters
+    ----------
+    graph
+        The nodes and constants that remain after folding: a model of ONNX in base64.
+    parameters
+        For each weight its name, its shape, its data type, and whether it is trained.
+    """
+
+    def __init__(
+        self,
+        graph: str,
+        parameters: Sequence[Sequence[Any]],
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.graph = graph
+        self.parameters = [list(one) for one in parameters]
+        self._file = parsed(base64.b64decode(graph))
+        self.named: dict[str, Variable] = {}
+        for name, shape, dtype, trainable in self.parameters:
+            self.named[name] = self.add_weight(
+                shape,
+                "zeros",
+                dtype,
+                bool(trainable),
+                name=re.sub(r"[/:]", ".", name) or "weight",
+            )
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Return the outputs for the inputs, in the order of the file."""
+        graph = self._file.graph
+        values = inputs if isinstance(inputs, list | tuple) else [inputs]
+        known = {name: constant(data) for name, data in graph.initializers.items()}
+        known |= {name: weight.value for name, weight in self.named.items()}
+        for value, array in zip(graph.inputs, values, strict=True):
+            wanted = value.dtype or array.dtype
+            known[value.name] = array if array.dtype == wanted else array.astype(wanted)
+        run_nodes(graph.nodes, Rules(self._file.opsets, self._file.functions), known)
+        outputs = [known[value.name] for value in graph.outputs]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this, as plain data."""
+        config = dict(super().get_config())
+        return {**config, "graph": self.graph, "parameters": self.parameters}
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    known: Mapping[str, npt.ArrayLike] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Model:
+    """Read a model of ONNX: one that predicts, can be trained, and be differentiated.
+
+    Parameters
+    ----------
+    path
+        A ``.onnx`` file.  Data in other files are read from its folder only.
+    custom_objects
+        Not used; every reader of models has it.
+    known
+        Values for inputs that decide shapes; they become part of the model.
+    input_shapes
+        Other shapes than those of the file, batch first, None where a size varies:
+        ``{"data": (None, 3, 224, 224)}`` for a file that says a batch of 1.
+    outputs
+        The names of the values to return, instead of the file's outputs: any value of
+        the graph, such as the features before a classifier.
+
+    Returns
+    -------
+    Model
+        Inputs are as in the file: images have their channels first.
+
+    Raises
+    ------
+    UnsupportedError
+        For an operator, a version or a type that Nervure does not compute; it is named.
+    FileFormatError
+        For a damaged file, and for external data outside its folder.
+    OSError
+        When the file cannot be read.
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import nervure as nv
+    >>> from nervure.importers import onnx
+    >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "m.onnx")
+    ...     model.export(path)
+    ...     again = onnx.load_model(path)
+    >>> x = np.ones((4, 3), "float32")
+    >>> bool(np.allclose(again.predict(x), model.predict(x)))
+    True
+    """
+    del custom_objects
+    name = Path(path).stem
+    return model_of(read_file(path), name, known, input_shapes, outputs)
+
+
+def model_from_proto(
+    proto: onnx.ModelProto,
+    *,
+    known: Mapping[str, npt.ArrayLike] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Model:
+    """Return the model of a ``ModelProto`` in memory; see :func:`load_model`.
+
+    >>> from onnx import helper
+    >>> from nervure.importers import onnx
+    >>> x = helper.make_tensor_value_info("x", 1, ("batch", 2))
+    >>> y = helper.make_tensor_value_info("y", 1, ("batch", 2))
+    >>> node = helper.make_node("Exp", ["x"], ["y"])
+    >>> graph = helper.make_graph([node], "g", [x], [y])
+    >>> model = onnx.model_from_proto(helper.make_model(graph))
+    >>> model.predict([[0.0, 0.0]]).tolist()
+    [[1.0, 1.0]]
+    """
+    name = proto.graph.name or "model"
+    return model_of(from_proto(proto), name, known, input_shapes, outputs)
+
+
+def model_of(
+    file: OnnxFile,
+    name: str,
+    known: Mapping[str, npt.ArrayLike] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Model:
+    """Return the model of a file that was read."""
+    if outputs is not None:
+        file = _with_outputs(file, outputs)
+    given = _checked_known(file, known or {})
+    parts = folded(file, given)
+    tensors = [
+        _input(value, (input_shapes or {}).get(value.name)) for value in parts.inputs
+    ]
+    if not tensors:
+        raise UnsupportedError("", "its outputs depend on no input")
+    layer = _layer(file, parts)
+    results = layer(tensors[0] if len(tensors) == 1 else tensors)
+    return Model(
+        tensors[0] if len(tensors) == 1 else tensors,
+        results,
+        name=_plain_name(name),
+    )
+
+
+def _layer(file: OnnxFile, parts: FoldedGraph) -> OnnxGraphLayer:
+    proto = _remaining(file, parts)
+    described = [
+        [name, list(one.value.shape), one.value.dtype.name, one.trainable]
+        for name, one in parts.weights.items()
+    ]
+    floats = {
+        one.dtype for one in parts.inputs if one.dtype and dtypes.is_float(one.dtype)
+    }
+    dtype = floats.pop() if len(floats) == 1 else dtypes.DEFAULT_FLOAT
+    text = base64.b64encode(proto.SerializeToString()).decode()
+    layer = OnnxGraphLayer(text, described, name="graph", dtype=dtype)
+    for name, one in parts.weights.items():
+        layer.named[name].assign(one.value)
+    return layer
+
+
+def _remaining(file: OnnxFile, parts: FoldedGraph) -> onnx.ModelProto:
+    """Return a model of the nodes that are left, with constants but without weights."""
+    import onnx
+
+    proto = onnx.ModelProto()
+    proto.ir_version = file.proto.ir_version
+    proto.opset_import.extend(file.proto.opset_import)
+    proto.functions.extend(file.proto.functions)
+    proto.graph.name = file.proto.graph.name
+    proto.graph.node.extend(node.proto for node in parts.nodes)
+    inputs = {value.name: value for value in file.proto.graph.input}
+    proto.graph.input.extend(inputs[value.name] for value in parts.inputs)
+    proto.graph.output.extend(
+        onnx.ValueInfoProto(name=value.name) for value in file.graph.outputs
+    )
+    proto.graph.initializer.extend(
+        onnx.numpy_helper.from_array(
+            np.ascontiguousarray(data).reshape(data.shape), name
+        )
+        for name, data in parts.constants.items()
+    )
+    return proto
+
+
+def _with_outputs(file: OnnxFile, names: Sequence[str]) -> OnnxFile:
+    from dataclasses import replace
+
+    made = {name for node in file.graph.nodes for name in node.outputs}
+    for name in names:
+        if name not in made:
+            raise ArgumentError(explain(f"the graph has no value {name!r}"))
+    values = tuple(OnnxValue(name, None, None) for name in names)
+    return replace(file, graph=replace(file.graph, outputs=values))
+
+
+def _checked_known(
+    file: OnnxFile, known: Mapping[str, npt.ArrayLike]
+) -> dict[str, NDArray]:
+    inputs = {value.name: value for value in file.graph.inputs}
+    given = {}
+    for name, value in known.items():
+        if name not in inputs:
+            raise ArgumentError(
+                explain(
+                    f"the graph has no input {name!r}",
+                    fix="its inputs are " + ", ".join(map(repr, inputs)),
+                )
+            )
+        given[name] = np.asarray(value, inputs[name].dtype)
+    return given
+
+
+def _input(value: OnnxValue, shape: Sequence[int | None] | None) -> Any:
+    wanted = value.shape if shape is None else tuple(shape)
+    if wanted is None:
+        raise UnsupportedError(
+            "",
+            f"the rank of its input {value.name!r} is not said",
+            fix=f"give load_model(path, input_shapes={{{value.name!r}: (None, ...)}})",
+        )
+    if value.dtype is None and value.element:
+        dtype_of(value.element)  # refused by name
+    if value.dtype is None:
+        raise UnsupportedError("", f"its input {value.name!r} is no array")
+    return Input(batch_shape=wanted, dtype=value.dtype, name=_plain_name(value.name))
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("/", ".") or "onnx"

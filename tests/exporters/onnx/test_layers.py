@@ -1,0 +1,71 @@
+"""Every layer of the parity table, written as ONNX and run by onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import nervure as nv
+from nervure import tree
+from nervure.exporters.onnx import model_proto
+from tests.parity.cases import array, is_array, kind_of, read_cases
+from tests.parity.computing import make
+from tests.parity.nervure_side import Nervure
+
+LAYERS = {name: case for name, case in read_cases().items() if kind_of(case) == "layer"}
+# A model's first axis is the batch; this case is one image without it.
+FIXED = {"layers/preprocessing/resizing_single"}
+
+
+def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options)
+
+
+def _case(name: str) -> tuple[nv.models.Model, list[np.ndarray]]:
+    """Return a model of the layer of a case, and its data."""
+    case = LAYERS[name]
+    nv.utils.clear_session()
+    nv.utils.set_random_seed(0)
+    layer = make(Nervure(), "layer", case)
+    data = [array(case, f"input {k}", one) for k, one in enumerate(case["inputs"])]
+    inputs = [nv.layers.Input(one.shape[1:], dtype=one.dtype) for one in data]
+    options = {}
+    for key, one in case.get("call", {}).items():
+        options[key] = one
+        if is_array(one):
+            data.append(array(case, key, one))
+            options[key] = nv.layers.Input(data[-1].shape[1:], dtype=data[-1].dtype)
+            inputs.append(options[key])
+    count = len(case["inputs"])
+    outputs = layer(inputs[0] if count == 1 else inputs[:count], **options)
+    model = nv.models.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.dtype.kind == "f":
+            moved = weight.numpy() + random.uniform(0.0, 0.1, weight.shape)
+            weight.assign(moved.astype(weight.dtype))
+    return model, data
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_compute_the_same_in_onnxruntime(name):
+    model, data = _case(name)
+    proto = model_proto(model, batch_size=len(data[0]) if name in FIXED else None)
+    onnx.checker.check_model(proto, full_check=True)
+    session = _session(proto)
+    given = {
+        one.name: value for one, value in zip(session.get_inputs(), data, strict=True)
+    }
+    results = session.run(None, given)
+    expected = tree.flatten(model(data[0] if len(data) == 1 else data, training=False))[
+        0
+    ]
+    assert len(results) == len(expected)
+    for found, right in zip(results, map(np.asarray, expected), strict=True):
+        assert (found.shape, found.dtype) == (right.shape, right.dtype)
+        np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
