@@ -35,7 +35,7 @@ EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
 # The passes of ``nervure.passes``, then what executors plan, each in its order.
 PASS_NAMES: Final = (
     *("inline", "simplify", "fold", "layout", "merge", "dead"),
-    *("fusion", "in_place", "schedule", "memory"),
+    *("fusion", "in_place", "recomputation", "offload", "schedule", "memory"),
 )
 
 

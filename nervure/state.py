@@ -45,9 +45,12 @@ class Cell:
 
     @property
     def value(self) -> Array:
-        """The current value."""
+        """The current value.
+
+        It is the caller's: setting its elements does not change the cell.
+        """
         trace = _trace.get()
-        return self._array if trace is None else trace.read(self)
+        return (self._array if trace is None else trace.read(self)).alias()
 
     @value.setter
     def value(self, array: Array) -> None:
@@ -67,9 +70,9 @@ class Cell:
             )
         trace = _trace.get()
         if trace is None:
-            self._array = array
+            self._array = array.alias()
         else:
-            trace.write(self, array)
+            trace.write(self, array.alias())
 
     @property
     def stored(self) -> Array:

@@ -60,9 +60,22 @@ class Executor(Protocol):
         ...
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> StepProgram:
-        """Compile one step of an iteration; see :class:`StepProgram`."""
+        """Compile one step of an iteration; see :class:`StepProgram`.
+
+        The values between its kernels shall need no more than ``memory_budget`` bytes,
+        which costs time; with ``offload`` they may lie outside of the memory that is
+        budgeted while nobody needs them.  The results are the same to the last bit.
+
+        Raises :class:`~nervure.errors.BudgetError` for a budget that is too small.
+        """
         ...
 
     def evaluate(

@@ -64,8 +64,9 @@ def asarray(
 ) -> Array:
     """Return an array of numbers, nested lists, or anything NumPy converts.
 
-    The data are copied, because arrays are immutable and computed later.  NumPy data
-    keep their type, Python floats become float32, integers int64, truth values bool.
+    The data are copied, because arrays are computed later.  NumPy data keep their type,
+    Python floats become float32, integers int64, truth values bool.  A lazy array of
+    that type is returned itself, unless ``copy=True``.
     Lists that hold lazy arrays are assembled inside the graph, so gradients flow.
 
     Raises :class:`~nervure.errors.DTypeError` for objects, strings and complex numbers,
@@ -80,7 +81,9 @@ def asarray(
     if isinstance(obj, Cell):
         obj = obj.value
     if isinstance(obj, Array):
-        return obj if wanted is None else Array.of_node(cast(obj.node, wanted))
+        if wanted is None or wanted == obj.dtype:
+            return obj.alias() if copy else obj
+        return Array.of_node(cast(obj.node, wanted))
     if copy is False:
         raise ArgumentError(
             explain(

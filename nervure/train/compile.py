@@ -55,6 +55,9 @@ class Compiled:
     optimizer: Optimizer
     run_eagerly: bool = False
     precision: str = "float32"
+    memory_budget: int | None = None  # bytes
+    offload: bool = False
+    check_numerics: bool | None = None
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class RepeatedPrediction:
     def __init__(self, model: Model, x: NDArray) -> None:
         forward = model.forward
         assert isinstance(forward, CompiledFunction)
-        trace, self._program = forward.program(Array.of_value(x))
+        trace, self._program = forward.compiled(Array.of_value(x))
         self._cells = trace.only_read
         self._shape = x.shape
         self._settings = config.executor, config.skip_passes

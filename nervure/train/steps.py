@@ -52,7 +52,13 @@ class Steps:
             self.train = EagerStep(self._train, lambda: model.trainable_variables)
             self.test = EagerStep(self._test)
         else:
-            self.train = Step(self._train, f"the training step of {model.name!r}")
+            compiled = model.require_compiled("a training step")
+            self.train = Step(
+                self._train,
+                f"the training step of {model.name!r}",
+                memory_budget=compiled.memory_budget,
+                offload=compiled.offload,
+            )
             self.test = Step(self._test, f"the test step of {model.name!r}")
         self.suspicion = Suspicion()
         self.train_pace = Pace()
@@ -77,6 +83,10 @@ class Steps:
         """Create the optimizer's slots, unless they exist."""
         if not self._model.has_own("train_step"):
             self._model.require_optimizer().build(self._model.trainable_variables)
+
+    def batch(self, arrays: list[Array]) -> Any:
+        """Return the arrays of a batch as ``train_step`` is given them."""
+        return self._batch(list(arrays))
 
     def _train(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a training step."""

@@ -36,7 +36,9 @@ SUMS = frozenset(
 )  # fmt: skip
 CONVOLUTIONS = frozenset({"conv", "conv_input_grad", "conv_kernel_grad"})
 # Their results are exact, but for the sign of a zero or in the case of a tie.
-EXACT = frozenset({"neg", "abs", "select", "stop_gradient", "custom_gradient", "sort"})
+EXACT = frozenset(
+    {"neg", "abs", "select", "stop_gradient", "custom_gradient", "checkpoint", "sort"}
+)
 EXTREMA = frozenset({"maximum", "minimum", "reduce_max", "reduce_min"})
 
 
