@@ -42,6 +42,7 @@ from nervure.dtypes import (
 )
 from nervure.dtypes import bool_ as bool
 from nervure.ops import *  # noqa: F403 - the array namespace is flat
+from nervure.placing import device, devices
 from nervure.recompiles import explain_recompiles
 from nervure.step import compile
 from nervure.transforms import (
@@ -72,6 +73,7 @@ _LAZY = {
         "callbacks",
         "constraints",
         "datasets",
+        "distribute",
         "initializers",
         "inspect",
         "layers",

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
+from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, ShapeError, TraceError, explain
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape
 from nervure.numpy_methods import NumPyMethods
@@ -25,7 +26,7 @@ Scalar = bool | int | float
 ArrayLike = "Array | npt.ArrayLike"
 
 
-class Array(NumPyMethods):
+class Array(NumPyMethods, DeviceMethods):
     """A lazy array.
 
     An array stands for a result that never changes; ``x[key] = value`` lets it stand
@@ -63,8 +64,10 @@ class Array(NumPyMethods):
         return cls.of_result(Result.of_node(node))
 
     @classmethod
-    def of_value(cls, value: NDArray, call: CallOrigin | None = None) -> Array:
-        """Return an array of a NumPy array that nobody will change.
+    def of_value(
+        cls, value: NDArray | DeviceValue, call: CallOrigin | None = None
+    ) -> Array:
+        """Return an array of a NumPy array that nobody will change, or on a device.
 
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
@@ -156,15 +159,13 @@ class Array(NumPyMethods):
         return self.dtype.itemsize
 
     @property
-    def device(self) -> str:
-        """Where the value is."""
-        return "cpu"
+    def held(self) -> NDArray | DeviceValue | None:
+        """The value where it is, if it has been computed."""
+        return self._result.held
 
-    def to_device(self, device: str, /, *, stream: None = None) -> Array:
-        """Return the array on a device; there is ``"cpu"``."""
-        if device != "cpu":
-            raise ValueError(f"expected the device 'cpu', got {device!r}")
-        return self
+    def computed(self) -> NDArray | DeviceValue:
+        """Return the value where it is, computing it if necessary."""
+        return self._result.computed()
 
     # --- looking at the value --------------------------------------------------------
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from nervure.dtypes import DType
 from nervure.evaluation import evaluate, register_result, result_of
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.node import PARAMETRIC, UNTRACKED, Node, Shape
 from nervure.prims.leaf import buffer_leaf
 
@@ -33,17 +35,16 @@ class Result:
     ----------
     shape, dtype
         Those of the value.
-    value
-        The computed value, read-only; None before.
     """
 
-    __slots__ = ("__weakref__", "_call", "_node", "dtype", "shape", "value")
+    __slots__ = ("__weakref__", "_call", "_node", "_there", "_value", "dtype", "shape")
 
     _node: Node | None
     _call: CallOrigin | None
     shape: Shape
     dtype: DType
-    value: NDArray | None
+    _value: NDArray | None
+    _there: DeviceValue | None  # the value where it is not in NumPy's memory
 
     @classmethod
     def of_node(cls, node: Node) -> Result:
@@ -57,13 +58,15 @@ class Result:
         result.shape = node.shape
         result.dtype = node.dtype
         buffer = node.buffer
-        result.value = buffer.value if buffer is not None else None
+        result._hold(buffer.held if buffer is not None else None)
         register_result(node, result)
         return result
 
     @classmethod
-    def of_value(cls, value: NDArray, call: CallOrigin | None = None) -> Result:
-        """Return the result of a NumPy array that nobody will change.
+    def of_value(
+        cls, value: NDArray | DeviceValue, call: CallOrigin | None = None
+    ) -> Result:
+        """Return the result of an array that nobody will change, or of a device's.
 
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
@@ -73,16 +76,46 @@ class Result:
         result._call = call
         result.shape = value.shape
         result.dtype = value.dtype
-        result.value = value
+        result._hold(value)
+        return result
+
+    def _hold(self, value: NDArray | DeviceValue | None) -> None:
+        here = value is None or isinstance(value, np.ndarray)
+        self._value = value if here else None  # type: ignore[assignment]
+        self._there = None if here else value  # type: ignore[assignment]
+
+    @property
+    def value(self) -> NDArray | None:
+        """The computed value, read-only, brought from its device; None before."""
+        if self._value is None and self._there is not None:
+            self._value = self._there.numpy()
+        return self._value
+
+    @property
+    def held(self) -> NDArray | DeviceValue | None:
+        """The computed value where it is; None before."""
+        return self._value if self._there is None else self._there
+
+    def held_as(self, value: NDArray | DeviceValue) -> Result:
+        """Return a result of the same value that holds it in another place.
+
+        One that depends on a parameter keeps its graph.
+        """
+        if self.tracking == UNTRACKED:
+            return Result.of_value(value)
+        result = Result.of_value(value)
+        result._node = self.node
+        register_result(result._node, result)  # what comes next is computed there
         return result
 
     @property
     def node(self) -> Node:
         """The node of the graph; a ``buffer`` leaf once the graph is forgotten."""
         if self._node is None:
-            assert self.value is not None
             if self._call is None:
-                self._node = buffer_leaf(self.value)
+                held = self.held
+                assert held is not None
+                self._node = buffer_leaf(held)
             else:
                 self._node, self._call = self._call.node(), None
             register_result(self._node, self)
@@ -102,15 +135,23 @@ class Result:
             return self._node.depth
         return 0 if self._call is None else self._call.depth
 
-    def accept_value(self, value: NDArray) -> None:
+    def accept_value(self, value: NDArray | DeviceValue) -> None:
         """Take the computed value; forget the graph unless it is tracked."""
-        self.value = value
+        self._hold(value)
         if self._node is not None and self._node.tracking == UNTRACKED:
             self._node = None
 
     def numpy(self) -> NDArray:
         """Return the value as a read-only NumPy array, computing it if necessary."""
-        if self.value is None:
+        if self.held is None:
             evaluate([self])
-        assert self.value is not None
-        return self.value
+        value = self.value
+        assert value is not None
+        return value
+
+    def computed(self) -> NDArray | DeviceValue:
+        """Return the value where it is, computing it if necessary."""
+        if self.held is None:
+            evaluate([self])
+        assert self.held is not None
+        return self.held

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,25 +20,22 @@ from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import TraceError
 from nervure.evaluation import warn_about_depth
-from nervure.exec.base import Program, StepProgram, choose_executor
-from nervure.ir.attrs import NDArray
+from nervure.exec.base import (
+    Program,
+    StepProgram,
+    choose_executor,
+    computing_where,
+    execution_key,
+)
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import PARAMETRIC, TRACED, Node, Shape
 from nervure.ops.operands import as_node
 from nervure.prims.leaf import input_leaf
 from nervure.recompiles import (
-    DTYPE,
-    RAGGED,
-    SETTING,
-    SHAPE,
-    STATIC,
-    STRUCTURE,
-    ArrayType,
-    Difference,
     RecompileLog,
-    array_difference,
-    type_text,
 )
+from nervure.signatures import Signature, StepSignature, step_signature, types_text
 from nervure.state import Cell, tracing_cells
 
 if TYPE_CHECKING:
@@ -104,43 +101,6 @@ def _batched_leaves(
     return found
 
 
-class _Signature(NamedTuple):
-    """What a compiled program depends on besides the function."""
-
-    executor: str
-    skipped: tuple[str, ...]  # passes
-    structure: tree.Structure
-    types: tuple[tuple[Shape, DType], ...]
-    static: tuple[Any, ...]
-
-    def difference(self, other: _Signature) -> Difference:
-        """Say why a program for ``other`` does not serve, in words."""
-        if self.executor != other.executor or self.skipped != other.skipped:
-            return _other_settings(self, other)
-        if self.static != other.static:
-            text = f"static arguments changed from {other.static} to {self.static}"
-            return Difference(STATIC, text)
-        if self.structure != other.structure:
-            text = f"arguments changed from {other.structure} to {self.structure}"
-            return Difference(STRUCTURE, text)
-        for place, (mine, theirs) in enumerate(
-            zip(self.types, other.types, strict=True)
-        ):
-            if mine != theirs:
-                return array_difference(theirs, mine, place)
-        return Difference(SETTING, "nothing changed")
-
-
-def _other_settings(
-    now: _Signature | _StepSignature, before: _Signature | _StepSignature
-) -> Difference:
-    if now.skipped != before.skipped:
-        text = f"the skipped passes changed from {before.skipped} to {now.skipped}"
-    else:
-        text = f"the executor changed from {before.executor} to {now.executor}"
-    return Difference(SETTING, text)
-
-
 class _CallOrigin:
     """One result of a compiled call, for building its graph when gradients ask."""
 
@@ -165,15 +125,22 @@ def _inline(trace: Trace, inputs: Sequence[Array]) -> list[Node]:
 
 
 class CompiledFunction:
-    """A function that is captured as a graph once for each signature; see `compile`."""
+    """A function that is captured as a graph once for each signature; see `compile`.
+
+    ``settings`` are arguments of ``config.override`` that hold while it is compiled.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: tuple[int, ...]
+        self,
+        function: Callable[..., Any],
+        static_argnums: tuple[int, ...] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._static = static_argnums
-        self._programs: dict[_Signature, tuple[Trace, Program]] = {}
+        self._settings = dict(settings or {})
+        self._programs: dict[Signature, tuple[Trace, Program]] = {}
         name = getattr(function, "__qualname__", repr(function))
         self.recompiles = RecompileLog(name)
 
@@ -185,14 +152,15 @@ class CompiledFunction:
             leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
             for leaf in leaves
         ]
-        trace_, program = self._program(arrays, structure, static)
+        with computing_where(array.held for array in arrays):
+            trace_, program = self._program(arrays, structure, static)
         cells = (*trace_.written, *trace_.only_read)
         inputs = [*(cell.value for cell in cells), *arrays]
         tracking = max((array.tracking for array in inputs), default=0)
         if tracking == TRACED:
             outputs = [Array.of_node(node) for node in _inline(trace_, inputs)]
         else:
-            values = program([array.numpy() for array in inputs])
+            values = program(_given(program, inputs))
             outputs = [
                 Array.of_value(
                     _read_only(value),
@@ -333,9 +301,20 @@ class CompiledFunction:
         structure: tree.Structure,
         static: tuple[Any, ...],
     ) -> tuple[Trace, Program]:
+        if self._settings:
+            with config.override(**self._settings):
+                return self._program_here(arrays, structure, static)
+        return self._program_here(arrays, structure, static)
+
+    def _program_here(
+        self,
+        arrays: Sequence[Array],
+        structure: tree.Structure,
+        static: tuple[Any, ...],
+    ) -> tuple[Trace, Program]:
         types = tuple((array.shape, array.dtype) for array in arrays)
-        signature = _Signature(
-            config.executor, config.skip_passes, structure, types, static
+        signature = Signature(
+            execution_key(), config.skip_passes, structure, types, static
         )
         found = self._programs.get(signature)
         if found is None:
@@ -344,7 +323,7 @@ class CompiledFunction:
             found = captured, executor.compile(captured.graph)
             self._programs[signature] = found
             self.recompiles.compiled(
-                signature, _types(types), self._names(structure, static)
+                signature, types_text(types), self._names(structure, static)
             )
         return found
 
@@ -406,60 +385,6 @@ def compile(
     return CompiledFunction(function, tuple(places))
 
 
-class _StepSignature(NamedTuple):
-    """The types that a step's program depends on."""
-
-    executor: str
-    skipped: tuple[str, ...]  # passes
-    constants: tuple[tuple[Shape, DType], ...]
-    varying: tuple[tuple[Shape, DType], ...]
-
-    def difference(self, other: _StepSignature) -> Difference:
-        """Say why a program for ``other`` does not serve, in words."""
-        for mine, theirs, what in (
-            (self.constants, other.constants, "data"),
-            (self.varying, other.varying, "batch"),
-        ):
-            if mine != theirs:
-                same = [one[0] for one in mine] == [one[0] for one in theirs]
-                kind = DTYPE if same else SHAPE
-                if _is_ragged(self, other):
-                    kind = RAGGED
-                text = f"the {what} changed from {_types(theirs)} to {_types(mine)}"
-                return Difference(kind, text)
-        return _other_settings(self, other)
-
-
-def _is_ragged(now: _StepSignature, before: _StepSignature) -> bool:
-    """Tell whether a batch has fewer rows, and nothing else is different."""
-    smaller = _have_fewer_rows(now.varying, before.varying)
-    # Batches that come ready are data of their own.
-    same = now.constants == before.constants
-    return smaller and (same or _have_fewer_rows(now.constants, before.constants))
-
-
-def _have_fewer_rows(mine: Sequence[ArrayType], theirs: Sequence[ArrayType]) -> bool:
-    return len(mine) == len(theirs) and all(
-        one and other and one[0] < other[0] and one[1:] == other[1:] and type_ == dtype
-        for (one, type_), (other, dtype) in zip(mine, theirs, strict=True)
-    )
-
-
-def _types(types: Sequence[ArrayType]) -> str:
-    return ", ".join(map(type_text, types))
-
-
-def _step_signature(
-    constants: Sequence[NDArray], varying: Sequence[NDArray]
-) -> _StepSignature:
-    return _StepSignature(
-        config.executor,
-        config.skip_passes,
-        tuple((value.shape, value.dtype) for value in constants),
-        tuple((value.shape[1:], value.dtype) for value in varying),
-    )
-
-
 class Step:
     """One step of an iteration, captured; everything it produces goes into cells.
 
@@ -472,6 +397,8 @@ class Step:
         What the step is called in messages.
     memory_budget, offload
         See :meth:`nervure.exec.base.Executor.compile_step`.
+    settings
+        Arguments of ``config.override`` that hold while the step is compiled.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -483,11 +410,13 @@ class Step:
         *,
         memory_budget: int | None = None,
         offload: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._function = function
+        self._settings = dict(settings or {})
         self._memory_budget = memory_budget
         self._offload = offload
-        self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
+        self._programs: dict[StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
     def run(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> None:
@@ -496,8 +425,9 @@ class Step:
         All cells that the step reads and writes hold their new values afterwards.
         """
         captured, program = self._program(constants, varying)
-        state = [cell.stored.numpy() for cell in captured.written]
-        fixed = [*(cell.stored.numpy() for cell in captured.only_read), *constants]
+        state = _given(program, [cell.replaced for cell in captured.written])
+        read = _given(program, [cell.replaced for cell in captured.only_read])
+        fixed = [*read, *constants]
         result = program.run(state, fixed, varying)
         for cell, value in zip(captured.written, result, strict=True):
             cell.store(Array.of_value(_read_only(value)))
@@ -523,7 +453,7 @@ class Step:
         """
         from nervure.program import program as inspected
 
-        captured = self._capture(_step_signature(constants, varying))
+        captured = self._capture(step_signature(constants, varying))
 
         def inputs() -> list[NDArray]:
             cells = (*captured.written, *captured.only_read)
@@ -535,7 +465,7 @@ class Step:
             return inspected.Step(len(one.written), moving)
 
         def of_batch(rows: int) -> tuple[Graph, inspected.Step]:
-            again = self._capture(_step_signature(*of_rows(rows)))
+            again = self._capture(step_signature(*of_rows(rows)))
             return again.graph, counts(again)
 
         return inspected.Program(
@@ -551,7 +481,13 @@ class Step:
     def _program(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
     ) -> tuple[Trace, StepProgram]:
-        signature = _step_signature(constants, varying)
+        with config.override(**self._settings):
+            return self._program_here(constants, varying)
+
+    def _program_here(
+        self, constants: Sequence[NDArray], varying: Sequence[NDArray]
+    ) -> tuple[Trace, StepProgram]:
+        signature = step_signature(constants, varying)
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(signature)
@@ -565,10 +501,10 @@ class Step:
             )
             found = self._programs[signature] = captured, program
             types = (*signature.constants, *signature.varying)
-            self.recompiles.compiled(signature, _types(types))
+            self.recompiles.compiled(signature, types_text(types))
         return found
 
-    def _capture(self, signature: _StepSignature) -> Trace:
+    def _capture(self, signature: StepSignature) -> Trace:
         def leaves(types: Sequence[tuple[Shape, DType]], role: str) -> list[Node]:
             return [
                 input_leaf(shape, dtype, f"{role} {place}")
@@ -587,9 +523,16 @@ class Step:
         return captured
 
 
-def _read_only(value: NDArray) -> NDArray:
+def _given(program: Program | StepProgram, arrays: Sequence[Array]) -> list[Any]:
+    """Return values as a program takes them: in NumPy's memory, or where they are."""
+    if program.on_device:
+        return [array.computed() for array in arrays]
+    return [array.numpy() for array in arrays]
+
+
+def _read_only(value: NDArray | DeviceValue) -> NDArray | DeviceValue:
     """Return the value as an array that nobody can change through us."""
-    if value.flags.writeable:
+    if isinstance(value, np.ndarray) and value.flags.writeable:
         value = np.asarray(value).view()
         value.flags.writeable = False
     return value

@@ -19,22 +19,25 @@ PACKAGE = ROOT / "nervure"
 
 # A *unit* is a module or folder directly under nervure/.
 LAYERS = {
-    0: ["_version", "config", "dtypes", "errors"],
+    0: ["_version", "config", "device_names", "dtypes", "errors"],
     1: ["ir"],
     2: ["prims"],
     3: ["autodiff", "passes"],
     4: ["exec"],
     5: [
         "array",
+        "array_devices",
         "control_flow",
         "evaluation",
         "numpy_methods",
         "ops",
+        "placing",
         "program",
         "random",
         "recompiles",
         "result",
         "signal",
+        "signatures",
         "state",
         "step",
         "tracing",

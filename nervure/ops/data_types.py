@@ -13,7 +13,7 @@ from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, unknown_name
-from nervure.ops.device import check_device
+from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, is_weak, scalar_dtype
 from nervure.prims.select import cast
@@ -37,11 +37,10 @@ def astype(
     >>> nv.astype(nv.asarray([1.7, -0.2, 300.0]), nv.int8).tolist()
     [1, 0, 127]
     """
-    check_device(device)
     wanted = dtypes.as_dtype(dtype)
     if not copy and isinstance(x, Array) and x.dtype == wanted:
-        return x
-    return Array.of_node(cast(as_node(x), wanted))
+        return placed(x, device)
+    return placed(Array.of_node(cast(as_node(x), wanted)), device)
 
 
 def _dtype_of(value: Array | npt.DTypeLike) -> DType:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nervure import tree
 from nervure.array import Array
+from nervure.exec.base import forget_data
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.batched import filled_up
@@ -150,6 +151,7 @@ def fit(model: Model, plan: FitPlan) -> History:
     model.training_run = run
     plan.steps.build()
     plan.late.begin(model)
+    forget_data()
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
@@ -240,6 +242,7 @@ def evaluate(model: Model, plan: EvaluationPlan) -> Logs:
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
     display = display_for(plan.verbose)
+    forget_data()
     try:
         display.begin("Evaluation", plan.batches)
         logs = _evaluate(plan, callbacks, display)
@@ -269,6 +272,7 @@ def one_step(
 ) -> Logs:
     """Run one step on all rows together and return its numbers."""
     report.reset()
+    forget_data()
     arrays, numbers = rows.constants, np.arange(rows.count)[None]
     with finishing_first():
         if guard is not None:

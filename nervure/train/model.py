@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from nervure.config import config
 from nervure.errors import ArgumentError, explain
 from nervure.exec.base import make_ready
 from nervure.exec.budget import byte_count
 from nervure.train import checks, loop, plan
-from nervure.train.compile import Compiled, checked_precision
+from nervure.train.compile import Compiled, checked_executor, checked_precision
 from nervure.train.history import History
 from nervure.train.numerics_guard import NumericsGuard
 from nervure.train.programs import Programs
@@ -80,6 +81,7 @@ class Model(Saving, Programs, Trainer):
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
         precision: str = "float32",
+        executor: str | None = None,
         memory_budget: int | float | str | None = None,
         offload: bool = False,
         check_numerics: bool | None = None,
@@ -106,13 +108,22 @@ class Model(Saving, Programs, Trainer):
             Metrics that do.
         run_eagerly
             Run each step as plain Python, slowly: for looking into it.
-        steps_per_execution, jit_compile, auto_scale_loss
+        steps_per_execution, jit_compile
             Accepted for scripts written for Keras; they change nothing.  Every step is
             compiled, and as many run in one call as nobody needs to look between.
         precision
             ``"mixed_bfloat16"`` rounds the operands of matrix products and convolutions
-            to bfloat16, which is faster where the CPU has AVX512-BF16.  Sums, weights
-            and everything else stay float32; results have two to three digits.
+            to bfloat16, which is faster where the CPU has AVX512-BF16, and on GPUs.
+            Sums, weights and everything else stay float32; results have two to three
+            digits.  ``"mixed_float16"`` rounds them to float16, for GPUs that are
+            faster with it.  ``"tf32"`` lets a GPU read the operands of products with
+            10 bits after the point; elsewhere it changes nothing.
+        auto_scale_loss
+            With ``"mixed_float16"``, where small gradients would vanish, put the
+            optimizer into a :class:`~nervure.optimizers.LossScaleOptimizer`.
+        executor
+            What runs this model: ``"cpu"``, ``"xla"`` or ``"reference"``.  None leaves
+            it to ``nervure.config.executor``.  It is not saved with the model.
         memory_budget
             The bytes that the values between the operations of a training step may take
             up, as a number or as text (``"200 MB"``).  What does not fit is computed
@@ -143,11 +154,14 @@ class Model(Saving, Programs, Trainer):
             For losses, weights and metrics that do not correspond to the outputs, for
             another precision, and for a budget that is no size, or together with
             ``run_eagerly``.
+        MachineError
+            For an executor that cannot work here.
 
         A budget that is too small is a :class:`~nervure.errors.BudgetError` of ``fit``,
         which names the smallest one.
         """
         precision = checked_precision(precision)
+        chosen = checked_executor(executor)
         budget = byte_count(memory_budget)
         compiled = Compiled(
             optimizer,
@@ -160,6 +174,9 @@ class Model(Saving, Programs, Trainer):
         checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
+        compiled.executor = chosen
+        if checks.truth(auto_scale_loss, "auto_scale_loss"):
+            compiled.scale_loss_if_needed()
         compiled.memory_budget = budget
         compiled.offload = checks.truth(offload, "offload")
         if check_numerics is not None:
@@ -172,7 +189,8 @@ class Model(Saving, Programs, Trainer):
                 )
             )
         self.take_compiled(compiled)
-        make_ready()
+        with config.override(**compiled.settings):
+            make_ready()
 
     # --- training --------------------------------------------------------------------
 

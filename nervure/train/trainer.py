@@ -121,6 +121,11 @@ class Trainer(Network):
         """The type in which products are computed, None for that of the operands."""
         return None if self._compiled is None else self._compiled.product_type
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``compile`` said about executors, as arguments of config.override."""
+        return {} if self._compiled is None else self._compiled.settings
+
     def require_compiled(self, wanted: str) -> Compiled:
         """Return what ``compile`` decided.
 
@@ -383,7 +388,7 @@ class Trainer(Network):
             if self.run_eagerly:
                 self._forward = self._infer
             else:
-                compiled = step.compile(self._infer)
+                compiled = step.CompiledFunction(self._infer, settings=self.settings)
                 compiled.recompiles.name = f"the prediction of {self.name!r}"
                 self._forward = compiled
         return self._forward

@@ -60,7 +60,7 @@ def test_what_is_no_number(value: object) -> None:
 
 
 def test_unknown_device() -> None:
-    with pytest.raises(UnknownNameError, match="unknown device: 'gpu'"):
+    with pytest.raises(UnknownNameError, match="unknown device: 'gpu:0'"):
         nv.zeros(3, device="gpu")
     assert nv.zeros(3, device="cpu").device == "cpu"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config, thread_count
 from nervure.errors import MachineError, explain
@@ -36,6 +36,7 @@ class CpuExecutor:
     """Compiles graphs with LLVM; see docs/architecture.md for the way through."""
 
     name = "cpu"
+    on_device: ClassVar[bool] = False
 
     def __init__(self) -> None:
         _check_machine()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -87,6 +87,8 @@ class Compiled:
 class CpuProgram:
     """Runs a graph once a call; see :class:`~nervure.exec.base.Program`."""
 
+    on_device: ClassVar[bool] = False
+
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
         layout = budgeted(Layout(plan), target, None, offload=False)
@@ -161,6 +163,8 @@ class CpuStepProgram:
 
     ``layout`` is the plan to run, where it has to keep to a budget of memory.
     """
+
+    on_device: ClassVar[bool] = False
 
     def __init__(
         self,

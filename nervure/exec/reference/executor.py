@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class ReferenceProgram:
 
     A slot is emptied after its last use, so no more is kept alive than is needed.
     """
+
+    on_device: ClassVar[bool] = False
 
     def __init__(self, graph: Graph) -> None:
         graph = runnable(optimized(graph))
@@ -79,6 +82,7 @@ class ReferenceExecutor:
     """Runs graphs with NumPy; slow, simple, and right by definition."""
 
     name = "reference"
+    on_device: ClassVar[bool] = False
 
     def compile(self, graph: Graph) -> ReferenceProgram:
         """Prepare a graph; nothing is compiled."""
