@@ -9,7 +9,7 @@ anything.
 | ``access`` | who may ask what: hosts, origins, methods, token, sizes, time |
 | ``application`` | the addresses, as an application of Starlette |
 | ``server`` | running it, in the foreground or in a thread |
-| ``assets``, ``static/`` | the web application as built from ``studio/`` of the repository |
+| ``assets``, ``static/`` | the web application, built from ``studio/`` |
 | ``playground/`` | small networks on points of the plane |
 | ``runs`` | event files as curves, histograms and pictures |
 | ``programs`` | graphs of models |

@@ -3,7 +3,7 @@
 A page of another site must not use the studio through its visitor's browser, and a
 program must not tie it up.  So the gate looks, for every method and for WebSockets, at
 
-* ``Host``: one of the names of this server, or the request comes through a rebound name;
+* ``Host``: one of this server's names; any other was rebound to this machine;
 * ``Origin`` and ``Sec-Fetch-Site``: the studio itself; "null" is nobody;
 * the method: GET, HEAD, POST;
 * the token, for everything but the page itself: 256 random bits, compared in constant
@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,7 +72,7 @@ class Access:
 
     @property
     def ticket(self) -> str:
-        """What the address of the frame with a program carries in place of the token."""
+        """What the address of the frame with a program carries, not the token."""
         digest = hmac.new(self.token.encode(), _TICKET_PATH.encode(), "sha256")
         return digest.hexdigest()
 
@@ -200,16 +201,15 @@ def _leads_astray(address: bytes, path: str) -> bool:
 
 def _without_token(scope: Scope, headers: _Headers, access: Access) -> Refusal | None:
     """Return why something behind the token may not be had, or None."""
-    if any(
-        one not in ("same-origin", "none") for one in headers.all("sec-fetch-site")
-    ):
+    if any(one not in ("same-origin", "none") for one in headers.all("sec-fetch-site")):
         return Refusal(403, "requests of other pages are refused")
     if scope["type"] == "websocket":
         offered = scope.get("subprotocols", [])
         known = len(offered) == 2 and offered[0] == _PROTOCOL
         given = offered[1] if known else ""
     elif scope["path"] == _TICKET_PATH:
-        given = scope["query_string"].decode("latin-1").removeprefix("ticket=")
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        given = query.get("ticket", [""])[0]
         good = hmac.compare_digest(given.encode(), access.ticket.encode())
         return None if good else Refusal(401, "the ticket is wrong")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,14 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nervure.errors import ArgumentError, NervureError, explain
 from nervure.studio.access import Access, Gate
 from nervure.studio.assets import assets
+from nervure.studio.inspector.answers import Answers
+from nervure.studio.inspector.subject import (
+    DEFAULT_NAME,
+    DefaultModel,
+    GivenModel,
+    lecture_network,
+)
 from nervure.studio.playground.session import Session
+from nervure.studio.programs import POLICY, Programs
+from nervure.studio.runs import Runs
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -44,11 +54,14 @@ class Subject:
         What to call it.
     folder
         The folder below which event files are looked for.
+    cache
+        Where the network that reads digits is kept; None for Nervure's own folder.
     """
 
     model: Any = None
     name: str = ""
     folder: Path = Path("logs")
+    cache: Path | None = None
 
 
 def application(subject: Subject, access: Access) -> ASGIApp:
@@ -61,9 +74,31 @@ def application(subject: Subject, access: Access) -> ASGIApp:
     access
         Who may look.
     """
+    runs = Runs(subject.folder)
+    given = subject.model
+    seen = DefaultModel(subject.cache) if given is None else GivenModel(given)
+    answers = Answers(seen, subject.name or DEFAULT_NAME)
+    # A graph can be looked at before anything is trained.
+    programs = Programs(lambda: lecture_network() if given is None else given)
+    asked: dict[str, Answer] = {
+        "/api/runs/scalars": runs.scalars,
+        "/api/runs/details": runs.details,
+        "/api/inspector/look": answers.look,
+        "/api/inspector/map": answers.map,
+        "/api/inspector/filters": answers.filters,
+        "/api/inspector/feature": answers.feature,
+        "/api/inspector/attack": answers.attack,
+    }
     routes = [
         *(Route(path, _asset, methods=["GET"]) for path in assets()),
         Route("/api/about", _about(subject, access), methods=["GET"]),
+        Route("/api/program/page", _program_page(programs), methods=["GET"]),
+        Route("/api/runs", answering(runs.listed), methods=["GET"]),
+        Route("/api/inspector", answering(answers.about), methods=["GET"]),
+        *(
+            Route(path, answering(answer), methods=["POST"])
+            for path, answer in asked.items()
+        ),
         WebSocketRoute("/api/playground", _Playground()),
     ]
     return Gate(Starlette(routes=routes), access)
@@ -74,18 +109,37 @@ async def _asset(request: Request) -> Response:
     return Response(asset.content, media_type=asset.media_type)
 
 
-def _about(subject: Subject, access: Access) -> Callable[[Request], Awaitable[Response]]:
+def _about(
+    subject: Subject, access: Access
+) -> Callable[[Request], Awaitable[Response]]:
     async def about(request: Request) -> Response:
         del request
         return JSONResponse(
             {
                 "model": subject.name,
-                "folder": subject.folder.name,
+                "folder": str(subject.folder),
                 "ticket": access.ticket,
             }
         )
 
     return about
+
+
+def _program_page(programs: Programs) -> Callable[[Request], Awaitable[Response]]:
+    async def page(request: Request) -> Response:
+        kind = request.query_params.get("kind", "")
+        try:
+            text = await run_in_threadpool(programs.page, kind)
+        except NervureError as error:
+            text = f"<!doctype html><title>no graph</title><p>{html.escape(str(error))}"
+        # Frames of a sandbox are of no origin: the answer must allow being shown there.
+        headers = {
+            "content-security-policy": POLICY,
+            "cross-origin-resource-policy": "cross-origin",
+        }
+        return HTMLResponse(text, headers=headers)
+
+    return page
 
 
 def answering(answer: Answer) -> Callable[[Request], Awaitable[Response]]:

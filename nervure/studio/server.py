@@ -79,6 +79,13 @@ class Server:
         in_notebooks: bool = False,
         body_seconds: float = 10.0,
     ) -> None:
+        if host in ("", "0.0.0.0", "::"):
+            raise ArgumentError(
+                explain(
+                    f"the studio cannot listen on {host!r}: it needs a name to know",
+                    fix="give the address under which others see this machine",
+                )
+            )
         self._socket = _listening(host, port)
         self.port = int(self._socket.getsockname()[1])
         self.access = Access(

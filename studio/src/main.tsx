@@ -2,11 +2,17 @@
 
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { Graph } from "./graph/Page";
+import { Inspector } from "./inspector/Page";
 import { Playground } from "./playground/Page";
+import { Training } from "./training/Page";
 import "./style.css";
 
 const PAGES = [
   { path: "/playground", title: "Playground" },
+  { path: "/graph", title: "Graph" },
+  { path: "/training", title: "Training" },
+  { path: "/inspector", title: "Inspector" },
 ];
 
 function placeOf(): { path: string; query: string } {
@@ -61,7 +67,10 @@ function Studio() {
           </button>
         )}
       </div>
-      {place.path === "/playground" && <Playground {...page} key={place.path} />}
+      {place.path === "/playground" && <Playground {...page} />}
+      {place.path === "/graph" && <Graph {...page} />}
+      {place.path === "/training" && <Training {...page} />}
+      {place.path === "/inspector" && <Inspector {...page} />}
     </>
   );
 }

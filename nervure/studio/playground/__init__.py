@@ -1,4 +1,4 @@
-"""The playground: small networks on points of the plane, after playground.tensorflow.org.
+"""The playground: small networks on a plane, after playground.tensorflow.org.
 
 | file | what is in it |
 |---|---|

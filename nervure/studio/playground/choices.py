@@ -132,8 +132,10 @@ def _data(name: str, value: Any) -> str:
 
 
 def _features(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(
-        isinstance(one, str) and one in FEATURES for one in value
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(one, str) and one in FEATURES for one in value)
     ):
         raise _refused(name, f"a list of some of {', '.join(FEATURES)}", value)
     return tuple(one for one in FEATURES if one in value)

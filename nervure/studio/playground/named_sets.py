@@ -64,9 +64,7 @@ def named_set(name: str, *, noise: float, seed: int) -> Points:
     return of_columns(inputs, targets, problem, axes, seed)
 
 
-def _drawn(
-    name: str, noise: float, seed: int
-) -> tuple[Any, Any, str, tuple[str, str]]:
+def _drawn(name: str, noise: float, seed: int) -> tuple[Any, Any, str, tuple[str, str]]:
     from sklearn import datasets
 
     if name == "moons":

@@ -65,7 +65,7 @@ class Network:
         return layer
 
     def answers(self, x: NDArray) -> list[NDArray]:
-        """Return what each layer answers, ``float32[n, neurons]``; the last is the output.
+        """Return each layer's answers, ``float32[n, neurons]``; the last is the output.
 
         ``x`` holds features, ``float32[n, features]``.
         """

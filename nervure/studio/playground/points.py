@@ -76,9 +76,7 @@ def dataset(name: str, *, noise: float = 0.0, seed: int = 0) -> Points:
             explain(f"the playground has no data set {name!r}", fix=f"take {known}")
         )
     if not 0 <= noise <= 0.5:
-        raise ArgumentError(
-            explain(f"noise must lie between 0 and 0.5, got {noise!r}")
-        )
+        raise ArgumentError(explain(f"noise must lie between 0 and 0.5, got {noise!r}"))
     problem, draw = _SHAPES[name]
     x, y = draw(noise, np.random.default_rng(seed))
     return shuffled(Points(x, y, problem), seed)
@@ -206,7 +204,9 @@ def of_columns(
     """
     table = np.column_stack([inputs, targets]).astype(np.float64)
     if len(table) < 4:
-        raise DataError(explain(f"the table has {len(table)} rows; at least 4 are needed"))
+        raise DataError(
+            explain(f"the table has {len(table)} rows; at least 4 are needed")
+        )
     if not np.isfinite(table).all():
         raise DataError(
             explain(
@@ -226,7 +226,7 @@ def of_columns(
 
 
 def of_table(text: str, seed: int = 0) -> Points:
-    """Read a table of comma-separated values: two inputs, and the target as the last.
+    r"""Read a table of comma-separated values: two inputs, and the target as the last.
 
     The first row may hold names.  A target with two different values, numbers or words,
     makes a classification; more numbers make a regression.  Further columns between are
@@ -238,7 +238,7 @@ def of_table(text: str, seed: int = 0) -> Points:
         For what is no such table; the message says in which row.
 
     >>> from nervure.studio.playground.points import of_table
-    >>> of_table("a,b,kind\\n1,2,no\\n2,3,yes\\n3,1,no\\n4,4,yes\\n").axes
+    >>> of_table("a,b,kind\\n1,2,no\n2,3,yes\n3,1,no\n4,4,yes\n").axes
     ('a', 'b')
     """
     try:
@@ -257,7 +257,9 @@ def of_table(text: str, seed: int = 0) -> Points:
         axes = (rows[0][0].strip()[:20], rows[0][1].strip()[:20])
         rows = rows[1:]
     if len(rows) > _MOST_ROWS:
-        raise DataError(explain(f"the table has {len(rows)} rows; {_MOST_ROWS} is the most"))
+        raise DataError(
+            explain(f"the table has {len(rows)} rows; {_MOST_ROWS} is the most")
+        )
     inputs = np.array([_inputs(row, at) for at, row in enumerate(rows, 1)])
     words = [row[-1].strip() for row in rows]
     kinds = sorted(set(words))
@@ -282,8 +284,8 @@ def _inputs(row: list[str], at: int) -> list[float]:
     if len(row) < 3 or any(one is None for one in found):
         raise DataError(
             explain(
-                f"row {at} of the table is {','.join(row)[:60]!r}; expected two numbers "
-                "and a target"
+                f"row {at} of the table is {','.join(row)[:60]!r}; expected two "
+                "numbers and a target"
             )
         )
     return [one for one in found if one is not None]

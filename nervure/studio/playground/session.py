@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from nervure.errors import ArgumentError, NervureError, explain
 from nervure.studio.playground import named_sets, script
-from nervure.studio.playground.choices import Choices, read_choices
+from nervure.studio.playground.choices import read_choices
 from nervure.studio.playground.frames import frame
 from nervure.studio.playground.trainer import Trainer
 
@@ -86,7 +86,7 @@ class Session:
             except queue.Empty:
                 if self._may_draw():
                     due = time.perf_counter() + _FRAME_SECONDS
-                    self._guarded(lambda: self._advance(due))
+                    self._guarded(lambda end=due: self._advance(end))
                 else:
                     due = time.perf_counter() + _FRAME_SECONDS / 4
                 continue
@@ -239,7 +239,9 @@ def _description(trainer: Trainer) -> dict[str, Any]:
 def _whole(message: dict[str, Any], name: str) -> int:
     value = message.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(explain(f"{name} must be a whole number, got {value!r:.60}"))
+        raise ArgumentError(
+            explain(f"{name} must be a whole number, got {value!r:.60}")
+        )
     return value
 
 
