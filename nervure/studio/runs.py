@@ -128,11 +128,12 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
     yield folder
     if depth < _DEEPEST:
         try:
-            inner = sorted(
-                Path(one.path)
-                for one in os.scandir(folder)
-                if one.is_dir(follow_symlinks=False)
-            )
+            with os.scandir(folder) as entries:
+                inner = sorted(
+                    Path(one.path)
+                    for one in entries
+                    if one.is_dir(follow_symlinks=False)
+                )
         except OSError:
             return
         for one in inner:
@@ -143,12 +144,13 @@ def _event_files(folder: Path) -> list[tuple[str, int, float]]:
     """Return names, sizes and times of event files; none if one is a link."""
     found = []
     try:
-        for one in os.scandir(folder):
-            if ".tfevents." in one.name:
-                if not one.is_file(follow_symlinks=False):
-                    return []
-                status = one.stat(follow_symlinks=False)
-                found.append((one.name, status.st_size, status.st_mtime))
+        with os.scandir(folder) as entries:
+            files = [one for one in entries if ".tfevents." in one.name]
+        for one in files:
+            if not one.is_file(follow_symlinks=False):
+                return []
+            status = one.stat(follow_symlinks=False)
+            found.append((one.name, status.st_size, status.st_mtime))
     except OSError:
         return []
     return sorted(found)

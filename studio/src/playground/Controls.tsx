@@ -189,6 +189,8 @@ function FileChoice({ onTable, onError }: Props) {
     if (!file) return;
     if (file.size > LARGEST_FILE) onError("The file is larger than 2 MB: take part of it.");
     else onTable(await file.text());
+    // So that the same file, edited, can be chosen again.
+    input.value = "";
   };
   return (
     <label class="field">

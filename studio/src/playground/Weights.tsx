@@ -49,7 +49,7 @@ export function Weights({ edit, sizes, features, frame, onWeight, onClose }: Pro
   );
   return (
     <dialog ref={dialog} class="weights" aria-labelledby="weights-title" onClose={onClose}>
-      <form method="dialog">
+      <form method="dialog" noValidate>
         <h2 id="weights-title">{title}</h2>
         {Array.from({ length: inputs }, (_, at) =>
           field(`Weight of ${nameOf(at)}`, at, place.kernel + at * outputs + target),

@@ -68,7 +68,7 @@ export function Training({ onError }: { onError(message: string): void }) {
   const colors = Object.fromEntries(
     listed.map(({ name }, at) => [name, COLORS[at % COLORS.length] ?? "#888"]),
   );
-  const tags = Object.keys(scalars?.curves ?? {});
+  const tags = Object.keys(scalars?.curves ?? {}).sort((a, b) => rank(a) - rank(b));
   return (
     <main class="training">
       <aside>
@@ -136,6 +136,14 @@ export function Training({ onError }: { onError(message: string): void }) {
       </div>
     </main>
   );
+}
+
+const ORDER = ["epoch_loss", "epoch_", "batch_", "evaluation_"];
+
+/** What people look for first comes first. */
+function rank(tag: string): number {
+  const found = ORDER.findIndex((start) => tag.startsWith(start));
+  return found < 0 ? ORDER.length : found;
 }
 
 function LastNumbers({ scalars, tags }: { scalars: Scalars; tags: string[] }) {
