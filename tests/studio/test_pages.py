@@ -107,7 +107,8 @@ def test_the_spiral_is_learned(page, server, pictures):
     )
     assert paint < 1000
     page.get_by_role("button", name="Play").click()
-    until(page, f"parseFloat({shown('test-loss')}) < 0.05")
+    # It goes up and down a little, and trains on until the button is heard.
+    until(page, f"parseFloat({shown('test-loss')}) < 0.02")
     page.get_by_role("button", name="Pause").click()
     assert loss(page) < 0.05
     page.screenshot(path=pictures / "playground.png")

@@ -105,7 +105,7 @@ class DefaultModel:
 
         def tell(batch: int, logs: Any) -> None:
             del logs
-            self._progress = batch / steps
+            self._progress = min(1.0, (batch + 1) / steps)
 
         model.fit(
             *(x, y[: self._rows]),

@@ -238,7 +238,7 @@ def of_table(text: str, seed: int = 0) -> Points:
         For what is no such table; the message says in which row.
 
     >>> from nervure.studio.playground.points import of_table
-    >>> of_table("a,b,kind\\n1,2,no\n2,3,yes\n3,1,no\n4,4,yes\n").axes
+    >>> of_table("a,b,kind\n1,2,no\n2,3,yes\n3,1,no\n4,4,yes\n").axes
     ('a', 'b')
     """
     try:
