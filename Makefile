@@ -28,7 +28,7 @@ KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help venv keras-env mnist test test-full lint format bench bench-peers \
-	test-gpu bench-gpu clean
+	test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,10 +40,10 @@ keras-env: .venv-keras/keras.stamp  ## make .venv-keras: the real Keras of the p
 mnist: $(VENV)/run.stamp  ## train the lecture's first network on MNIST
 	@$(BIN)/nervure mnist
 
-test: $(VENV)/dev.stamp .venv-keras/keras.stamp  ## run the tests
+test: $(VENV)/dev.stamp .venv-keras/keras.stamp chromium axe  ## run the tests
 	@$(KERAS) $(BIN)/python -m pytest
 
-test-full: $(VENV)/dev.stamp .venv-keras/keras.stamp  ## run the tests, the slow ones as well
+test-full: $(VENV)/dev.stamp .venv-keras/keras.stamp chromium axe  ## run the tests, the slow ones as well
 	@$(KERAS) $(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
@@ -54,6 +54,23 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+studio:  ## rebuild the studio's pages from studio/ (needs Node 20 and npm)
+	@cd studio && npm ci --silent && npm run --silent build
+
+# The tests of the studio's pages look for both, and say so when they are skipped.
+chromium:  ## install Debian's chromium, where that is possible
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 \
+		&& command -v apt-get >/dev/null && echo "installing chromium (300 MB)" \
+		&& apt-get -qq update >/dev/null \
+		&& apt-get -qq install --yes chromium >/dev/null 2>&1; } \
+	|| echo "no chromium: the studio's pages are not tested (apt-get install chromium)"
+
+axe:
+	@test -e studio/node_modules/axe-core/axe.min.js \
+	|| { command -v npm >/dev/null && echo "installing axe-core" \
+		&& (cd studio && npm ci --silent); } \
+	|| echo "no npm: the studio's pages are not tested with axe-core"
 
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run

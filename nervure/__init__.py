@@ -85,6 +85,7 @@ _LAZY = {
         "pretrained",
         "regularizers",
         "sklearn",
+        "studio",
         "tblog",
         "tf1",
         "utils",
@@ -96,8 +97,8 @@ _LAZY = {
 _ABSENT = {"fft": "there are no complex numbers; transform values with numpy.fft"}
 
 
-# Classes that are seldom named; their modules load when they are.
-_LAZY_CLASSES = {"Program": "nervure.program"}
+# Names that are seldom used; their modules load when they are.
+_LAZY_CLASSES = {"Program": "nervure.program", "playground": "nervure.studio.notebook"}
 
 
 def __getattr__(name: str) -> _Any:

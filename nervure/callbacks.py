@@ -1,5 +1,6 @@
 """Objects that are told how training goes, under Keras' names."""
 
+from nervure.studio.callback import Studio
 from nervure.tblog.callback import TensorBoard
 from nervure.train.callbacks import (
     BackupAndRestore,
@@ -28,6 +29,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "Studio",
     "TensorBoard",
     "TerminateOnNaN",
 ]

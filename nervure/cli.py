@@ -88,6 +88,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     ostrich.set_defaults(run=_ostrich)
 
+    studio = commands.add_parser(
+        "studio", help="playground, graphs, training runs and networks in a browser"
+    )
+    studio.add_argument(
+        "subject",
+        type=Path,
+        nargs="?",
+        default=Path("logs"),
+        help="a model (.nv, .keras) or a folder of runs (logs)",
+    )
+    studio.add_argument("--port", type=int, default=0, help="0 takes a free one (0)")
+    studio.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="another address than this machine's own, for others to see (127.0.0.1)",
+    )
+    studio.add_argument(
+        "--no-browser", action="store_true", help="print the address, open nothing"
+    )
+    studio.set_defaults(run=_studio)
+
     info = commands.add_parser("info", help="show version, executors, devices, threads")
     info.set_defaults(run=_info)
 
@@ -287,6 +308,29 @@ def _answer(model: Model, x: NDArray) -> str:
     scores = model.predict(x, verbose=0)
     _, name, probability = pretrained.decode_predictions(scores, top=1)[0][0]
     return f"{name}, {100 * probability:.0f} %"
+
+
+# --- nervure studio -----------------------------------------------------------------
+
+
+def _studio(options: argparse.Namespace) -> int:
+    """Serve the studio until Ctrl-C."""
+    from nervure.errors import NervureError
+
+    missing = [
+        name
+        for name in ("starlette", "uvicorn", "websockets")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        return _refused(f"{missing[0]} is not installed (pip install nervure[studio])")
+    from nervure.studio.opening import open_studio
+
+    try:
+        open_studio(options.subject, options.host, options.port, not options.no_browser)
+    except (NervureError, OSError) as error:
+        return _refused(str(error))
+    return 0
 
 
 def _refused(reason: str) -> int:

@@ -1,0 +1,63 @@
+"""What the command ``nervure studio`` does."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+from nervure.errors import ArgumentError, explain
+from nervure.models import load_model
+from nervure.studio.application import Subject
+from nervure.studio.server import Server
+
+
+def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
+    """Serve the studio until Ctrl-C, and open it.
+
+    Parameters
+    ----------
+    subject
+        The file of a model, or a folder of runs.
+    host, port
+        Where to listen.
+    browser
+        Whether to open the browser.
+
+    Raises
+    ------
+    ArgumentError
+        For a subject that is not there, and an address that cannot be used.
+    """
+    server = Server(read_subject(subject), host=host, port=port)
+
+    def ready() -> None:
+        print(f"Nervure studio: {server.address}\nCtrl-C ends it.", flush=True)
+        if browser:
+            webbrowser.open(server.address)
+
+    server.run(ready)
+
+
+def read_subject(path: Path) -> Subject:
+    """Return what a path stands for: a model, or runs.
+
+    Raises :class:`~nervure.errors.ArgumentError` if there is nothing, other than the
+    folder "logs", where runs may appear later.
+
+    >>> import tempfile
+    >>> read_subject(Path(tempfile.mkdtemp())).model is None
+    True
+    """
+    if path.is_dir() and not (path / "model.json").exists():
+        return Subject(folder=path)
+    if path.exists():
+        return Subject(load_model(path), path.name)
+    if path == Path("logs"):
+        return Subject(folder=path)
+    raise ArgumentError(
+        explain(
+            f"there is no {path}",
+            fix="give the file of a model, or the folder that callbacks.Studio or "
+            "callbacks.TensorBoard writes to",
+        )
+    )

@@ -1,0 +1,244 @@
+// The network as one sees it: features, neurons with their maps, and lines as thick as
+// the weights. Lines and maps are drawn straight from frames, without Preact between.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { color, drawMap } from "../common/colors";
+import { FEATURES, type Feature, MOST_LAYERS, MOST_NEURONS } from "./choices";
+import { type Frame, offsets } from "./connection";
+import { featureMap } from "./features";
+
+const SIZE = 36; // of a neuron, in pixels
+const ROW = 46;
+const TOP = 56;
+const COLUMN = 92;
+
+export interface Edit {
+  layer: number;
+  target: number;
+  source: number | null;
+}
+
+interface Props {
+  features: Feature[];
+  hidden: number[];
+  frames: FrameSource;
+  onFeatures(features: Feature[]): void;
+  onHidden(hidden: number[]): void;
+  onEdit(edit: Edit): void;
+  onLook(neuron: number | null): void;
+}
+
+/** Where frames come from: those who draw subscribe. */
+export interface FrameSource {
+  last: Frame | null;
+  subscribe(draw: (frame: Frame) => void): () => void;
+}
+
+interface Line {
+  layer: number;
+  source: number;
+  target: number;
+  weight: number;
+  path: string;
+}
+
+const ALL = Object.keys(FEATURES) as Feature[];
+
+export function Network(props: Props) {
+  const { features, hidden, frames } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const svg = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return undefined;
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
+    observer.observe(element);
+    setWidth(element.clientWidth);
+    return () => observer.disconnect();
+  }, []);
+
+  const sizes = [features.length, ...hidden, 1];
+  const columns = hidden.length + 1;
+  const wide = Math.max(width, 70 + columns * COLUMN);
+  const xOf = (column: number) => 88 + (column * (wide - 96)) / columns;
+  const yOf = (row: number) => TOP + row * ROW + SIZE / 2;
+  const rowOfFeature = (index: number) => ALL.indexOf(features[index] ?? "x");
+  const outputY = yOf(2.5);
+  const key = `${features}|${hidden}|${wide}`;
+  const lines = useMemo(() => {
+    const places = offsets(sizes);
+    const found: Line[] = [];
+    places.forEach(({ kernel }, layer) => {
+      const outputs = sizes[layer + 1] ?? 0;
+      for (let source = 0; source < (sizes[layer] ?? 0); source += 1) {
+        for (let target = 0; target < outputs; target += 1) {
+          const x1 = layer === 0 ? xOf(0) - 6 : xOf(layer) - 4;
+          const y1 = yOf(layer === 0 ? rowOfFeature(source) : source);
+          const isLast = layer === hidden.length;
+          const x2 = isLast ? wide - 2 : xOf(layer + 1) - SIZE - 4;
+          const y2 = isLast ? outputY : yOf(target);
+          const bend = (x2 - x1) / 2;
+          const path = `M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
+          found.push({ layer, source, target, weight: kernel + source * outputs + target, path });
+        }
+      }
+    });
+    return found;
+  }, [key]);
+
+  useEffect(() => {
+    const draw = (frame: Frame) => {
+      const drawn = svg.current?.querySelectorAll<SVGPathElement>("path.weight");
+      drawn?.forEach((path, at) => {
+        const weight = frame.weights[lines[at]?.weight ?? 0] ?? 0;
+        const size = Math.min(9, 0.6 + 2.2 * Math.abs(weight));
+        path.style.strokeWidth = `${size.toFixed(1)}px`;
+        path.style.stroke = color(Math.max(-1, Math.min(1, weight)));
+      });
+      box.current
+        ?.querySelectorAll<HTMLCanvasElement>("canvas.neuron")
+        .forEach((canvas, at) => {
+          const values = frame.neurons[at];
+          if (values) drawMap(canvas, values, frame.small);
+        });
+    };
+    if (frames.last) draw(frames.last);
+    return frames.subscribe(draw);
+  }, [lines, frames]);
+
+  const rows = Math.max(ALL.length, ...hidden);
+  const height = TOP + rows * ROW + 14;
+  let number = 0;
+  return (
+    <div class="network" ref={box} role="group" aria-label="Network">
+      <div class="network-plan" style={{ width: `${wide}px`, height: `${height}px` }}>
+        <svg ref={svg} width={wide} height={height} aria-hidden="true">
+          {lines.map((line) => (
+            <path class="weight" d={line.path} key={line.path} />
+          ))}
+          {lines.map((line) => (
+            <path
+              class="touch"
+              d={line.path}
+              key={`t${line.path}`}
+              onClick={() => props.onEdit(line)}
+            >
+              <title>Click to edit this weight</title>
+            </path>
+          ))}
+        </svg>
+        <span class="column-title" style={{ left: "0px" }}>Features</span>
+        {ALL.map((one, row) => (
+          <FeatureButton
+            key={one}
+            feature={one}
+            on={features.includes(one)}
+            y={TOP + row * ROW}
+            onToggle={() => {
+              const on = features.includes(one);
+              const next = ALL.filter((other) => (other === one ? !on : features.includes(other)));
+              if (next.length > 0) props.onFeatures(next);
+            }}
+          />
+        ))}
+        {hidden.map((size, layer) => (
+          <div key={layer}>
+            <SizeButtons
+              x={xOf(layer + 1) - SIZE - 16}
+              layer={layer}
+              size={size}
+              onSize={(next) => props.onHidden(hidden.map((one, at) => (at === layer ? next : one)))}
+            />
+            {Array.from({ length: size }, (_, row) => {
+              const index = number++;
+              return (
+                <button
+                  key={row}
+                  class="neuron"
+                  style={{ left: `${xOf(layer + 1) - SIZE - 4}px`, top: `${TOP + row * ROW}px` }}
+                  aria-label={`Neuron ${row + 1} of hidden layer ${layer + 1}: edit its weights`}
+                  title="Click to edit its weights and bias"
+                  onClick={() => props.onEdit({ layer, target: row, source: null })}
+                  onMouseEnter={() => props.onLook(index)}
+                  onMouseLeave={() => props.onLook(null)}
+                  onFocus={() => props.onLook(index)}
+                  onBlur={() => props.onLook(null)}
+                >
+                  <canvas class="neuron" width="20" height="20" aria-hidden="true" />
+                </button>
+              );
+            })}
+          </div>
+        ))}
+        <button
+          class="output-neuron"
+          style={{ left: `${wide - 18}px`, top: `${outputY - 9}px` }}
+          aria-label="Output neuron: edit its weights"
+          title="Click to edit the weights and bias of the output"
+          onClick={() => props.onEdit({ layer: hidden.length, target: 0, source: null })}
+        />
+        <div class="layer-buttons" role="group" aria-label="Hidden layers">
+          <button
+            aria-label="Remove the last hidden layer"
+            disabled={hidden.length === 0}
+            onClick={() => props.onHidden(hidden.slice(0, -1))}
+          >
+            −
+          </button>
+          <span>
+            {hidden.length} hidden {hidden.length === 1 ? "layer" : "layers"}
+          </span>
+          <button
+            aria-label="Add a hidden layer"
+            disabled={hidden.length >= MOST_LAYERS}
+            onClick={() => props.onHidden([...hidden, 2])}
+          >
+            +
+          </button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function FeatureButton(props: { feature: Feature; on: boolean; y: number; onToggle(): void }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    if (canvas.current) drawMap(canvas.current, featureMap(props.feature), 20);
+  }, [props.feature]);
+  return (
+    <button
+      class="feature"
+      style={{ top: `${props.y}px` }}
+      aria-pressed={props.on}
+      onClick={props.onToggle}
+    >
+      <span>{FEATURES[props.feature]}</span>
+      <canvas ref={canvas} width="20" height="20" aria-hidden="true" />
+    </button>
+  );
+}
+
+function SizeButtons(props: { x: number; layer: number; size: number; onSize(size: number): void }) {
+  const name = `hidden layer ${props.layer + 1}`;
+  return (
+    <div class="size-buttons" style={{ left: `${props.x}px` }}>
+      <button
+        aria-label={`Remove a neuron of ${name}`}
+        disabled={props.size <= 1}
+        onClick={() => props.onSize(props.size - 1)}
+      >
+        −
+      </button>
+      <span aria-label={`${props.size} neurons`} role="img">{props.size}</span>
+      <button
+        aria-label={`Add a neuron to ${name}`}
+        disabled={props.size >= MOST_NEURONS}
+        onClick={() => props.onSize(props.size + 1)}
+      >
+        +
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,224 @@
+"""The playground without its page: points, networks, frames, scripts, sessions."""
+
+from __future__ import annotations
+
+import os
+import queue
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nervure.errors import ArgumentError, DataError, NervureError
+from nervure.studio.playground import points
+from nervure.studio.playground.choices import OPTIMIZERS, Choices, read_choices
+from nervure.studio.playground.frames import HEADER, frame
+from nervure.studio.playground.named_sets import TITLES, named_set
+from nervure.studio.playground.script import script
+from nervure.studio.playground.session import Session
+from nervure.studio.playground.trainer import MAP_SIDE, Trainer
+
+
+@pytest.mark.parametrize("name", points.names())
+def test_points_lie_on_the_plane_and_repeat(name):
+    one, same = (points.dataset(name, noise=0.1, seed=3) for _ in range(2))
+    assert one.x.dtype == one.y.dtype == np.float32
+    assert one.y.shape == (len(one.x), 1)
+    np.testing.assert_array_equal(one.x, same.x)
+    assert not np.array_equal(one.x, points.dataset(name, noise=0.1, seed=4).x)
+    assert np.abs(one.y).max() <= 1
+    if one.problem == "classification":
+        assert set(one.y.ravel()) == {-1.0, 1.0}
+
+
+def test_shapes_without_noise():
+    circle = points.dataset("circle")
+    distance = np.hypot(*circle.x.T)
+    assert (distance[circle.y[:, 0] > 0] <= 2.5).all()
+    assert (distance[circle.y[:, 0] < 0] >= 3.5 - 1e-5).all()
+    xor = points.dataset("xor")
+    assert (np.sign(xor.x.prod(axis=1)) == xor.y[:, 0]).all()
+    assert np.abs(xor.x).min() >= 0.3
+    plane = points.dataset("plane")
+    np.testing.assert_allclose(
+        plane.y[:, 0], np.clip(plane.x.sum(axis=1) / 10, -1, 1), atol=1e-5
+    )
+    spiral = points.dataset("spiral")
+    turned = -spiral.x[spiral.y[:, 0] > 0]  # each arm is the other one, turned by half
+    other = spiral.x[spiral.y[:, 0] < 0]
+    order = [np.lexsort(one.round(3).T) for one in (turned, other)]
+    np.testing.assert_allclose(turned[order[0]], other[order[1]], atol=2e-3)
+    hills = points.dataset("multigauss")
+    near = np.hypot(hills.x[:, 0], hills.x[:, 1] + 2.5) < 0.5
+    assert (hills.y[near] > 0.7).all()
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_sets_of_scikit_learn(name):
+    found = named_set(name, noise=0.1, seed=0)
+    assert np.abs(found.x).max() <= 5.001 and np.abs(found.y).max() <= 1.001
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "three columns"),
+        ("1,2\n", "three columns"),
+        ("1,2,3\n1,x,3\n", "row 2"),
+        ("a,b,c\n1,2,3\n", "at least 4"),
+        ("1,2,a\n2,3,b\n3,4,c\n4,5,a\n", "different words"),
+        ("1,2,1\n1,3,2\n1,4,3\n1,5,4\n", "the same in every row"),
+        ("1,nan,1\n2,3,2\n3,4,3\n4,5,4\n", "finite"),
+    ],
+)
+def test_tables_that_are_none_are_refused(text, reason):
+    with pytest.raises(DataError, match=reason):
+        points.of_table(text)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_a_table_or_refused(text):
+    try:
+        found = points.of_table(text)
+    except NervureError:
+        return
+    assert np.isfinite(found.x).all()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(asdict(Choices()))), values))
+@settings(max_examples=300, deadline=None)
+def test_any_choices_are_read_or_refused(data):
+    try:
+        found = read_choices(data)
+    except ArgumentError:
+        return
+    assert len(found.hidden) <= 6 and found.features
+
+
+def test_a_frame_holds_what_the_network_answers():
+    trainer = Trainer(Choices(hidden=(3, 2), features=("x", "sinY")))
+    trainer.train(2)
+    picture = frame(trainer, 123.0)
+    head = HEADER.unpack_from(picture)
+    assert head[:2] == (1, 2) and head[4:] == (
+        123.0,
+        60,
+        20,
+        2 * 3 + 3 + 3 * 2 + 2 + 3,
+        5,
+    )
+    view = trainer.look()
+    assert head[2:4] == pytest.approx((view.train_loss, view.test_loss))
+    weights = np.frombuffer(picture, "<f4", head[7], HEADER.size)
+    np.testing.assert_array_equal(
+        weights[:6], trainer.network.dense[0].kernel.numpy().ravel()
+    )
+    at = HEADER.size + 4 * head[7]
+    shown = np.frombuffer(picture, np.uint8, MAP_SIDE**2, at) / 127.5 - 1
+    # The middle of the top left cell, by hand.
+    x = np.array([[-5.9, np.sin(5.9)]], np.float64)
+    for layer in trainer.network.dense:
+        x = np.tanh(x @ layer.kernel.numpy() + layer.bias.numpy())
+    assert shown[0] == pytest.approx(x[0, 0], abs=0.01)
+    assert len(picture) == at + MAP_SIDE**2 + 5 * 400
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_all_optimizers_learn(optimizer):
+    rate = 0.003 if optimizer == "lion" else 0.03
+    trainer = Trainer(Choices(data="gauss", optimizer=optimizer, rate=rate))
+    before = trainer.look().test_loss
+    trainer.train(8)
+    assert trainer.look().test_loss < before / 2
+
+
+def test_penalties_dropout_and_normalization_are_built():
+    choices = Choices(penalty="l1", penalty_rate=3.0, dropout=0.2, batch_norm=True)
+    trainer = Trainer(replace(choices, data="xor", hidden=(4,)))
+    before = np.abs(trainer.network.weights()).sum()
+    trainer.train(10)
+    assert np.abs(trainer.network.weights()).sum() < before / 2
+    kinds = [type(one).__name__ for one in trainer.network.model.layers]
+    assert "Dropout" in kinds and "BatchNormalization" in kinds
+
+
+def test_weights_are_set_one_at_a_time():
+    network = Trainer(Choices(hidden=(3,))).network
+    network.set_weight(0, 1, 2, 5.0)
+    network.set_weight(1, -1, 0, -2.0)
+    assert network.dense[0].kernel.numpy()[1, 2] == 5
+    assert network.weights()[-1] == -2
+    for wrong in ((2, 0, 0), (0, 2, 0), (0, 0, 3), (-1, 0, 0), (0, -2, 0)):
+        with pytest.raises(ArgumentError):
+            network.set_weight(*wrong, 1.0)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        Choices(
+            data="sklearn:moons", dropout=0.1, batch_norm=True, optimizer="momentum"
+        ),
+        Choices(data="plane", problem="regression", penalty="l2", penalty_rate=0.001),
+    ],
+)
+def test_scripts_run(choices, tmp_path):
+    file = tmp_path / "playground.py"
+    file.write_text(script(choices).replace("epochs=200", "epochs=2"))
+    folder = os.fspath(tmp_path)
+    run = subprocess.run(
+        [sys.executable, file],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=folder,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("Test loss: 0.")
+
+
+def test_the_script_trains_the_network_of_the_page():
+    choices = Choices(data="spiral", hidden=(6,), features=("x", "y", "sinX"))
+    trainer = Trainer(choices)
+    trainer.train(3)
+    scope: dict = {}
+    exec(script(choices).replace("epochs=200", "epochs=3"), scope)
+    assert scope["test_loss"] == pytest.approx(trainer.look().test_loss, rel=1e-4)
+
+
+def test_a_session_plays_at_the_speed_of_its_page():
+    sent: queue.Queue = queue.Queue()
+    session = Session(sent.put)
+    session.tell({"type": "configure", "choices": {"data": "gauss"}})
+    session.tell({"type": "play"})
+
+    def next_epoch():
+        while True:
+            found = sent.get(timeout=20)
+            if isinstance(found, bytes):
+                return struct.unpack_from("<I", found, 4)[0]
+
+    assert next_epoch() == 0
+    time.sleep(0.3)  # the page is busy: nothing may pile up
+    assert sent.empty()
+    for expected in (1, 2, 3):
+        session.tell({"type": "drawn"})
+        assert next_epoch() == expected
+    session.tell({"type": "rate", "value": 0.5})
+    session.tell({"type": "pause"})
+    session.close(finish=True)
