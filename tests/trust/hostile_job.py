@@ -7,6 +7,8 @@ every socket, and every module that a reader brings in once it has been warmed u
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -61,10 +63,8 @@ def backup_file(folder: Path) -> tuple[Path, Reader]:
             raise KeyboardInterrupt
 
     callbacks = [BackupAndRestore(folder), LambdaCallback(on_epoch_begin=stop)]
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         model().fit(x, y, epochs=2, verbose=0, callbacks=callbacks)
-    except KeyboardInterrupt:
-        pass
 
     def read(path: Path) -> None:
         backup = BackupAndRestore(path.parent, delete_checkpoint=False)
@@ -266,6 +266,7 @@ def main(folder: Path, name: str, inputs: int, seed: int) -> dict[str, Any]:
         data = damaged(good, chance)
         path.write_bytes(data)
         watch.on = number >= warm
+        faulthandler.dump_traceback_later(20, exit=True)
         begun = time.process_time()
         try:
             read(path)
@@ -276,6 +277,7 @@ def main(folder: Path, name: str, inputs: int, seed: int) -> dict[str, Any]:
             (folder / f"fault-{number}").write_bytes(data)
         finally:
             watch.on = False
+            faulthandler.cancel_dump_traceback_later()
         if number >= warm:
             slowest = max(slowest, time.process_time() - begun)
         else:
