@@ -16,7 +16,7 @@ from typing import Any
 
 from nervure import dtypes, ops, tree
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain, require_function
 from nervure.ir.bodies import closed
 from nervure.ir.node import Node
 from nervure.ops.operands import as_node, is_weak
@@ -198,6 +198,7 @@ def scan(
     >>> total.item(), sums.tolist()
     (3.0, [1.0, 3.0])
     """
+    require_function("scan", f)
     carried, carry_structure = tree.flatten(init)
     flat, structure = tree.flatten(xs)
     slices = [as_node(leaf) for leaf in flat]

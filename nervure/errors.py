@@ -151,6 +151,18 @@ def explain(
     return "\n".join(lines)
 
 
+def require_function(what: str, function: object) -> None:
+    """Raise :class:`ArgumentError` for what cannot be called."""
+    if not callable(function):
+        raise ArgumentError(
+            explain(
+                f"{what}: expected a function, got {function!r}",
+                fix="pass the function itself, such as lambda x: x * x, not what it "
+                "returns",
+            )
+        )
+
+
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Return the known names most like ``name``, best first."""
     lowered = {candidate.lower(): candidate for candidate in known}

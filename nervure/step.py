@@ -18,7 +18,7 @@ from nervure import tree
 from nervure.array import Array
 from nervure.config import config
 from nervure.dtypes import DType
-from nervure.errors import TraceError
+from nervure.errors import TraceError, require_function
 from nervure.evaluation import warn_about_depth
 from nervure.exec.base import (
     Program,
@@ -136,6 +136,7 @@ class CompiledFunction:
         static_argnums: tuple[int, ...] = (),
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        require_function("compile", function)
         functools.update_wrapper(self, function)
         self._function = function
         self._static = static_argnums

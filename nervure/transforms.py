@@ -15,7 +15,7 @@ import numpy as np
 
 from nervure import autodiff, dtypes, tree
 from nervure.array import Array
-from nervure.errors import GradientError, ShapeError, explain
+from nervure.errors import GradientError, ShapeError, explain, require_function
 from nervure.evaluation import bind_source
 from nervure.ir.build import origin_of
 from nervure.ir.graph import substitute
@@ -101,8 +101,11 @@ def _argument_places(argnums: int | Sequence[int], count: int) -> tuple[int, ...
     for place in places:
         if not -count <= place < count:
             raise GradientError(
-                f"argnums={argnums} names argument {place}, but the function was "
-                f"called with {count}"
+                explain(
+                    f"argnums={argnums} names argument {place}, but the function was "
+                    f"called with {count}",
+                    fix="arguments count from 0, and keyword arguments do not count",
+                )
             )
     return tuple(place % count for place in places)
 
@@ -141,6 +144,7 @@ def value_and_grad(
     >>> float(value), gradient.tolist()
     (9.0, [6.0])
     """
+    require_function("grad", function)
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:

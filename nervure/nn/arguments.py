@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 
 
 def finite_number(name: str, value: Any) -> float:
@@ -19,7 +19,7 @@ def finite_number(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ArgumentError(f"expected {name} to be a finite number, got {value!r}")
+        raise _refused(name, "a finite number", value, f"{name}=0.5")
     return number
 
 
@@ -27,7 +27,7 @@ def positive_number(name: str, value: Any) -> float:
     """Return a number above 0; raises :class:`ArgumentError` for others."""
     number = finite_number(name, value)
     if number <= 0:
-        raise ArgumentError(f"expected {name} to be above 0, got {value!r}")
+        raise _refused(name, "above 0", value, f"{name}=0.1")
     return number
 
 
@@ -35,7 +35,7 @@ def non_negative_number(name: str, value: Any) -> float:
     """Return a number from 0 on; raises :class:`ArgumentError` for others."""
     number = finite_number(name, value)
     if number < 0:
-        raise ArgumentError(f"expected {name} to be at least 0, got {value!r}")
+        raise _refused(name, "at least 0", value, f"{name}=0.0")
     return number
 
 
@@ -44,7 +44,7 @@ def within_unit(name: str, value: Any, *, open_above: bool = False) -> float:
     number = finite_number(name, value)
     if not 0 <= number <= 1 or (open_above and number == 1):
         limit = "below 1" if open_above else "to 1"
-        raise ArgumentError(f"expected {name} to be from 0 {limit}, got {value!r}")
+        raise _refused(name, f"from 0 {limit}", value, f"{name}=0.5")
     return number
 
 
@@ -56,7 +56,17 @@ def whole_number(name: str, value: Any, *, least: int) -> int:
     """
     number = finite_number(name, value)
     if isinstance(value, bool) or number != int(number) or number < least:
-        raise ArgumentError(
-            f"expected {name} to be a whole number, at least {least}, got {value!r}"
-        )
+        wanted = f"a whole number, at least {least}"
+        raise _refused(name, wanted, value, f"{name}={max(least, 1)}")
     return int(number)
+
+
+def _refused(name: str, wanted: str, value: Any, example: str) -> ArgumentError:
+    """Return the error for an argument, with a call that would do."""
+    example = example if name.isidentifier() else example.rpartition("=")[2]
+    return ArgumentError(
+        explain(
+            f"expected {name} to be {wanted}, got {value!r}",
+            fix=f"pass {example}, for example",
+        )
+    )

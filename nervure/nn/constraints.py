@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from nervure import ops
 from nervure.array import Array
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import non_negative_number, within_unit
 from nervure.nn.configuration import Configurable
 from nervure.nn.lookup import Registry
@@ -80,6 +81,14 @@ class MinMaxNorm(Constraint):
     ) -> None:
         self.min_value = non_negative_number("min_value", min_value)
         self.max_value = non_negative_number("max_value", max_value)
+        if self.min_value > self.max_value:
+            raise ArgumentError(
+                explain(
+                    f"expected min_value to be at most max_value, got {min_value!r} "
+                    f"and {max_value!r}",
+                    fix=f"write MinMaxNorm({max_value!r}, {min_value!r})",
+                )
+            )
         self.rate = within_unit("rate", rate)
         self.axis = axis
 

@@ -13,7 +13,7 @@ import numpy as np
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import NotBuiltError, explain
+from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.ir.node import scope
 from nervure.nn import regularizers
 from nervure.nn.building import building
@@ -126,8 +126,11 @@ class Layer(OwnsWeights):
         check_option_names(type(self), options, LayerOptions.__annotations__)
         name = options.get("name")
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
-            raise ValueError(
-                f"the name of a layer must be a string without '/', got {name!r}"
+            raise ArgumentError(
+                explain(
+                    f"the name of a layer must be a string without '/', got {name!r}",
+                    fix="use a name such as 'hidden_1', or leave it out",
+                )
             )
         self._name = name or automatic_name(snake_case(type(self).__name__))
         self._trainable = bool(options.get("trainable", True))

@@ -7,6 +7,7 @@ from typing import Any, Final, TypedDict
 
 import numpy.typing as npt
 
+from nervure.errors import ArgumentError, explain
 from nervure.nn.symbolic import PartialShape, as_partial_shape
 
 
@@ -36,6 +37,11 @@ def declared_shape(options: LayerOptions) -> PartialShape | None:
     if not given:
         return None
     if len(given) > 1:
-        raise ValueError(f"give only one of {' and '.join(given)}")
+        raise ArgumentError(
+            explain(
+                f"give only one of {' and '.join(given)}",
+                fix="say the shape once, without the batch, as input_shape=(784,)",
+            )
+        )
     shape = as_partial_shape(options[given[0]])  # type: ignore[literal-required]
     return shape if given[0] == "batch_input_shape" else (None, *shape)

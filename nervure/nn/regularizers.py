@@ -172,7 +172,11 @@ def _factor(name: str, value: Any, default: float) -> float:
     number = default if value is None else finite_number(name, value)
     if number < 0:
         raise ArgumentError(
-            f"expected the factor {name} of a regularizer to be at least 0, got {value}"
+            explain(
+                f"expected the factor {name} of a regularizer to be at least "
+                f"0, got {value}",
+                fix="pass a factor such as 0.01",
+            )
         )
     return number
 

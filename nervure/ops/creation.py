@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from nervure.ops.device import placed
@@ -44,10 +44,23 @@ def data_leaf(value: NDArray) -> Node:
 
 def shape_tuple(op: str, shape: ShapeLike) -> tuple[int, ...]:
     """Return a shape given as a number or a sequence; sizes must not be negative."""
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    result = tuple(operator.index(extent) for extent in given)
+    try:
+        given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        result = tuple(operator.index(extent) for extent in given)
+    except TypeError:
+        raise DTypeError(
+            explain(
+                f"{op}: expected a shape of whole numbers, got {shape!r}",
+                fix="pass a tuple such as (2, 3), or one number",
+            )
+        ) from None
     if any(extent < 0 for extent in result):
-        raise ArgumentError(f"{op}: sizes must not be negative, got {result}")
+        raise ArgumentError(
+            explain(
+                f"{op}: sizes must not be negative, got {result}",
+                fix="pass sizes of at least 0, such as (2, 3)",
+            )
+        )
     return result
 
 
@@ -287,7 +300,12 @@ def arange(
         start, stop = 0, start
     start, stop, step = _number(start), _number(stop), _number(step)
     if step == 0:
-        raise ArgumentError("arange: the step must not be 0")
+        raise ArgumentError(
+            explain(
+                "arange: the step must not be 0",
+                fix="pass a step such as 1, or use linspace for a number of points",
+            )
+        )
     whole = isinstance(start, int) and isinstance(step, int)
     if dtype is not None:
         wanted = dtypes.as_dtype(dtype)
@@ -364,7 +382,12 @@ def linspace(
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
     count = operator.index(num)
     if count < 0:
-        raise ArgumentError(f"linspace: expected num of at least 0, got {num}")
+        raise ArgumentError(
+            explain(
+                f"linspace: expected num of at least 0, got {num}",
+                fix="pass how many numbers you want, such as 11",
+            )
+        )
     values = np.linspace(_number(start), _number(stop), count, endpoint=endpoint)
     if dtypes.is_integer(wanted):
         values = np.floor(values)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node, Shape
 from nervure.ops.creation import data_leaf, shape_tuple
@@ -52,7 +52,11 @@ def _completed_shape(node: Node, shape: int | Sequence[int]) -> Shape:
     sizes = [operator.index(extent) for extent in given]
     if sizes.count(-1) > 1 or any(extent < -1 for extent in sizes):
         raise ArgumentError(
-            f"reshape: expected sizes of at least 0 and one -1 at most, got {given}"
+            explain(
+                "reshape: expected sizes of at least 0 and one -1 at most, "
+                f"got {given}",
+                fix="leave one size only to be computed",
+            )
         )
     if -1 in sizes:
         place = sizes.index(-1)
@@ -268,7 +272,15 @@ def roll(
     [4, 1, 2, 3]
     """
     node = as_node(x)
-    shifts = (shift,) if isinstance(shift, int | np.integer) else tuple(shift)
+    try:
+        shifts = (shift,) if isinstance(shift, int | np.integer) else tuple(shift)
+    except TypeError:
+        raise DTypeError(
+            explain(
+                f"roll: expected shift to be a whole number or several, got {shift!r}",
+                fix="pass shift=1, for example",
+            )
+        ) from None
     if axis is None:
         flat = movement.reshape(node, (node.size,))
         turned = _rolled(flat, sum(map(operator.index, shifts)), 0)
@@ -343,7 +355,12 @@ def _several(op: str, arrays: Sequence[ArrayLike]) -> list[Node]:
     """Return the arrays as nodes of one type; there must be at least one."""
     given = [Array.of_node(as_node(array)) for array in arrays]
     if not given:
-        raise ShapeError(f"{op}: expected at least one array, got none")
+        raise ShapeError(
+            explain(
+                f"{op}: expected at least one array, got none",
+                fix="pass a list of arrays; is it empty by mistake?",
+            )
+        )
     return promoted(*given)
 
 
@@ -475,6 +492,11 @@ def pad(
             f"pad: expected a number, a pair or {rank} pairs of them, got {pad_width}"
         )
     if (widths < 0).any():
-        raise ArgumentError(f"pad: widths must not be negative, got {pad_width}")
+        raise ArgumentError(
+            explain(
+                f"pad: widths must not be negative, got {pad_width}",
+                fix="index the array to cut something off, as in x[1:]",
+            )
+        )
     low, high = widths[:, 0].tolist(), widths[:, 1].tolist()
     return Array.of_node(slicing.pad(node, low, high, value=constant_values))

@@ -213,8 +213,19 @@ def axes_tuple(op: str, axis: int | Sequence[int] | None, rank: int) -> tuple[in
     """Return the axes that an ``axis`` argument means; None means all."""
     if axis is None:
         return tuple(range(rank))
-    given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    axes = tuple(sorted(axis_index(op, one, rank) for one in given))
+    try:
+        given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
+        axes = tuple(sorted(axis_index(op, one, rank) for one in given))
+    except TypeError:
+        raise DTypeError(
+            explain(
+                f"{op}: expected axis to be a whole number, several, or None, got "
+                f"{axis!r}",
+                fix="pass axis=-1, for example, or axis=(0, 1)",
+            )
+        ) from None
     if len(set(axes)) != len(axes):
-        raise ArgumentError(f"{op}: an axis is repeated in {axis}")
+        raise ArgumentError(
+            explain(f"{op}: an axis is repeated in {axis}", fix="name each axis once")
+        )
     return axes

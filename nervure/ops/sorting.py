@@ -6,7 +6,7 @@ import operator
 from typing import NamedTuple
 
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ir.node import Node
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, axis_index
@@ -89,8 +89,11 @@ def top_k(x: ArrayLike, k: int, /, *, axis: int = -1) -> TopK:
     count = operator.index(k)
     if not 0 <= count <= node.shape[place]:
         raise ArgumentError(
-            f"top_k: expected k from 0 to {node.shape[place]}, the size of axis "
-            f"{place}, got {count}"
+            explain(
+                f"top_k: expected k from 0 to {node.shape[place]}, the size of axis "
+                f"{place}, got {count}",
+                fix="take fewer, or look at another axis",
+            )
         )
     stop = list(node.shape)
     stop[place] = count

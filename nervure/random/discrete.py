@@ -119,17 +119,21 @@ def bernoulli(
     True
     """
     sizes = shape_tuple("bernoulli", shape)
-    source = key_node("bernoulli", key)
     number = as_number(p)
+    if number is not None and not 0 <= number <= 1:
+        # before a key is drawn: a call that fails leaves the generator as it was
+        raise ArgumentError(
+            explain(
+                f"bernoulli: expected p to be a probability from 0 to 1, got {p!r}",
+                fix="pass a number between them, such as 0.5",
+            )
+        )
+    source = key_node("bernoulli", key)
     if number is None:
         chance = as_float(as_node(p))
         unit = unit_interval(source, sizes, chance.dtype)
         limit = parameter("bernoulli", "p", Array.of_node(chance), sizes, unit.dtype)
         return Array.of_node(lt(unit, limit))
-    if not 0 <= number <= 1:
-        raise ArgumentError(
-            f"bernoulli: expected p to be a probability from 0 to 1, got {p!r}"
-        )
     threshold = round(number * _WORD)
     if threshold == _WORD:
         return Array.of_node(full(sizes, True, dtypes.bool_))
@@ -205,7 +209,10 @@ def _checked_range(low: Any, high: Any, dtype: DType) -> tuple[int, int]:
         ) from None
     if not first < last:
         raise ArgumentError(
-            f"randint: expected low below high, got low={low} and high={high}"
+            explain(
+                f"randint: expected low below high, got low={low} and high={high}",
+                fix="the numbers drawn are from low to high - 1",
+            )
         )
     limits = np.iinfo(dtype)
     if first < limits.min or last > int(limits.max) + 1:
@@ -371,7 +378,12 @@ def choice(
     source, place, extent = _chosen_from(a, axis)
     wanted = int(np.prod(sizes, dtype=np.int64))
     if extent == 0 and wanted:
-        raise ArgumentError("choice: there is nothing to choose from")
+        raise ArgumentError(
+            explain(
+                "choice: there is nothing to choose from",
+                fix="pass an array of at least one element",
+            )
+        )
     if not replace and wanted > extent:
         raise ArgumentError(
             explain(

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from nervure.errors import FileFormatError, explain
+from nervure.errors import NervureError, explain
+from nervure.importers.keras.hdf5_heaps import fault_in_heaps
 from nervure.ir.attrs import NDArray
 from nervure.train.saving.container import damaged
 
@@ -123,6 +124,10 @@ def opened(path: Path, source: Path | io.BytesIO) -> Iterator[Numbers]:
                 fix="pip install 'nervure[keras-files]'",
             )
         ) from None
+    whole = source.getvalue() if isinstance(source, io.BytesIO) else source
+    fault = fault_in_heaps(whole)
+    if fault is not None:
+        raise damaged(path, fault)
     try:
         file = h5py.File(source, "r")
     except (OSError, RuntimeError, ValueError) as error:
@@ -130,7 +135,7 @@ def opened(path: Path, source: Path | io.BytesIO) -> Iterator[Numbers]:
     try:
         with file:
             yield Numbers(path, file)
-    except FileFormatError:
-        raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, NervureError):
+            raise
         raise damaged(path, f"HDF5 says: {error}") from None

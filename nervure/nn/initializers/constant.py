@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ShapeError
+from nervure.errors import ShapeError, explain
 from nervure.nn.initializers.base import Initializer, as_type
 
 
@@ -52,6 +52,7 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: Any = 0.0) -> None:
+        ops.asarray(value)  # raises for what is no number
         self.value = value
 
     def __call__(
@@ -79,6 +80,10 @@ class Identity(Initializer):
         """Return the matrix; raises :class:`ShapeError` for other ranks."""
         if len(shape) != 2:
             raise ShapeError(
-                f"identity initializes weights with 2 axes, got shape {list(shape)}"
+                explain(
+                    "identity initializes weights with 2 axes, got shape "
+                    f"{list(shape)}",
+                    fix="use another initializer, such as 'glorot_uniform'",
+                )
             )
         return ops.eye(shape[0], shape[1], dtype=as_type(dtype)) * self.gain

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from nervure import dtypes, ops, random
 from nervure.array import Array
-from nervure.errors import ShapeError, explain, unknown_name
+from nervure.errors import ArgumentError, ShapeError, explain, unknown_name
+from nervure.nn.arguments import finite_number, non_negative_number
 from nervure.nn.initializers.base import Initializer, as_type
 from nervure.nn.seed import SeedGenerator, first_key
 
@@ -57,6 +58,15 @@ class RandomUniform(RandomInitializer):
     def __init__(
         self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None
     ) -> None:
+        low, high = finite_number("minval", minval), finite_number("maxval", maxval)
+        if low > high:
+            raise ArgumentError(
+                explain(
+                    f"expected minval to be at most maxval, got {minval!r} and "
+                    f"{maxval!r}",
+                    fix=f"write RandomUniform({maxval!r}, {minval!r})",
+                )
+            )
         self.minval = minval
         self.maxval = maxval
         self.seed = seed
@@ -81,6 +91,8 @@ class RandomNormal(RandomInitializer):
     def __init__(
         self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None
     ) -> None:
+        finite_number("mean", mean)
+        non_negative_number("stddev", stddev)
         self.mean = mean
         self.stddev = stddev
         self.seed = seed
@@ -104,6 +116,8 @@ class TruncatedNormal(RandomInitializer):
     def __init__(
         self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None
     ) -> None:
+        finite_number("mean", mean)
+        non_negative_number("stddev", stddev)
         self.mean = mean
         self.stddev = stddev
         self.seed = seed
@@ -166,7 +180,12 @@ class VarianceScaling(RandomInitializer):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         if not scale > 0:
-            raise ValueError(f"expected a positive scale, got {scale}")
+            raise ArgumentError(
+                explain(
+                    f"expected a positive scale, got {scale}",
+                    fix="pass scale=1.0, for example",
+                )
+            )
         if mode not in _MODES:
             raise unknown_name("mode of VarianceScaling", mode, list(_MODES))
         if distribution == "normal":

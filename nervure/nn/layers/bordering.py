@@ -26,8 +26,12 @@ def _pairs(name: str, given: Any, rank: int) -> PadPairs:
         return (_pair(name, given),)
     if len(given) != rank:
         raise ArgumentError(
-            f"expected {name} to be a whole number from 0, {rank} of them or {rank} "
-            f"pairs of them, got {given!r}"
+            explain(
+                f"expected {name} to be a whole number from 0, {rank} of them "
+                f"or {rank} "
+                f"pairs of them, got {given!r}",
+                fix="pass how many to add on each side, such as 1",
+            )
         )
     return tuple(_pair(name, one) for one in given)
 

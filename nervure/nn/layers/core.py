@@ -6,7 +6,7 @@ import operator
 from typing import Any, Unpack
 
 from nervure.array import Array
-from nervure.errors import ShapeError
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
@@ -137,5 +137,10 @@ def positive_count(name: str, value: Any) -> int:
     except TypeError:
         count = -1
     if count < 1:
-        raise ValueError(f"expected {name} to be a whole number from 1, got {value!r}")
+        raise ArgumentError(
+            explain(
+                f"expected {name} to be a whole number from 1, got {value!r}",
+                fix=f"pass {name}=32, for example",
+            )
+        )
     return count

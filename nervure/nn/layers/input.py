@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nervure import dtypes
 from nervure.array import Array
+from nervure.errors import ArgumentError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.symbolic import Call, SymbolicTensor, as_partial_shape
 
@@ -45,7 +46,12 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=dtype)
         if (shape is None) == (batch_shape is None):
             given = "none" if shape is None else "both"
-            raise ValueError(f"give one of shape and batch_shape, got {given}")
+            raise ArgumentError(
+                explain(
+                    f"give one of shape and batch_shape, got {given}",
+                    fix="write Input((784,)), or Input(batch_shape=(32, 784))",
+                )
+            )
         if batch_shape is None:
             batch_shape = (batch_size, *as_partial_shape(shape or ()))
         elif batch_size is not None:

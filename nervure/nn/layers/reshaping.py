@@ -72,7 +72,10 @@ class Reshape(Layer):
         self.target_shape = tuple(int(size) for size in given)
         if self.target_shape.count(-1) > 1 or min(self.target_shape, default=0) < -1:
             raise ShapeError(
-                f"expected a shape with at most one -1, got {target_shape!r}"
+                explain(
+                    f"expected a shape with at most one -1, got {target_shape!r}",
+                    fix="leave one size only to be computed",
+                )
             )
 
     def call(self, inputs: Array) -> Array:
@@ -119,7 +122,11 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(
-                f"expected dims to be the axes from 1 on, each once, got {dims!r}"
+                explain(
+                    f"expected dims to be the axes from 1 on, each once, got {dims!r}",
+                    fix="list the axes from 1 on in their new order, such as "
+                    "Permute((2, 1))",
+                )
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 

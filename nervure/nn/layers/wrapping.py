@@ -72,7 +72,12 @@ class Lambda(Layer):
     ) -> None:
         super().__init__(**options)
         if not callable(function):
-            raise ArgumentError(f"expected a function for Lambda, got {function!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected a function for Lambda, got {function!r}",
+                    fix="write Lambda(lambda x: x * 2), for example",
+                )
+            )
         self.function = function
         self.mask = mask
         self.arguments = dict(arguments or {})

@@ -13,6 +13,7 @@ from typing import Any, Final, Unpack
 from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
+from nervure.nn.arguments import within_unit
 from nervure.nn.losses.base import Loss, LossOptions, paired
 from nervure.nn.losses.logits import logits_of_sigmoid, logits_of_softmax
 from nervure.ops import nn
@@ -174,9 +175,8 @@ def proper(probabilities: Array, axis: int) -> Array:
 
 
 def checked_smoothing(value: float) -> float:
-    """Return a share from 0 to 1; raises :class:`ValueError` for others."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"expected label_smoothing to be from 0 to 1, got {value!r}")
+    """Return a share from 0 to 1; raises :class:`ArgumentError` for others."""
+    within_unit("label_smoothing", value)
     return value
 
 

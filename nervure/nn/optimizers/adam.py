@@ -7,7 +7,7 @@ from typing import ClassVar, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.nn.arguments import finite_number, within_unit
+from nervure.nn.arguments import finite_number, non_negative_number, within_unit
 from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
 
@@ -52,7 +52,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
         self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = float(epsilon)
+        self.epsilon = non_negative_number("epsilon", epsilon)
         self.amsgrad = bool(amsgrad)
 
     def active_slots(self) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ class Adamax(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
         self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = float(epsilon)
+        self.epsilon = non_negative_number("epsilon", epsilon)
 
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""
@@ -180,7 +180,7 @@ class Nadam(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
         self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = float(epsilon)
+        self.epsilon = non_negative_number("epsilon", epsilon)
         self._product = Variable(1.0, name="momentum_product", trainable=False)
 
     def _further_state(self) -> list[Variable]:
@@ -240,7 +240,7 @@ class Lamb(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
         self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = float(epsilon)
+        self.epsilon = non_negative_number("epsilon", epsilon)
 
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""

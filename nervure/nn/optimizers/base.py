@@ -11,7 +11,6 @@ from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.arguments import (
-    finite_number,
     non_negative_number,
     positive_number,
     whole_number,
@@ -133,10 +132,15 @@ class Optimizer(Configurable):
     def _set_limits(self, options: OptimizerOptions) -> None:
         given = [name for name in _CLIPPING if options.get(name) is not None]
         if len(given) > 1:
-            raise ArgumentError(f"give only one of {' and '.join(given)}")
+            raise ArgumentError(
+                explain(
+                    f"give only one of {' and '.join(given)}",
+                    fix="choose one way to clip gradients and leave the other out",
+                )
+            )
         decay = options.get("weight_decay")
         self.weight_decay = (
-            None if decay is None else finite_number("weight_decay", decay)
+            None if decay is None else non_negative_number("weight_decay", decay)
         )
         self.clipnorm = _limit("clipnorm", options.get("clipnorm"))
         self.clipvalue = _limit("clipvalue", options.get("clipvalue"))
@@ -212,7 +216,7 @@ class Optimizer(Configurable):
         if callable(value) and not isinstance(value, Variable):
             self._learning_rate = _as_rate(value)
         elif isinstance(rate, Variable):
-            rate.assign(finite_number("learning_rate", value))
+            rate.assign(non_negative_number("learning_rate", value))
         else:
             raise TypeError(
                 "the learning rate of this optimizer follows a schedule, so no number "
@@ -507,7 +511,7 @@ def _as_rate(value: Any) -> Variable | Callable[[Any], Any]:
             return value
         return lambda _step: value()
     return Variable(
-        finite_number("learning_rate", value),
+        non_negative_number("learning_rate", value),
         name="learning_rate",
         trainable=False,
         dtype=dtypes.DEFAULT_FLOAT,

@@ -21,6 +21,7 @@ from nervure.dtypes import DType
 from nervure.errors import (
     ArgumentError,
     GradientError,
+    ShapeError,
     SingularMatrixError,
     TraceError,
     explain,
@@ -239,6 +240,17 @@ def solve(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """
     matrix, first = _value("solve", x1)
     right, second = _value("solve", x2)
+    if matrix.ndim >= 2 and right.ndim >= 1:
+        rows = right.shape[-2] if right.ndim > 1 else right.shape[0]
+        if matrix.shape[-1] != rows:
+            raise ShapeError(
+                explain(
+                    f"solve: expected x2 to have {matrix.shape[-1]} rows, one for each "
+                    f"of x1 of shape {list(matrix.shape)}, got the shape "
+                    f"{list(right.shape)}",
+                    fix="x1 is [..., n, n], x2 is [n] or [..., n, k]",
+                )
+            )
     return _array(np.linalg.solve(matrix, right), dtypes.result_type(first, second))
 
 

@@ -58,7 +58,11 @@ def one_per_axis(name: str, given: Any, rank: int, least: int = 1) -> Sizes:
     if len(numbers) != rank or min(numbers, default=least) < least:
         several = "" if rank == 1 else f", or {rank} of them"
         raise ArgumentError(
-            f"expected {name} to be a whole number from {least}{several}, got {given!r}"
+            explain(
+                f"expected {name} to be a whole number from {least}{several}, "
+                f"got {given!r}",
+                fix="pass one number for all axes, or a tuple of one for each",
+            )
         )
     return numbers
 

@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
+from nervure.errors import explain
 from nervure.exec import base
+
+_FIXES: Final = {
+    errno.ENOSPC: "make room on the disk, or write to another one",
+    errno.EDQUOT: "make room within your quota, or write to another disk",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a disk that is not read-only",
+    errno.ENOENT: "make the folder first: path.parent.mkdir(parents=True)",
+}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it never exists in part, not even after a crash.
 
     The content goes to a new file beside it, reaches the disk and takes the name in one
-    step.  Raises :class:`OSError` as ``open`` does; the old file is unchanged then.
+    step.  Raises :class:`OSError` of the kind that the system names, with the path and
+    what to do; the old file is unchanged then.
 
     Of several processes that train together the first one writes.
     """
     if base.process_index > 0:
         return
+    try:
+        _write(path, content)
+    except OSError as error:
+        raise _explained(path, len(content), error) from error
+
+
+def _explained(path: Path, nbytes: int, error: OSError) -> OSError:
+    """Return an error of the same kind and number that says what was being written."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOENT:
+        reason = f"there is no folder {str(path.parent)!r}"
+    fix = _FIXES.get(error.errno or 0, "look at the disk, or write to another place")
+    # The kind follows from the number, as in open(): PermissionError, and so on.
+    return OSError(
+        error.errno,
+        explain(
+            f"{str(path)!r} of {nbytes:,} bytes could not be written: {reason}; what "
+            "was there before is unchanged",
+            fix=fix,
+        ),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:

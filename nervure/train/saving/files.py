@@ -117,7 +117,7 @@ def load_model(
     OSError
         When the file cannot be read.
     """
-    path = Path(filepath)
+    path = _as_path(filepath)
     custom = dict(custom_objects or {})
     reader = _reader(path)
     if reader is not None:
@@ -177,7 +177,7 @@ def save_weights(model: Model, filepath: AnyPath, overwrite: bool = True) -> Non
 
 def load_weights(model: Model, filepath: AnyPath) -> None:
     """Set the weights of a model from a file; see ``Model.load_weights``."""
-    path = Path(filepath)
+    path = _as_path(filepath)
     _require_weights(model, "loaded")
     reader = _reader(path)
     if reader is not None:
@@ -202,7 +202,7 @@ def _require_weights(model: Model, wanted: str) -> None:
 
 
 def _checked_path(filepath: AnyPath, endings: tuple[str, ...], overwrite: bool) -> Path:
-    path = Path(filepath)
+    path = _as_path(filepath)
     if not path.name.endswith(endings) or path.name in endings:
         raise ArgumentError(
             explain(
@@ -219,6 +219,18 @@ def _checked_path(filepath: AnyPath, endings: tuple[str, ...], overwrite: bool) 
             )
         )
     return path
+
+
+def _as_path(filepath: AnyPath) -> Path:
+    try:
+        return Path(filepath)
+    except TypeError:
+        raise ArgumentError(
+            explain(
+                f"expected the name of a file, got {filepath!r}",
+                fix="pass a string or a pathlib.Path, such as 'model.nv'",
+            )
+        ) from None
 
 
 def _reader(path: Path) -> Any:

@@ -155,6 +155,9 @@ class Perturbed:
         finite = all(np.isfinite(one).all() for one in operands)
         if finite or not dtypes.is_float(x.dtype):
             return x
+        if node.op.name == "conv_input_grad" and self.random.random() < 0.5:
+            beside = padding_meets_infinity(node, *operands)
+            return np.where(beside, np.asarray(np.nan, x.dtype), x)
         tame = [np.nan_to_num(one, nan=0, posinf=1, neginf=-1) for one in operands]
         return np.asarray(node.op.reference(Wide(node), *tame))
 
@@ -179,6 +182,21 @@ class Perturbed:
         small = (np.abs(wide) < 4 * float(limits.smallest_normal)) & (wide != 0)
         step = UNITS * float(limits.smallest_subnormal)
         return np.where(small, step * self.random.uniform(-1, 1, wide.shape), 0)
+
+
+def padding_meets_infinity(node: Node, g: NDArray, kernel: NDArray) -> NDArray:
+    """Tell for which results of a ``conv_input_grad`` padding meets an infinity.
+
+    The definition adds only products with elements of g; a correlation that computes
+    the same goes beyond the edges of g, as ``conv`` does beyond those of its image.
+    """
+    wild = (~np.isfinite(kernel)).astype(np.float32)
+    met = node.op.reference(Wide(node), np.ones(g.shape, np.float32), wild)
+    groups: Any = node.attrs["groups"]
+    *_, channels, filters = kernel.shape
+    shape = (-1, channels, groups, filters // groups)
+    there = wild.reshape(shape).sum(axis=(0, 3)).T.ravel()
+    return np.asarray(met < there)
 
 
 def _fragile(graph: Graph) -> set[Node]:

@@ -10,7 +10,7 @@ import numpy as np
 from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, unknown_name
+from nervure.errors import ArgumentError, explain, unknown_name
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.core import positive_count
@@ -158,7 +158,12 @@ class Discretization(Layer):
         if (num_bins is None) == (bin_boundaries is None):
             both = "none" if num_bins is None else "both"
             raise ArgumentError(
-                f"give Discretization one of bin_boundaries and num_bins, got {both}"
+                explain(
+                    "give Discretization one of bin_boundaries and num_bins, got "
+                    f"{both}",
+                    fix="write Discretization([0.0, 1.0]), or "
+                    "Discretization(num_bins=4) and adapt",
+                )
             )
         if not 0 < epsilon <= 1:
             raise ArgumentError(f"expected epsilon above 0 and to 1, got {epsilon!r}")

@@ -48,9 +48,18 @@ class Rescaling(Layer):
         self.supports_masking = True
         self.scale = scale
         self.offset = offset
-        self._factor, self._summand = (
-            np.asarray(value, self.dtype) for value in (scale, offset)
-        )
+        try:
+            self._factor, self._summand = (
+                np.asarray(value, self.dtype) for value in (scale, offset)
+            )
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                explain(
+                    f"expected scale and offset to be numbers, got {scale!r} and "
+                    f"{offset!r}",
+                    fix="write Rescaling(1 / 255), for example",
+                )
+            ) from None
 
     def call(self, inputs: Array) -> Array:
         """Compute the output."""
@@ -99,8 +108,11 @@ class Normalization(Layer):
         self.supports_masking = True
         if (mean is None) != (variance is None):
             raise ArgumentError(
-                "Normalization expects mean and variance, got only "
-                + ("the variance" if mean is None else "the mean")
+                explain(
+                    "Normalization expects mean and variance, got only "
+                    + ("the variance" if mean is None else "the mean"),
+                    fix="give both, or neither and call adapt(data)",
+                )
             )
         if np.shape(mean) != np.shape(variance):
             raise ShapeError(

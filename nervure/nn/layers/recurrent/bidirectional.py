@@ -52,8 +52,11 @@ class Bidirectional(Layer):
         layer = _recurrent(made_from(layer))
         if merge_mode not in MERGE_MODES:
             raise ArgumentError(
-                "expected merge_mode to be one of "
-                f"{', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}"
+                explain(
+                    "expected merge_mode to be one of "
+                    f"{', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}",
+                    fix="use 'concat' to keep both directions side by side",
+                )
             )
         self.merge_mode = merge_mode
         name = layer.name

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Unpack
 
 from nervure.array import Array
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import within_unit
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
@@ -57,8 +58,11 @@ class Dropout(Layer):
             or not isinstance(rate, int | float)
             or not (0 <= rate <= 1)
         ):
-            raise ValueError(
-                f"expected the rate of Dropout to be from 0 to 1, got {rate!r}"
+            raise ArgumentError(
+                explain(
+                    f"expected the rate of Dropout to be from 0 to 1, got {rate!r}",
+                    fix="it is the share that is dropped: Dropout(0.5) drops half",
+                )
             )
         self.rate = rate
         self.noise_shape = noise_shape

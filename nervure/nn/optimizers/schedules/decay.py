@@ -7,7 +7,7 @@ from typing import Any
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import finite_number, positive_number
 from nervure.nn.optimizers.schedules.base import LearningRateSchedule, as_number
 
@@ -176,11 +176,19 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.name = name
         if len(self.values) != len(self.boundaries) + 1:
             raise ArgumentError(
-                "expected one value more than boundaries, got "
-                f"{len(self.values)} values and {len(self.boundaries)} boundaries"
+                explain(
+                    "expected one value more than boundaries, got "
+                    f"{len(self.values)} values and {len(self.boundaries)} boundaries",
+                    fix="give the values before, between and after the boundaries",
+                )
             )
         if self.boundaries != sorted(self.boundaries):
-            raise ArgumentError(f"expected ascending boundaries, got {self.boundaries}")
+            raise ArgumentError(
+                explain(
+                    f"expected ascending boundaries, got {self.boundaries}",
+                    fix="sort the boundaries, and the values with them",
+                )
+            )
 
     def __call__(self, step: Any) -> Array:
         """Return the rate."""

@@ -1,0 +1,104 @@
+"""Runs wrong calls and says what came of them; the calls are in ``wrong_calls.txt``.
+
+A block is a line ``>>> expression`` with the class and the text of its error below.
+``python -m tests.trust.wrong_calls`` prints the blocks as the calls answer now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nervure as nv
+from nervure import (
+    callbacks,
+    constraints,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    random,
+    regularizers,
+    sklearn,
+    utils,
+)
+from nervure.errors import NervureError
+
+TABLE = Path(__file__).with_name("wrong_calls.txt")
+x = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
+y = np.array([0, 1, 2, 0, 1, 2])
+
+
+def net() -> Any:
+    """Return a small compiled model."""
+    parts = [layers.Dense(3, "softmax", input_shape=(4,), name="top")]
+    model = models.Sequential(parts, name="net")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def called(layer: Any, *shapes: tuple[int, ...]) -> Any:
+    """Call a layer on ones of several shapes, one after the other."""
+    return [layer(nv.ones(shape)) for shape in shapes]
+
+
+NAMES = {
+    one.__name__.rpartition(".")[2]: one
+    for one in (
+        *(callbacks, constraints, datasets, initializers, layers, losses, metrics),
+        *(models, optimizers, random, regularizers, sklearn, utils),
+    )
+}
+NAMES |= {"nv": nv, "net": net, "called": called, "x": x, "y": y, "np": np}
+
+
+def outcome(expression: str) -> tuple[BaseException | None, str]:
+    """Return the error of an expression, and its class and text."""
+    nv.utils.clear_session()
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        os.chdir(folder)
+        stack.callback(os.chdir, before)
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        try:
+            value = eval(expression, dict(NAMES))
+        except Exception as error:  # noqa: BLE001 - any may come
+            text = f"{type(error).__name__}: {error}"
+            return error, plain(text)
+    return None, f"no error, but {type(value).__name__}"
+
+
+def plain(text: str) -> str:
+    """Leave out what differs from run to run: places in memory and in this file."""
+    text = re.sub(r" at 0x[0-9a-f]+", " at 0x...", text)
+    text = re.sub(r"\S*wrong_calls\.py:\d+", "HERE", text)
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def calls(path: Path = TABLE) -> dict[str, str]:
+    """Return the expected texts by expression."""
+    found: dict[str, str] = {}
+    for block in ("\n" + path.read_text()).split("\n>>> ")[1:]:
+        expression, _, text = block.partition("\n")
+        lines = [one for one in text.splitlines() if not one.startswith("# ")]
+        found[expression] = "\n".join(lines).rstrip()
+    return found
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Tell whether an error is one that Nervure explains."""
+    return isinstance(error, NervureError)
+
+
+if __name__ == "__main__":
+    print("\n\n".join(f">>> {one}\n{outcome(one)[1]}" for one in calls()))
