@@ -159,6 +159,30 @@ class MeshPlacement:
         known = [one for one in found if one is not None]
         return min(known) if known else None
 
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values that lie everywhere."""
+        return tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=self._everywhere)
+            for one in nodes
+        )
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies."""
+        moving = state_count + constant_count
+        state = tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=self._sharding(one))
+            for one in nodes[:state_count]
+        )
+        block = tuple(
+            jax.ShapeDtypeStruct(
+                (1, *one.shape), one.dtype, sharding=self._rows(one.shape, (None,))
+            )
+            for one in nodes[moving:]
+        )
+        return state, self.types(nodes[state_count:moving]), block
+
 
 def gathered(value: NDArray) -> NDArray:
     """Return what every process gives, one after the other: ``[processes, ...]``.

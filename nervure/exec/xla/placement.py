@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from nervure.config import config
 from nervure.device_names import platform_of
@@ -63,6 +64,19 @@ class Placement(Protocol):
         """Return how many bytes of data may stay on the device; None: no limit."""
         ...
 
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values that :meth:`put` returns."""
+        ...
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies.
+
+        What varies is a single step.
+        """
+        ...
+
 
 class SingleDevice:
     """One device; see :class:`Placement`."""
@@ -109,6 +123,26 @@ class SingleDevice:
     def room(self) -> int | None:
         """Return half of the memory that is free; None where the device is the CPU."""
         return free_memory(self.device)
+
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values on the device."""
+        where = SingleDeviceSharding(self.device)
+        return tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=where) for one in nodes
+        )
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies."""
+        moving = state_count + constant_count
+        where = SingleDeviceSharding(self.device)
+        block = tuple(
+            jax.ShapeDtypeStruct((1, *one.shape), one.dtype, sharding=where)
+            for one in nodes[moving:]
+        )
+        fixed = self.types(nodes[state_count:moving])
+        return self.types(nodes[:state_count]), fixed, block
 
 
 def whole(value: Any) -> Any:
