@@ -1,13 +1,15 @@
 """Steps that keep to a memory budget on a device.
 
-A search over a model of the program proposes what to compute again or to move to the
-host; XLA compiles that and says how many bytes of temporary memory it takes.  If those
-are too many, the next search aims lower.
+Searches over a model of the program propose decisions: what to compute again, or to
+move to the host.  XLA compiles the cheapest one that may be enough and says how many
+bytes of temporary memory it takes; if those are too many, the next one is tried.  The
+proposals do not depend on the budget, so a larger budget never fails where a smaller
+one is kept to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from nervure.errors import BudgetError, explain
@@ -15,15 +17,24 @@ from nervure.exec.budget import size_text
 from nervure.exec.xla.lowering import Lowered
 from nervure.ir.build import origin_of
 from nervure.ir.node import Node
-from nervure.passes.memory_budget import fitted
+from nervure.passes.memory_budget import cut, fitted
 from nervure.passes.recompute import Decision, Schedule
 
-# Programs that are compiled at most until one fits.
-_TRIES: Final = 8
-# By how much less a search aims for than what the last one suggests.
-_MARGIN: Final = 0.98
+# The shares of what the model says is alive that searches aim for.
+_SHARES: Final = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+# Elementary operations for a byte that is written, up to which running again is cheap,
+# and however many.
+_CHEAP: Final = (1.0, float("inf"))
 
 Measure = Callable[[Decision], int]
+
+
+class Proposal(NamedTuple):
+    """A decision, what the model says about its memory, and what it costs."""
+
+    decision: Decision
+    pressure: int
+    cost: float
 
 
 class Found(NamedTuple):
@@ -48,36 +59,47 @@ def budgeted(lowered: Lowered, budget: int, measure: Measure) -> Found:
     measure
         Compiles what a decision means and returns the bytes that XLA needs.
     """
-    # On XLA's CPU device the host's memory is the device's: moving frees nothing.
-    move = lowered.may_move and lowered.context.platform != "cpu"
-    start = lowered.operations.required
-    best = Found(start, measure(start))
-    program = lowered.operations.program
-    schedule = program.schedule(start)
-    peak = _pressure(schedule)
-    aim, tried = peak, {start}
-    last = best.nbytes
-    for _ in range(_TRIES):
-        if best.nbytes <= budget:
-            return best
-        if not (lowered.may_drop or move):
-            break
-        # what XLA needs is about what the model says, times a factor
-        aim = max(1, int(_MARGIN * min(aim, peak) * min(1.0, budget / max(last, 1))))
-        fit = fitted(
-            program, aim, _pressure, start, move=move, drop=lowered.may_drop, once=False
-        )
-        if fit.decision in tried:
-            if fit.nbytes > aim:
-                break
-            continue
-        tried.add(fit.decision)
-        peak = fit.nbytes
-        last = measure(fit.decision)
-        best = min(best, Found(fit.decision, last), key=lambda one: one.nbytes)
+    first = Proposal(lowered.operations.required, 1, 0.0)
+    best = Found(first.decision, measure(first.decision))
     if best.nbytes <= budget:
         return best
+    first = _proposal(lowered, first.decision)
+    share = best.nbytes / max(first.pressure, 1)
+    others = sorted(_proposals(lowered, first), key=lambda one: one.cost)
+    likely = [one.pressure * share <= budget for one in others]
+    start = likely.index(True) if True in likely else 0
+    for one in [*others[start:], *others[:start]]:
+        found = Found(one.decision, measure(one.decision))
+        if found.nbytes <= budget:
+            return found
+        best = min(best, found, key=lambda known: known.nbytes)
     raise _unreachable(lowered, budget, best)
+
+
+def _proposals(lowered: Lowered, first: Proposal) -> Iterator[Proposal]:
+    """Yield different decisions that keep less than the first one."""
+    # On XLA's CPU device the host's memory is the device's: moving frees nothing.
+    move = lowered.may_move and lowered.context.platform != "cpu"
+    drop = lowered.may_drop
+    if not (drop or move):
+        return
+    program, required = lowered.operations.program, first.decision
+    decisions: dict[Decision, None] = {}
+    for share in _SHARES:
+        aim = int(share * first.pressure)
+        fit = fitted(program, aim, _pressure, required, move=move, drop=drop, once=True)
+        decisions[fit.decision] = None
+    if drop:
+        decisions.update((cut(program, most, required), None) for most in _CHEAP)
+    if move:
+        decisions[lowered.plain] = None
+    decisions.pop(required, None)
+    yield from (_proposal(lowered, one) for one in decisions)
+
+
+def _proposal(lowered: Lowered, decision: Decision) -> Proposal:
+    schedule = lowered.operations.program.schedule(decision)
+    return Proposal(decision, _pressure(schedule), schedule.cost)
 
 
 def _pressure(schedule: Schedule) -> int:
