@@ -21,7 +21,7 @@ from nervure.passes.memory_budget import cut, fitted
 from nervure.passes.recompute import Decision, Schedule
 
 # The shares of what the model says is alive that searches aim for.
-_SHARES: Final = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+_SHARES: Final = (0.85, 0.7, 0.55, 0.4, 0.25)
 # Elementary operations for a byte that is written, up to which running again is cheap,
 # and however many.
 _CHEAP: Final = (1.0, float("inf"))
@@ -93,8 +93,17 @@ def _proposals(lowered: Lowered, first: Proposal) -> Iterator[Proposal]:
         decisions.update((cut(program, most, required), None) for most in _CHEAP)
     if move:
         decisions[lowered.plain] = None
-    decisions.pop(required, None)
-    yield from (_proposal(lowered, one) for one in decisions)
+    seen = {_what_moves(program.schedule(required))}
+    for decision in decisions:
+        what = _what_moves(program.schedule(decision))
+        if what not in seen:
+            seen.add(what)
+            yield _proposal(lowered, decision)
+
+
+def _what_moves(schedule: Schedule) -> object:
+    """Return what runs again and what is fetched; decisions may mean the same."""
+    return frozenset(schedule.again.items()), frozenset(schedule.fetched.items())
 
 
 def _proposal(lowered: Lowered, decision: Decision) -> Proposal:

@@ -8,8 +8,17 @@ from typing import Any, ClassVar, Final, TypeVar
 from nervure.config import config
 from nervure.exec.accelerators import warn_about_the_cpu
 from nervure.exec.base import check_step
+from nervure.exec.report import Report
 from nervure.exec.xla.placement import Placement, Residents, current_placement
-from nervure.exec.xla.program import Code, Limits, Value, XlaProgram, XlaStepProgram
+from nervure.exec.xla.program import (
+    Code,
+    Limits,
+    StepCode,
+    Value,
+    XlaProgram,
+    XlaStepProgram,
+)
+from nervure.exec.xla.report import xla_report
 from nervure.exec.xla.rules import Context
 from nervure.exec.xla.runtime import local_devices
 from nervure.ir.graph import Graph, substitute, topological
@@ -70,6 +79,34 @@ class XlaExecutor:
             return make()  # it holds data, which the structure does not tell
         kind = ("step", *map(str, (*counts, *limits)))
         return self._shared(graph, kind, placement, make)
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Say what will run; XLA has to compile it to say how much memory it takes."""
+        placement = current_placement()
+        context = _context(placement)
+        if state_count is None:
+            once = Code(graph, context, placement)
+            known = once.lowered, once.decision, once.memory(graph)
+        else:
+            limits = Limits(memory_budget, offload)
+            counts = (state_count, constant_count)
+            step = StepCode(graph, context, placement, counts, limits)
+            known = step.lowered, step.decision, step.memory()
+        lowered, decision, analysis = known
+        return xla_report(
+            lowered.operations,
+            lowered.operations.program.schedule(decision),
+            (state_count, constant_count),
+            int(analysis.temp_size_in_bytes),
+        )
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, Any]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+from nervure.config import config
 from nervure.errors import GraphError
 from nervure.exec.xla.operations import Operations
 from nervure.exec.xla.planned import options_for, planned
 from nervure.exec.xla.rules import TABLE, Context
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
-from nervure.config import config
 from nervure.passes import optimized, runnable
 from nervure.passes.recompute import Decision
 

@@ -42,7 +42,7 @@ class Operations:
         The kept nodes that are computed, in the order in which they are thought to run:
         first what goes forward, then whatever frees most memory.
     bodies
-        For each of them the nodes that are computed within, operands first, itself last.
+        For each the nodes that are computed within it, operands first, itself last.
     values
         All kept nodes: the roots, then the leaves.
     program

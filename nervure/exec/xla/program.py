@@ -39,9 +39,19 @@ class Code:
 
     def __init__(self, graph: Graph, context: Context, placement: Placement) -> None:
         self.placement = placement
-        lowered = Lowered(graph, context)
-        function, options = lowered.function(lowered.plain)
+        self.lowered = Lowered(graph, context)
+        self.decision = self.lowered.plain
+        function, options = self.lowered.function(self.decision)
         self.call = jax.jit(function, compiler_options=options)
+
+    def memory(self, graph: Graph) -> Any:
+        """Return what XLA says about the memory of a graph with this code.
+
+        An object of JAX: ``temp_size_in_bytes`` and others.
+        """
+        types = self.placement.types((*graph.inputs, *graph.buffers))
+        with wide_types():
+            return self.call.lower(types).compile().memory_analysis()
 
 
 class XlaProgram:
@@ -50,7 +60,7 @@ class XlaProgram:
     on_device: ClassVar[bool] = True
 
     def __init__(self, graph: Graph, code: Code) -> None:
-        self._inputs = graph.inputs
+        self._graph, self._inputs = graph, graph.inputs
         self._code = code
         self._data = data_of(graph)
         self._placed: list[Any] | None = None
@@ -72,10 +82,7 @@ class XlaProgram:
 
         An object of JAX: ``temp_size_in_bytes`` and others.
         """
-        leaves = [*self._inputs, *self._data]
-        types = tuple(jax.ShapeDtypeStruct(one.shape, one.dtype) for one in leaves)
-        with wide_types():
-            return self._code.call.lower(types).compile().memory_analysis()
+        return self._code.memory(self._graph)
 
 
 class Limits(NamedTuple):
@@ -145,7 +152,7 @@ class StepCode:
         return int(found.temp_size_in_bytes)
 
     def _many(self, decision: Decision) -> Any:
-        """Return the loop with what a decision means as its body, for JAX to compile."""
+        """Return the loop over what a decision means, for JAX to compile."""
         placement = self.placement
         nodes = self._graph.inputs[: self._counts[0]]
         step, options = self.lowered.function(decision)
