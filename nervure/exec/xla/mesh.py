@@ -74,6 +74,17 @@ class MeshPlacement:
         """Return values on all devices; those on this mesh stay as they are."""
         return [self._placed(one, self._everywhere) for one in values]
 
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return the inputs of a program that runs once.
+
+        Values from the host are cut along the batch if they can be dealt out evenly, so
+        that every device computes its rows; where they are no rows, XLA collects them
+        again.  With several processes all of them lie everywhere, as results must.
+        """
+        if self.keeps_rows_apart:
+            return self.put(values)
+        return [self._placed(one, self._rows(one.shape)) for one in values]
+
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step, cut as the layout says, to be overwritten."""
         if self.keeps_rows_apart:

@@ -44,6 +44,10 @@ class Placement(Protocol):
         """Return values on the device, as they are or copied there."""
         ...
 
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return the inputs of a program that runs once; rows may be dealt out."""
+        ...
+
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step on the device, to be overwritten."""
         ...
@@ -91,6 +95,10 @@ class SingleDevice:
     def put(self, values: Sequence[Any]) -> list[Any]:
         """Return values on the device, as they are or copied there."""
         return list(jax.device_put([_array(one) for one in values], self.device))
+
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return values on the device, as they are or copied there."""
+        return self.put(values)
 
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step, which the program will overwrite.

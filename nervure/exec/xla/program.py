@@ -72,7 +72,8 @@ class XlaProgram:
         with wide_types():
             if self._placed is None:
                 self._placed = placement.put(self._data)
-            results = self._code.call((*placement.put(inputs), *self._placed))
+            given = placement.put_inputs(inputs)
+            results = self._code.call((*given, *self._placed))
             if not self._inputs and not self._data:  # JAX chose where by itself
                 results = placement.put([XlaValue(one) for one in results])
         return [XlaValue(one) for one in results]
