@@ -249,14 +249,15 @@ class CompiledFunction:
             ]
             return self._capture(types, structure, static).graph, None
 
-        return inspected.Program(
-            captured.graph,
-            name=self.recompiles.name,
-            executor=choose_executor(captured.graph).name,
-            inputs=inputs,
-            options=inspected.Options.checked(memory_budget, offload, skip),
-            of_batch=of_batch if places else None,
-        )
+        with config.override(**self._settings):
+            return inspected.Program(
+                captured.graph,
+                name=self.recompiles.name,
+                executor=choose_executor(captured.graph).name,
+                inputs=inputs,
+                options=inspected.Options.checked(memory_budget, offload, skip),
+                of_batch=of_batch if places else None,
+            )
 
     def compiled(self, *args: Any) -> tuple[Trace, Program]:
         """Return what was captured for these arguments, and its compiled program."""
@@ -469,15 +470,16 @@ class Step:
             again = self._capture(step_signature(*of_rows(rows)))
             return again.graph, counts(again)
 
-        return inspected.Program(
-            captured.graph,
-            name=self.recompiles.name,
-            executor=choose_executor(captured.graph).name,
-            inputs=inputs,
-            step=counts(captured),
-            options=options,
-            of_batch=of_batch,
-        )
+        with config.override(**self._settings):
+            return inspected.Program(
+                captured.graph,
+                name=self.recompiles.name,
+                executor=choose_executor(captured.graph).name,
+                inputs=inputs,
+                step=counts(captured),
+                options=options,
+                of_batch=of_batch,
+            )
 
     def _program(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]

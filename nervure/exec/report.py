@@ -127,6 +127,9 @@ class Report:
     arena_nbytes
         The bytes of the one allocation that holds everything with an offset; None for
         an executor without an arena, where each value is allocated by itself.
+    compiler_nbytes
+        The temporary memory that a compiler asks for which plans by itself; None where
+        the buffers tell it all.
     """
 
     executor: str
@@ -136,11 +139,12 @@ class Report:
     moments: int
     threads: int
     arena_nbytes: int | None
+    compiler_nbytes: int | None = None
 
 
 @runtime_checkable
 class Reporter(Protocol):
-    """An executor that can say what it will do, without compiling anything."""
+    """An executor that can say what it will do, if possible without compiling."""
 
     def report(
         self,

@@ -66,10 +66,14 @@ class Memory(Sequence[BufferRow]):
     ----------
     peak_bytes
         The bytes of the executor's arena: the one allocation for everything that lives
-        within a step.  An executor without an arena (``reference``) allocates each
-        value by itself; there it is the most bytes of values alive at a time.
+        within a step.  On the xla executor it is what XLA says about its temporary
+        memory.  The reference executor allocates each value by itself; there it is the
+        most bytes of values alive at a time.
     arena_bytes
         The bytes of the arena, None for such an executor.
+    compiler_bytes
+        What a compiler asks for that plans by itself (``xla``), else None.  Then the
+        lifetimes are those of a model.
     live_bytes
         For each moment the bytes in use.
     outside_bytes
@@ -85,7 +89,9 @@ class Memory(Sequence[BufferRow]):
         inside = [one for one in self.buffers if self._counts(one)]
         self.live_bytes = _live(inside, report.moments)
         fallback = max(self.live_bytes, default=0)
-        self.peak_bytes = fallback if self.arena_bytes is None else self.arena_bytes
+        self.compiler_bytes = report.compiler_nbytes
+        known = (self.arena_bytes, self.compiler_bytes)
+        self.peak_bytes = next((one for one in known if one is not None), fallback)
         self.outside_bytes = sum(
             one.nbytes for one in self.buffers if not self._counts(one)
         )
@@ -158,6 +164,12 @@ class Memory(Sequence[BufferRow]):
 
     def _headline(self) -> str:
         outside = f"{byte_text(self.outside_bytes)} of inputs and results outside"
+        if self.compiler_bytes is not None:
+            return (
+                f"{byte_text(self.peak_bytes)} ({self.peak_bytes} bytes) of temporary "
+                f"memory, says {self.executor}; by the model below "
+                f"{byte_text(max(self.live_bytes, default=0))}, {outside}"
+            )
         if self.arena_bytes is None:
             return (
                 f"{byte_text(self.peak_bytes)} of values at most (no arena: the "

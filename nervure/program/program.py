@@ -153,7 +153,8 @@ class Program:
             raise ArgumentError(
                 explain(
                     f"the executor {self.executor!r} does not tell its kernels' times",
-                    fix="choose the cpu executor: nv.config.executor = 'cpu'",
+                    fix="choose the cpu executor (nv.config.executor = 'cpu'); for "
+                    "what XLA runs, jax.profiler.trace('folder') around the training",
                 )
             )
         with self._settings():

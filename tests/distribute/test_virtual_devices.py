@@ -84,6 +84,45 @@ def test_each_device_computes_its_rows_and_gradients_are_added_up() -> None:
     assert has_rows == "True"  # 32 rows on 8 devices
 
 
+PREDICTING = """
+import numpy as np
+import nervure as nv
+from nervure.exec.xla import program
+
+texts = []
+once = program.Code.__init__
+def watched(self, *args):
+    once(self, *args)
+    call = self.call
+    def look(given):
+        texts.append(call.lower(given).compile().as_text())
+        return call(given)
+    self.call = look
+program.Code.__init__ = watched
+
+x = np.random.default_rng(0).normal(size=(127, 50)).astype("float32")
+y = np.zeros((127, 10), np.float32)
+with nv.distribute.DataParallel():
+    model = nv.models.Sequential(
+        [nv.layers.Dense(10, activation="tanh", input_shape=(50,))]
+    )
+    model.compile("sgd", "mse", executor="xla")
+    model.fit(x, y, batch_size=64, verbose=0)
+    texts.clear()
+    spread = model.predict(x, batch_size=64, verbose=0)
+    loss = model.evaluate(x, y, batch_size=64, verbose=0)
+print("f32[8,10]" in texts[0], any("f32[64,10]" in one for one in texts))
+alone = model.predict(x, verbose=0)
+np.testing.assert_allclose(spread, alone, rtol=1e-5, atol=1e-6)
+np.testing.assert_allclose(loss, (alone ** 2).mean(), rtol=1e-5)
+"""
+
+
+def test_predictions_are_divided_too() -> None:
+    # 64 rows on 8 devices; the last 63 rows cannot be dealt out
+    assert run_script(PREDICTING, DEVICES).split() == ["True", "False"]
+
+
 WRONG = """
 import nervure as nv
 from nervure.errors import NervureError

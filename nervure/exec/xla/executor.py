@@ -6,11 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config
-from nervure.errors import BudgetError, explain
 from nervure.exec.accelerators import warn_about_the_cpu
 from nervure.exec.base import check_step
+from nervure.exec.report import Report
 from nervure.exec.xla.placement import Placement, Residents, current_placement
-from nervure.exec.xla.program import Code, Value, XlaProgram, XlaStepProgram
+from nervure.exec.xla.program import (
+    Code,
+    Limits,
+    StepCode,
+    Value,
+    XlaProgram,
+    XlaStepProgram,
+)
+from nervure.exec.xla.report import xla_report
 from nervure.exec.xla.rules import Context
 from nervure.exec.xla.runtime import local_devices
 from nervure.ir.graph import Graph, substitute, topological
@@ -54,29 +62,51 @@ class XlaExecutor:
     ) -> XlaStepProgram:
         """Compile one step of an iteration, or take the program of one alike.
 
-        Raises :class:`~nervure.errors.BudgetError` for any budget, and for ``offload``:
-        XLA plans the memory itself.
+        The budget is for the temporary memory of each device, as XLA counts it.  Raises
+        :class:`~nervure.errors.BudgetError` if no program is found that keeps to it.
         """
         check_step(graph, state_count, constant_count)
-        if memory_budget is not None or offload:
-            raise BudgetError(
-                explain(
-                    "the xla executor does not plan memory yet: it keeps to no budget "
-                    "and moves nothing to the host",
-                    fix="leave out memory_budget and offload, or choose the cpu "
-                    "executor",
-                )
-            )
         placement = current_placement()
         counts = (state_count, constant_count)
+        limits = Limits(memory_budget, offload)
 
         def make() -> XlaStepProgram:
-            context = _context(placement)
-            return XlaStepProgram(graph, context, placement, counts, self._residents)
+            return XlaStepProgram(
+                graph, _context(placement), placement, counts, self._residents, limits
+            )
 
         if graph.buffers:
             return make()  # it holds data, which the structure does not tell
-        return self._shared(graph, ("step", *map(str, counts)), placement, make)
+        kind = ("step", *map(str, (*counts, *limits)))
+        return self._shared(graph, kind, placement, make)
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Say what will run; XLA has to compile it to say how much memory it takes."""
+        placement = current_placement()
+        context = _context(placement)
+        if state_count is None:
+            once = Code(graph, context, placement)
+            known = once.lowered, once.decision, once.memory(graph)
+        else:
+            limits = Limits(memory_budget, offload)
+            counts = (state_count, constant_count)
+            step = StepCode(graph, context, placement, counts, limits)
+            known = step.lowered, step.decision, step.memory()
+        lowered, decision, analysis = known
+        return xla_report(
+            lowered.operations,
+            lowered.operations.program.schedule(decision),
+            (state_count, constant_count),
+            int(analysis.temp_size_in_bytes),
+        )
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, Any]

@@ -74,6 +74,17 @@ class MeshPlacement:
         """Return values on all devices; those on this mesh stay as they are."""
         return [self._placed(one, self._everywhere) for one in values]
 
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return the inputs of a program that runs once.
+
+        Values from the host are cut along the batch if they can be dealt out evenly, so
+        that every device computes its rows; where they are no rows, XLA collects them
+        again.  With several processes all of them lie everywhere, as results must.
+        """
+        if self.keeps_rows_apart:
+            return self.put(values)
+        return [self._placed(one, self._rows(one.shape)) for one in values]
+
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step, cut as the layout says, to be overwritten."""
         if self.keeps_rows_apart:
@@ -158,6 +169,30 @@ class MeshPlacement:
         found = [free_memory(one) for one in self.mesh.local_devices]
         known = [one for one in found if one is not None]
         return min(known) if known else None
+
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values that lie everywhere."""
+        return tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=self._everywhere)
+            for one in nodes
+        )
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies."""
+        moving = state_count + constant_count
+        state = tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=self._sharding(one))
+            for one in nodes[:state_count]
+        )
+        block = tuple(
+            jax.ShapeDtypeStruct(
+                (1, *one.shape), one.dtype, sharding=self._rows(one.shape, (None,))
+            )
+            for one in nodes[moving:]
+        )
+        return state, self.types(nodes[state_count:moving]), block
 
 
 def gathered(value: NDArray) -> NDArray:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from nervure.config import config
 from nervure.device_names import platform_of
@@ -43,6 +44,10 @@ class Placement(Protocol):
         """Return values on the device, as they are or copied there."""
         ...
 
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return the inputs of a program that runs once; rows may be dealt out."""
+        ...
+
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step on the device, to be overwritten."""
         ...
@@ -63,6 +68,19 @@ class Placement(Protocol):
         """Return how many bytes of data may stay on the device; None: no limit."""
         ...
 
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values that :meth:`put` returns."""
+        ...
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies.
+
+        What varies is a single step.
+        """
+        ...
+
 
 class SingleDevice:
     """One device; see :class:`Placement`."""
@@ -77,6 +95,10 @@ class SingleDevice:
     def put(self, values: Sequence[Any]) -> list[Any]:
         """Return values on the device, as they are or copied there."""
         return list(jax.device_put([_array(one) for one in values], self.device))
+
+    def put_inputs(self, values: Sequence[Any]) -> list[Any]:
+        """Return values on the device, as they are or copied there."""
+        return self.put(values)
 
     def put_state(self, nodes: Sequence[Node], values: Sequence[Any]) -> list[Any]:
         """Return the state of a step, which the program will overwrite.
@@ -109,6 +131,26 @@ class SingleDevice:
     def room(self) -> int | None:
         """Return half of the memory that is free; None where the device is the CPU."""
         return free_memory(self.device)
+
+    def types(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
+        """Return what JAX has to know about values on the device."""
+        where = SingleDeviceSharding(self.device)
+        return tuple(
+            jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=where) for one in nodes
+        )
+
+    def step_types(
+        self, nodes: Sequence[Node], state_count: int, constant_count: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same for the inputs of a step: state, constants, what varies."""
+        moving = state_count + constant_count
+        where = SingleDeviceSharding(self.device)
+        block = tuple(
+            jax.ShapeDtypeStruct((1, *one.shape), one.dtype, sharding=where)
+            for one in nodes[moving:]
+        )
+        fixed = self.types(nodes[state_count:moving])
+        return self.types(nodes[:state_count]), fixed, block
 
 
 def whole(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +11,8 @@ from jax import lax
 
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
-from nervure.exec.xla.lowering import lowered
+from nervure.exec.xla.budgeted import budgeted
+from nervure.exec.xla.lowering import Lowered
 from nervure.exec.xla.placement import Placement, Residents
 from nervure.exec.xla.rules import Context
 from nervure.exec.xla.runtime import wide_types
@@ -20,6 +21,7 @@ from nervure.exec.xla.value import XlaValue
 from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
+from nervure.passes.recompute import Decision
 
 Value = NDArray | DeviceValue
 
@@ -37,7 +39,19 @@ class Code:
 
     def __init__(self, graph: Graph, context: Context, placement: Placement) -> None:
         self.placement = placement
-        self.call = jax.jit(lowered(graph, context))
+        self.lowered = Lowered(graph, context)
+        self.decision = self.lowered.plain
+        function, options = self.lowered.function(self.decision)
+        self.call = jax.jit(function, compiler_options=options)
+
+    def memory(self, graph: Graph) -> Any:
+        """Return what XLA says about the memory of a graph with this code.
+
+        An object of JAX: ``temp_size_in_bytes`` and others.
+        """
+        types = self.placement.types((*graph.inputs, *graph.buffers))
+        with wide_types():
+            return self.call.lower(types).compile().memory_analysis()
 
 
 class XlaProgram:
@@ -46,7 +60,7 @@ class XlaProgram:
     on_device: ClassVar[bool] = True
 
     def __init__(self, graph: Graph, code: Code) -> None:
-        self._inputs = graph.inputs
+        self._graph, self._inputs = graph, graph.inputs
         self._code = code
         self._data = data_of(graph)
         self._placed: list[Any] | None = None
@@ -58,7 +72,8 @@ class XlaProgram:
         with wide_types():
             if self._placed is None:
                 self._placed = placement.put(self._data)
-            results = self._code.call((*placement.put(inputs), *self._placed))
+            given = placement.put_inputs(inputs)
+            results = self._code.call((*given, *self._placed))
             if not self._inputs and not self._data:  # JAX chose where by itself
                 results = placement.put([XlaValue(one) for one in results])
         return [XlaValue(one) for one in results]
@@ -68,21 +83,80 @@ class XlaProgram:
 
         An object of JAX: ``temp_size_in_bytes`` and others.
         """
-        leaves = [*self._inputs, *self._data]
-        types = tuple(jax.ShapeDtypeStruct(one.shape, one.dtype) for one in leaves)
-        with wide_types():
-            return self._code.call.lower(types).compile().memory_analysis()
+        return self._code.memory(self._graph)
+
+
+class Limits(NamedTuple):
+    """The memory that a step may take.
+
+    Attributes
+    ----------
+    memory_budget
+        The bytes of temporary memory, as XLA counts them; None for no limit.
+    offload
+        Whether values may wait in the host's memory.
+    """
+
+    memory_budget: int | None = None
+    offload: bool = False
 
 
 class StepCode:
-    """The function of many steps: a loop over what varies; overwrites the state."""
+    """The function of many steps: a loop over what varies; overwrites the state.
+
+    Attributes
+    ----------
+    call
+        What JAX calls: ``call(state, count, block, fixed, data)``.
+    lowered
+        What one step computes.
+    decision
+        What is computed again or waits on the host.
+    """
 
     def __init__(
-        self, graph: Graph, context: Context, placement: Placement, state_count: int
+        self,
+        graph: Graph,
+        context: Context,
+        placement: Placement,
+        counts: tuple[int, int],
+        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
         self.placement = placement
-        nodes = graph.inputs[:state_count]
-        step = lowered(graph, context)
+        self._graph = graph
+        self._counts = counts
+        self.lowered = Lowered(graph, context, limits.offload)
+        self._known: dict[Decision, Any] = {}
+        self.decision = self.lowered.plain
+        if limits.memory_budget is not None:
+            found = budgeted(self.lowered, limits.memory_budget, self._temporary_bytes)
+            self.decision = found.decision
+        self.call = self._many(self.decision)
+
+    def memory(self) -> Any:
+        """Return what XLA says about the memory that the loop takes.
+
+        An object of JAX: ``temp_size_in_bytes`` and others.
+        """
+        if self.decision not in self._known:
+            self._temporary_bytes(self.decision)
+        return self._known[self.decision]
+
+    def _temporary_bytes(self, decision: Decision) -> int:
+        given = self.placement.step_types(self._graph.inputs, *self._counts)
+        data = self.placement.types(self._graph.buffers)
+        state, fixed, block = given
+        with wide_types():
+            call = self._many(decision)
+            compiled = call.lower(state, np.int32(1), block, fixed, data).compile()
+        self._known[decision] = found = compiled.memory_analysis()
+        return int(found.temp_size_in_bytes)
+
+    def _many(self, decision: Decision) -> Any:
+        """Return the loop over what a decision means, for JAX to compile."""
+        placement = self.placement
+        nodes = self._graph.inputs[: self._counts[0]]
+        step, options = self.lowered.function(decision)
 
         def many(
             state: tuple[Any, ...], count: Any, block: tuple[Any, ...],
@@ -100,7 +174,7 @@ class StepCode:
             last: tuple[Any, ...] = lax.fori_loop(0, count, body, state)
             return last
 
-        self.call = jax.jit(many, donate_argnums=0)
+        return jax.jit(many, donate_argnums=0, compiler_options=options)
 
 
 class XlaStepProgram:
@@ -119,13 +193,30 @@ class XlaStepProgram:
         placement: Placement,
         counts: tuple[int, int],
         residents: Residents,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
         self._graph, self._context, self._placement = graph, context, placement
         self._state_count, self._constant_count = counts
         self._residents = residents
+        self._limits = limits
         self._data = data_of(graph)
         self._streaming: Streaming | None = None
         self._codes: dict[bool, StepCode] = {}
+        if limits.memory_budget is not None:
+            _ = self._usual_code  # an error about the budget belongs here
+
+    def memory(self) -> Any:
+        """Return what XLA says about the memory of the loop over the steps.
+
+        An object of JAX: ``temp_size_in_bytes`` and others.
+        """
+        return self._usual_code.memory()
+
+    @property
+    def _usual_code(self) -> StepCode:
+        """What runs unless the data turn out to be too large."""
+        apart = self._placement.keeps_rows_apart
+        return self._code(apart and bool(self._streamed_step().streamed))
 
     def run(
         self,
@@ -209,9 +300,13 @@ class XlaStepProgram:
 
     def _code(self, streamed: bool) -> StepCode:
         if streamed not in self._codes:
-            graph = self._streamed_step().graph if streamed else self._graph
+            graph, constant_count = self._graph, self._constant_count
+            if streamed:
+                streaming = self._streamed_step()
+                graph, constant_count = streaming.graph, streaming.constant_count
+            counts = self._state_count, constant_count
             self._codes[streamed] = StepCode(
-                graph, self._context, self._placement, self._state_count
+                graph, self._context, self._placement, counts, self._limits
             )
         return self._codes[streamed]
 

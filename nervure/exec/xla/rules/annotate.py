@@ -12,7 +12,7 @@ def _first(_context: Context, _node: Node, value: Any, *_arguments: Any) -> Any:
     return value
 
 
-# XLA decides by itself what to keep, so a checkpoint only passes its value on.
+# What a checkpoint marks is computed again where its graph is written: ``planned.py``.
 RULES: Final[dict[str, Rule]] = {
     "stop_gradient": _first,
     "custom_gradient": _first,
