@@ -299,7 +299,8 @@ def main() -> None:
                 wanted = WANTED.get(batch)
                 goal = "" if wanted is None else f" (wanted {wanted})"
                 print(
-                    f"| {network} | {batch} | {' | '.join(cells)} | {ratio:.2f}{goal} |",
+                    f"| {network} | {batch} | {' | '.join(cells)} "
+                    f"| {ratio:.2f}{goal} |",
                     flush=True,
                 )
 
