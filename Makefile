@@ -27,7 +27,8 @@ PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint format bench bench-peers clean
+.PHONY: help venv keras-env mnist test test-full lint format bench bench-peers \
+	test-gpu bench-gpu clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -57,6 +58,13 @@ format: $(VENV)/dev.stamp  ## mend layout and order of imports
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run
 	@$(BIN)/python -m benchmarks.kernels
+
+test-gpu: $(VENV)/dev.stamp  ## run the tests of the xla executor on a GPU, if there is one
+	@$(BIN)/python -m benchmarks.gpu --check && $(BIN)/python -m pytest tests/exec/xla \
+		|| test $$? -eq 3
+
+bench-gpu: $(VENV)/dev.stamp  ## measure training on a GPU, if there is one
+	@$(BIN)/python -m benchmarks.gpu
 
 bench-peers: $(PEERS)  ## make the environments of the peers (5 GB)
 

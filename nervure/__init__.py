@@ -42,6 +42,8 @@ from nervure.dtypes import (
 )
 from nervure.dtypes import bool_ as bool
 from nervure.ops import *  # noqa: F403 - the array namespace is flat
+from nervure.placing import device, devices
+from nervure.recompiles import explain_recompiles
 from nervure.step import compile
 from nervure.transforms import (
     checkpoint,
@@ -71,6 +73,7 @@ _LAZY = {
         "callbacks",
         "constraints",
         "datasets",
+        "distribute",
         "initializers",
         "inspect",
         "layers",
@@ -87,14 +90,27 @@ _LAZY = {
         "utils",
         "wrappers",
     )
-} | {"signal": "nervure.ops.signal"}
+} | {name: f"nervure.ops.{name}" for name in ("linalg", "signal")}
+
+# What NumPy's users may look for, and why it is not here.
+_ABSENT = {"fft": "there are no complex numbers; transform values with numpy.fft"}
+
+
+# Classes that are seldom named; their modules load when they are.
+_LAZY_CLASSES = {"Program": "nervure.program"}
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         return _importlib.import_module(_LAZY[name])
+    if name in _LAZY_CLASSES:
+        return getattr(_importlib.import_module(_LAZY_CLASSES[name]), name)
+    if name == "why":
+        return _importlib.import_module("nervure.explain").why
+    if name in _ABSENT:
+        raise AttributeError(f"module 'nervure' has no {name!r}: {_ABSENT[name]}")
     raise AttributeError(f"module 'nervure' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LAZY_CLASSES, "why"})

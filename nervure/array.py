@@ -5,38 +5,32 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
+from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, ShapeError, TraceError, explain
-from nervure.evaluation import array_of, evaluate, register_array
-from nervure.ir.attrs import NDArray
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
-from nervure.ir.node import PARAMETRIC, UNTRACKED, Node, Shape
+from nervure.ir.node import Node, Shape
 from nervure.numpy_methods import NumPyMethods
 from nervure.prims.leaf import buffer_leaf
+from nervure.result import CallOrigin, Result
 
 Scalar = bool | int | float
 # What functions accept where they say "array".
 ArrayLike = "Array | npt.ArrayLike"
 
 
-class CallOrigin(Protocol):
-    """A value that came out of a compiled function, with the way to its graph."""
+class Array(NumPyMethods, DeviceMethods):
+    """A lazy array.
 
-    depth: int
-
-    def node(self) -> Node:
-        """Build the node that computes the value."""
-        ...
-
-
-class Array(NumPyMethods):
-    """An immutable, lazy array.
+    An array stands for a result that never changes; ``x[key] = value`` lets it stand
+    for another one.  ``x += y`` is ``x = x + y``: other names keep the old array.
 
     Arrays are made by :func:`nervure.asarray`, :func:`nervure.parameter` and the
     functions of the namespace; there is no reason to call the class.  It follows the
@@ -50,17 +44,13 @@ class Array(NumPyMethods):
     [3. 5. 7.]
     """
 
-    __slots__ = ("__weakref__", "_call", "_dtype", "_mask", "_node", "_shape", "_value")
+    __slots__ = ("__weakref__", "_mask", "_result")
 
     # NumPy's operators leave mixed operations to us.
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]
 
-    _node: Node | None
-    _value: NDArray | None
-    _call: CallOrigin | None
-    _shape: Shape
-    _dtype: DType
+    _result: Result
     _mask: Array | None
 
     def __init__(self) -> None:
@@ -70,50 +60,38 @@ class Array(NumPyMethods):
 
     @classmethod
     def of_node(cls, node: Node) -> Array:
-        """Return the array that stands for ``node``; the same one if one is alive."""
-        existing = array_of(node)
-        if existing is not None:
-            return existing
-        array = object.__new__(cls)
-        array._node = node
-        array._mask = None
-        array._call = None
-        array._shape = node.shape
-        array._dtype = node.dtype
-        buffer = node.buffer
-        array._value = buffer.value if buffer is not None else None
-        register_array(node, array)
-        return array
+        """Return an array that stands for ``node``."""
+        return cls.of_result(Result.of_node(node))
 
     @classmethod
-    def of_value(cls, value: NDArray, call: CallOrigin | None = None) -> Array:
-        """Return an array of a NumPy array that nobody will change.
+    def of_value(
+        cls, value: NDArray | DeviceValue, call: CallOrigin | None = None
+    ) -> Array:
+        """Return an array of a NumPy array that nobody will change, or on a device.
 
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
         """
+        return cls.of_result(Result.of_value(value, call))
+
+    @classmethod
+    def of_result(cls, result: Result, mask: Array | None = None) -> Array:
+        """Return an array that stands for a result."""
         array = object.__new__(cls)
-        array._node = None
-        array._mask = None
-        array._call = call
-        array._value = value
-        array._shape = value.shape
-        array._dtype = value.dtype
+        array._result = result
+        array._mask = mask
         return array
+
+    def alias(self) -> Array:
+        """Return an array that does not notice when elements of this one are set."""
+        return self.of_result(self._result, self._mask)
 
     def masked(self, mask: Array | None) -> Array:
         """Return the same array carrying a mask for the layers that follow, or none.
 
         It is another object: this one, which others may hold, does not change.
         """
-        array = object.__new__(type(self))
-        array._node = self._node
-        array._mask = mask
-        array._call = self._call
-        array._value = self._value
-        array._shape = self._shape
-        array._dtype = self._dtype
-        return array
+        return self.of_result(self._result, mask)
 
     # --- what is known without computing ---------------------------------------------
 
@@ -123,94 +101,77 @@ class Array(NumPyMethods):
         return self._mask
 
     @property
+    def result(self) -> Result:
+        """What this array stands for now."""
+        return self._result
+
+    @property
     def node(self) -> Node:
         """The node of the graph; a ``buffer`` leaf once the graph is forgotten."""
-        if self._node is None:
-            assert self._value is not None
-            if self._call is None:
-                self._node = buffer_leaf(self._value)
-            else:
-                self._node, self._call = self._call.node(), None
-            register_array(self._node, self)
-        return self._node
+        return self._result.node
 
     @property
     def value_or_none(self) -> NDArray | None:
         """The value if it has been computed."""
-        return self._value
+        return self._result.value
 
     @property
     def tracking(self) -> int:
         """Why the graph is kept: ``UNTRACKED``, ``PARAMETRIC`` or ``TRACED``."""
-        if self._node is not None:
-            return self._node.tracking
-        return UNTRACKED if self._call is None else PARAMETRIC
+        return self._result.tracking
 
     @property
     def depth(self) -> int:
         """The length of the longest chain of operations below the value."""
-        if self._node is not None:
-            return self._node.depth
-        return 0 if self._call is None else self._call.depth
+        return self._result.depth
 
     @property
     def shape(self) -> Shape:
         """The size of each axis."""
-        return self._shape
+        return self._result.shape
 
     @property
     def dtype(self) -> DType:
         """The data type of the elements, a :class:`numpy.dtype`."""
-        return self._dtype
+        return self._result.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self._shape)
+        return len(self.shape)
 
     @property
     def size(self) -> int:
         """The number of elements."""
         size = 1
-        for extent in self._shape:
+        for extent in self.shape:
             size *= extent
         return size
 
     @property
     def nbytes(self) -> int:
         """The number of bytes of the value."""
-        return self.size * self._dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     @property
     def itemsize(self) -> int:
         """The number of bytes of one element."""
-        return self._dtype.itemsize
+        return self.dtype.itemsize
 
     @property
-    def device(self) -> str:
-        """Where the value is."""
-        return "cpu"
+    def held(self) -> NDArray | DeviceValue | None:
+        """The value where it is, if it has been computed."""
+        return self._result.held
 
-    def to_device(self, device: str, /, *, stream: None = None) -> Array:
-        """Return the array on a device; there is ``"cpu"``."""
-        if device != "cpu":
-            raise ValueError(f"expected the device 'cpu', got {device!r}")
-        return self
+    def computed(self) -> NDArray | DeviceValue:
+        """Return the value where it is, computing it if necessary."""
+        return self._result.computed()
 
     # --- looking at the value --------------------------------------------------------
 
-    def accept_value(self, value: NDArray) -> None:
-        """Take the computed value; forget the graph unless it is tracked."""
-        self._value = value
-        if self._node is not None and self._node.tracking == UNTRACKED:
-            self._node = None
-
     def numpy(self) -> NDArray:
         """Return the value as a read-only NumPy array, computing it if necessary."""
-        if self._value is None:
-            evaluate([self])
-        assert self._value is not None
-        return self._value
+        return self._result.numpy()
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -311,10 +272,10 @@ class Array(NumPyMethods):
         return format(self.item(), spec) if spec else str(self)
 
     def __copy__(self) -> Array:
-        return self
+        return self.alias()
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Array:
-        return self
+        return self.alias()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (np.array(self.numpy()),)
@@ -424,7 +385,7 @@ class Array(NumPyMethods):
         return ops.negative(self)
 
     def __pos__(self) -> Array:
-        return self
+        return self.alias()
 
     def __abs__(self) -> Array:
         return ops.abs(self)
@@ -441,10 +402,22 @@ class Array(NumPyMethods):
         return ops.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError(
-            "arrays cannot be changed, because their graph remembers how they were "
-            "made; build a new one with nervure.where(condition, value, x)"
-        )
+        """Set elements: from now on this array stands for the changed values.
+
+        Every name of this very array sees them.  Arrays computed from it before,
+        slices and reshaped arrays too, keep what they are: they share no memory.
+
+        Raises
+        ------
+        IndexingError
+            For a key that ``x[key]`` does not take either.
+        ShapeError, DTypeError
+            For a value that does not broadcast to ``x[key]``, or floating-point numbers
+            for an array of integers.
+        GradientError
+            For an :func:`nervure.parameter`, which gradients are taken with respect to.
+        """
+        self._result = with_items(self, key, value).result
 
 
 def parameter(value: ArrayLike, name: str = "") -> Array:
@@ -516,6 +489,7 @@ def _binary(function: Any, x: Any, y: Any) -> Any:
 
 # The functions are written in terms of Array, the operators in terms of the functions.
 from nervure import ops  # noqa: E402
+from nervure.ops.assignment import with_items  # noqa: E402
 from nervure.state import Cell  # noqa: E402
 
 NumPyMethods._functions = ops

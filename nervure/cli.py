@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "mnist", help="train the lecture's first network on handwritten digits"
     )
     mnist.add_argument(
-        "--epochs", type=_epochs, default=10, help="passes over the data (10)"
+        "--epochs", type=_at_least(1), default=10, help="passes over the data (10)"
     )
     mnist.add_argument(
         "--out",
@@ -90,19 +90,46 @@ def _parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="show version, executors, devices, threads")
     info.set_defaults(run=_info)
+
+    launch = commands.add_parser(
+        "launch", help="run a script in several processes that train together"
+    )
+    launch.add_argument(
+        "-n", type=_at_least(1), default=1, metavar="N", help="how many processes (1)"
+    )
+    launch.add_argument(
+        "--restarts",
+        type=_at_least(0),
+        default=0,
+        help="how often all are started again after one has failed (0)",
+    )
+    launch.add_argument(
+        "script", nargs=argparse.REMAINDER, help="the script and its arguments"
+    )
+    launch.set_defaults(run=_launch)
+
+    doctor = commands.add_parser(
+        "doctor", help="say why a GPU is not used, and what mends it"
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
-def _epochs(text: str) -> int:
-    try:
-        epochs = int(text)
-    except ValueError:
-        epochs = 0
-    if epochs < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of at least 1, got {text!r}"
-        )
-    return epochs
+def _at_least(least: int) -> Callable[[str], int]:
+    """Return how an argument is read that is a whole number of at least ``least``."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {least}, got {text!r}"
+            )
+        return number
+
+    return read
 
 
 # --- nervure mnist ------------------------------------------------------------------
@@ -277,6 +304,7 @@ def _info(options: argparse.Namespace) -> int:
 
     from nervure.config import cache_directory, config, thread_count
     from nervure.exec import executors
+    from nervure.placing import devices
 
     rows: list[tuple[str, Any]] = [
         ("nervure", __version__),
@@ -285,11 +313,48 @@ def _info(options: argparse.Namespace) -> int:
         ("system", platform.platform()),
         ("executors", ", ".join(executors())),
         ("executor", config.executor),
-        ("devices", "cpu"),
+        ("devices", ", ".join(devices())),
         ("threads", thread_count()),
         ("cache folder", cache_directory()),
     ]
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
         print(f"{name:<{width}}{value}")
+    return 0
+
+
+# --- nervure launch -----------------------------------------------------------------
+
+
+def _launch(options: argparse.Namespace) -> int:
+    """Run a script in several processes and watch over them."""
+    from nervure.distribute.launch import launch
+
+    script = options.script[1:] if options.script[:1] == ["--"] else options.script
+    if not script:
+        print("nervure launch: name a script", file=sys.stderr)
+        return 2
+    return launch(script, options.n, options.restarts)
+
+
+# --- nervure doctor -----------------------------------------------------------------
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Name the first layer below a GPU that does not work, and what mends it."""
+    del options
+    from nervure.exec.doctor import examine, uses_accelerator
+
+    findings = examine()
+    width = max(len(one.layer) for one in findings)
+    for one in findings:
+        print(f"{'ok' if one.works else '--'}  {one.layer:<{width}}  {one.text}")
+    last = findings[-1]
+    if not last.works:
+        print(f"fix: {last.fix}")
+        return 1
+    if uses_accelerator(findings):
+        print("Programs run on the accelerator; NERVURE_EXECUTOR=cpu chooses the CPU.")
+    else:
+        print("Programs run on the CPU.")
     return 0

@@ -8,15 +8,18 @@
 | setting | environment variable | meaning |
 |---|---|---|
 | ``executor`` | ``NERVURE_EXECUTOR`` | ``reference``, ``cpu``, ``xla`` or ``auto`` |
+| ``device`` | ``NERVURE_DEVICE`` | ``cpu``, ``gpu:0``, ...; see ``nervure.device`` |
+| ``tf32`` | ``NERVURE_TF32`` | 1: GPUs may make products of float32 in TF32 |
 | ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; see ``thread_count`` |
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
 | ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
 | ``skip_passes`` | ``NERVURE_SKIP_PASSES`` | names of passes to leave out |
 
-``auto`` means ``cpu``, and ``reference`` for what is too little work to be compiled;
-see :func:`nervure.exec.base.choose_executor`.  Names of passes are written with commas
-between them, or are a sequence; see ``nervure.passes``.
+``auto`` means ``xla`` where there is a GPU or TPU that JAX can use, ``cpu`` elsewhere,
+and ``reference`` for what is too little work to be compiled; see
+:func:`nervure.exec.base.choose_executor`.  Names of passes are written with
+commas between them, or are a sequence; see ``nervure.passes``.
 """
 
 from __future__ import annotations
@@ -29,13 +32,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
+from nervure.device_names import checked_name
 from nervure.errors import SettingError, explain, unknown_name
 
 EXECUTOR_NAMES: Final = ("auto", "reference", "cpu", "xla")
 # The passes of ``nervure.passes``, then what executors plan, each in its order.
 PASS_NAMES: Final = (
     *("inline", "simplify", "fold", "layout", "merge", "dead"),
-    *("fusion", "in_place", "schedule", "memory"),
+    *("fusion", "in_place", "recomputation", "offload", "schedule", "memory"),
 )
 
 
@@ -97,6 +101,8 @@ def _names_of_passes(value: Any) -> tuple[str, ...]:
 # name -> (environment variable, parser, default)
 _SETTINGS: Final[dict[str, tuple[str, Callable[[Any], Any], Any]]] = {
     "executor": ("NERVURE_EXECUTOR", _one_of_executors, "auto"),
+    "device": ("NERVURE_DEVICE", checked_name, None),
+    "tf32": ("NERVURE_TF32", _truth, False),
     "num_threads": ("NERVURE_NUM_THREADS", _integer_between(0, 4096), 0),
     "debug": ("NERVURE_DEBUG", _integer_between(0, 4), 0),
     "check": ("NERVURE_CHECK", _truth, False),
@@ -115,6 +121,8 @@ class Config:
     """
 
     executor: str
+    device: str | None
+    tf32: bool
     num_threads: int
     debug: int
     check: bool
@@ -157,6 +165,8 @@ class Config:
         self,
         *,
         executor: str | None = None,
+        device: str | None = None,
+        tf32: bool | None = None,
         num_threads: int | None = None,
         debug: int | None = None,
         check: bool | None = None,
@@ -166,6 +176,8 @@ class Config:
         """Change settings inside a ``with`` block, for this thread or task only."""
         given = {
             "executor": executor,
+            "device": device,
+            "tf32": tf32,
             "num_threads": num_threads,
             "debug": debug,
             "check": check,

@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from numpy.linalg import LinAlgError
 
 
 class NervureError(Exception):
@@ -51,8 +54,26 @@ class TraceError(NervureError, RuntimeError):
     """A value was asked for while a function is being traced, so there is none yet."""
 
 
+class SingularMatrixError(NervureError, LinAlgError):
+    """A matrix that LAPACK cannot decompose, invert or solve for."""
+
+
 class DataError(NervureError, ValueError):
     """Data that must not be trained on: NaN, wrong length, labels out of range."""
+
+
+class NumericsError(NervureError, FloatingPointError):
+    """A training step whose loss or weights are no finite numbers any more.
+
+    ``report`` is the :class:`~nervure.train.numerics_report.NumericsReport` of the
+    step, or None where it could not be run again.
+    """
+
+    report: Any = None
+
+
+class NumericsWarning(RuntimeWarning):
+    """What :class:`NumericsError` says, when training goes on all the same."""
 
 
 class UnknownNameError(NervureError, ValueError):
@@ -81,6 +102,17 @@ class SettingError(NervureError, ValueError):
 
 class MachineError(NervureError, RuntimeError):
     """A machine, or its installation of LLVM, that cannot run compiled code."""
+
+
+class BudgetError(NervureError, MemoryError):
+    """A memory budget that no plan keeps to.
+
+    ``smallest_bytes`` is the smallest budget that can be kept to, as far as known.
+    """
+
+    def __init__(self, message: str, smallest_bytes: int | None = None) -> None:
+        super().__init__(message)
+        self.smallest_bytes = smallest_bytes
 
 
 def explain(

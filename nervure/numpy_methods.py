@@ -1,7 +1,7 @@
 """The methods that NumPy users type on arrays: each is the function of the same name.
 
 NumPy's own functions (``np.mean(x)``) call these methods with ``dtype`` and ``out``, so
-the reductions accept both; ``out`` must be None, because arrays cannot be changed.
+the reductions accept both; ``out`` must be None, because results are new arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Axis = int | tuple[int, ...] | None
 
 def _refuse_out(out: None) -> None:
     if out is not None:
-        raise TypeError("arrays cannot be changed, so there is no out=; use the result")
+        raise TypeError("out= is not supported: write y[...] = the result instead")
 
 
 class NumPyMethods:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
@@ -45,9 +47,12 @@ class Cell:
 
     @property
     def value(self) -> Array:
-        """The current value."""
+        """The current value.
+
+        It is the caller's: setting its elements does not change the cell.
+        """
         trace = _trace.get()
-        return self._array if trace is None else trace.read(self)
+        return (self.stored if trace is None else trace.read(self)).alias()
 
     @value.setter
     def value(self, array: Array) -> None:
@@ -67,13 +72,24 @@ class Cell:
             )
         trace = _trace.get()
         if trace is None:
-            self._array = array
+            self._array = array.alias()
         else:
-            trace.write(self, array)
+            trace.write(self, array.alias())
 
     @property
     def stored(self) -> Array:
         """The value outside every trace."""
+        held = self._array.held
+        if not isinstance(held, np.ndarray) and held is not None:
+            held.shared = True  # whoever asks may keep it
+        return self._array
+
+    @property
+    def replaced(self) -> Array:
+        """The value outside every trace, for a step that puts another in its place.
+
+        An executor may overwrite the value's memory.
+        """
         return self._array
 
     def store(self, array: Array) -> None:

@@ -7,9 +7,10 @@ training loop, whose results all go into cells, and runs many steps in one call.
 from __future__ import annotations
 
 import functools
-import logging
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import inspect
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,15 +20,27 @@ from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import TraceError
 from nervure.evaluation import warn_about_depth
-from nervure.exec.base import Program, StepProgram, choose_executor
-from nervure.ir.attrs import NDArray
+from nervure.exec.base import (
+    Program,
+    StepProgram,
+    choose_executor,
+    computing_where,
+    execution_key,
+)
+from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import PARAMETRIC, TRACED, Node, Shape
 from nervure.ops.operands import as_node
 from nervure.prims.leaf import input_leaf
+from nervure.recompiles import (
+    RecompileLog,
+)
+from nervure.signatures import Signature, StepSignature, step_signature, types_text
 from nervure.state import Cell, tracing_cells
 
-logger = logging.getLogger("nervure")
+if TYPE_CHECKING:
+    from nervure.program.program import Options
+    from nervure.program.program import Program as InspectedProgram
 
 
 class Trace(NamedTuple):
@@ -64,58 +77,28 @@ def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Tr
     return Trace(Graph(outputs, inputs), written, only_read, structure)
 
 
-class _Signature(NamedTuple):
-    """What a compiled program depends on besides the function."""
+class _Type(NamedTuple):
+    """What a stand-in for an array is made of."""
 
-    executor: str
-    skipped: tuple[str, ...]  # passes
-    structure: tree.Structure
-    types: tuple[tuple[Shape, DType], ...]
-    static: tuple[Any, ...]
-
-    def difference(self, other: _Signature) -> str:
-        """Say why a program for ``other`` does not serve, in words."""
-        if self.executor != other.executor:
-            return f"the executor changed from {other.executor} to {self.executor}"
-        if self.skipped != other.skipped:
-            return _other_passes(other.skipped, self.skipped)
-        if self.static != other.static:
-            return f"static arguments changed from {other.static} to {self.static}"
-        if self.structure != other.structure:
-            return f"arguments changed from {other.structure} to {self.structure}"
-        for place, (mine, theirs) in enumerate(
-            zip(self.types, other.types, strict=True)
-        ):
-            if mine != theirs:
-                return (
-                    f"array {place} changed from {theirs[1].name}{list(theirs[0])} to "
-                    f"{mine[1].name}{list(mine[0])}"
-                )
-        return "nothing changed"
+    shape: Shape
+    dtype: DType
 
 
-def _other_passes(before: tuple[str, ...], now: tuple[str, ...]) -> str:
-    return f"the skipped passes changed from {before} to {now}"
-
-
-class RecompileLog:
-    """Why a function was compiled again, each cause once."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.causes: list[str] = []
-        self._last: Any = None
-
-    def compiled(self, signature: Any) -> None:
-        """Note that a program was made for ``signature``."""
-        if self._last is not None:
-            cause = f"{self.name} compiled again: {signature.difference(self._last)}"
-            if cause not in self.causes:
-                self.causes.append(cause)
-                logger.info(cause)
-                if config.debug >= 1:
-                    print(f"nervure: {cause}")
-        self._last = signature
+def _batched_leaves(
+    args: Sequence[Any], static: dict[int, Any], batched: int | Sequence[int]
+) -> set[int]:
+    """Return the numbers of the arrays that lie in some positional arguments."""
+    wanted = {batched} if isinstance(batched, int) else set(batched)
+    wanted = {place % len(args) for place in wanted} if args else set()
+    found: set[int] = set()
+    count = 0
+    for place, argument in enumerate(args):
+        if place not in static:
+            size = tree.flatten(argument)[1].leaf_count
+            if place in wanted:
+                found.update(range(count, count + size))
+            count += size
+    return found
 
 
 class _CallOrigin:
@@ -123,7 +106,8 @@ class _CallOrigin:
 
     def __init__(self, trace: Trace, inputs: Sequence[Array], place: int) -> None:
         self._trace = trace
-        self._inputs = inputs
+        # Aliases: the user may set elements of his arrays in the meantime.
+        self._inputs = [array.alias() for array in inputs]
         self._place = place
         below = max((array.depth for array in inputs), default=0)
         self.depth = below + trace.graph.outputs[place].depth
@@ -141,15 +125,22 @@ def _inline(trace: Trace, inputs: Sequence[Array]) -> list[Node]:
 
 
 class CompiledFunction:
-    """A function that is captured as a graph once for each signature; see `compile`."""
+    """A function that is captured as a graph once for each signature; see `compile`.
+
+    ``settings`` are arguments of ``config.override`` that hold while it is compiled.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: tuple[int, ...]
+        self,
+        function: Callable[..., Any],
+        static_argnums: tuple[int, ...] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._static = static_argnums
-        self._programs: dict[_Signature, tuple[Trace, Program]] = {}
+        self._settings = dict(settings or {})
+        self._programs: dict[Signature, tuple[Trace, Program]] = {}
         name = getattr(function, "__qualname__", repr(function))
         self.recompiles = RecompileLog(name)
 
@@ -161,14 +152,15 @@ class CompiledFunction:
             leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
             for leaf in leaves
         ]
-        trace_, program = self._program(arrays, structure, static)
+        with computing_where(array.held for array in arrays):
+            trace_, program = self._program(arrays, structure, static)
         cells = (*trace_.written, *trace_.only_read)
         inputs = [*(cell.value for cell in cells), *arrays]
         tracking = max((array.tracking for array in inputs), default=0)
         if tracking == TRACED:
             outputs = [Array.of_node(node) for node in _inline(trace_, inputs)]
         else:
-            values = program([array.numpy() for array in inputs])
+            values = program(_given(program, inputs))
             outputs = [
                 Array.of_value(
                     _read_only(value),
@@ -178,7 +170,7 @@ class CompiledFunction:
                 )
                 for place, value in enumerate(values)
             ]
-            warn_about_depth(outputs)
+            warn_about_depth([array.result for array in outputs])
         count = len(trace_.written)
         for cell, array in zip(trace_.written, outputs[:count], strict=True):
             cell.value = array
@@ -194,11 +186,108 @@ class CompiledFunction:
         ]
         return self._program(arrays, structure, static)[0].graph
 
-    def program(self, *args: Any) -> tuple[Trace, Program]:
-        """Return what was captured for these arguments, and its program."""
+    def program(
+        self,
+        *args: Any,
+        batched: int | Sequence[int] = (),
+        memory_budget: int | float | str | None = None,
+        offload: bool = False,
+        skip: str | Collection[str] = (),
+        **kwargs: Any,
+    ) -> InspectedProgram:
+        """Return the program for these arguments, to look into; nothing is run.
+
+        Parameters
+        ----------
+        args, kwargs
+            What the function would be called with.
+        batched
+            The positional arguments whose arrays have the batch as their first axis;
+            :meth:`Program.largest_batch` changes it.
+        memory_budget
+            The bytes of the executor's arena at most, as a number or ``"200 MB"``.
+        offload
+            Whether values may leave the memory that is budgeted.
+        skip
+            Names of passes to leave out.
+
+        Raises
+        ------
+        BudgetError
+            For a budget that is too small, with the smallest one.
+        ArgumentError, SettingError
+            For a budget that is no size, and for a pass that does not exist.
+
+        >>> import nervure as nv
+        >>> double = nv.compile(lambda x: x + x)
+        >>> program = double.program(nv.ones((4, 2)), batched=0)
+        >>> len(program.optimized)
+        1
+        """
+        from nervure.program import program as inspected
+
+        dynamic, static = self._split(args)
+        leaves, structure = tree.flatten((dynamic, kwargs))
+        arrays = [
+            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
+            for leaf in leaves
+        ]
+        captured = self._capture(arrays, structure, static)
+        places = _batched_leaves(args, dict(static), batched)
+
+        def inputs() -> list[NDArray]:
+            cells = (*captured.written, *captured.only_read)
+            return [one.numpy() for one in (*(cell.value for cell in cells), *arrays)]
+
+        def of_batch(rows: int) -> tuple[Graph, None]:
+            types = [
+                _Type(
+                    (rows, *one.shape[1:]) if place in places else one.shape, one.dtype
+                )
+                for place, one in enumerate(arrays)
+            ]
+            return self._capture(types, structure, static).graph, None
+
+        return inspected.Program(
+            captured.graph,
+            name=self.recompiles.name,
+            executor=choose_executor(captured.graph).name,
+            inputs=inputs,
+            options=inspected.Options.checked(memory_budget, offload, skip),
+            of_batch=of_batch if places else None,
+        )
+
+    def compiled(self, *args: Any) -> tuple[Trace, Program]:
+        """Return what was captured for these arguments, and its compiled program."""
         dynamic, static = self._split(args)
         leaves, structure = tree.flatten((dynamic, {}))
         return self._program(leaves, structure, static)
+
+    def _names(self, structure: tree.Structure, static: tuple[Any, ...]) -> list[str]:
+        """Return what each array is called: the argument that it is, or is part of."""
+        try:
+            parameters = list(inspect.signature(self._function).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        skipped = {place for place, _ in static}
+        placed, named = structure.children
+        places = (n for n in itertools.count() if n not in skipped)
+        parts: list[tuple[str, tree.Structure]] = []
+        for place, part in zip(places, placed.children, strict=False):
+            known = place < len(parameters) and (
+                parameters[place].kind is not inspect.Parameter.VAR_POSITIONAL
+            )
+            name = repr(parameters[place].name) if known else str(place)
+            parts.append((name, part))
+        parts += [
+            (repr(key), part)
+            for key, part in zip(named.keys, named.children, strict=True)
+        ]
+        return [
+            f"argument {name}" + (f", leaf {leaf}" if part.leaf_count > 1 else "")
+            for name, part in parts
+            for leaf in range(part.leaf_count)
+        ]
 
     def _split(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
         places = {place % len(args) for place in self._static} if args else set()
@@ -212,9 +301,20 @@ class CompiledFunction:
         structure: tree.Structure,
         static: tuple[Any, ...],
     ) -> tuple[Trace, Program]:
+        if self._settings:
+            with config.override(**self._settings):
+                return self._program_here(arrays, structure, static)
+        return self._program_here(arrays, structure, static)
+
+    def _program_here(
+        self,
+        arrays: Sequence[Array],
+        structure: tree.Structure,
+        static: tuple[Any, ...],
+    ) -> tuple[Trace, Program]:
         types = tuple((array.shape, array.dtype) for array in arrays)
-        signature = _Signature(
-            config.executor, config.skip_passes, structure, types, static
+        signature = Signature(
+            execution_key(), config.skip_passes, structure, types, static
         )
         found = self._programs.get(signature)
         if found is None:
@@ -222,12 +322,14 @@ class CompiledFunction:
             executor = choose_executor(captured.graph)
             found = captured, executor.compile(captured.graph)
             self._programs[signature] = found
-            self.recompiles.compiled(signature)
+            self.recompiles.compiled(
+                signature, types_text(types), self._names(structure, static)
+            )
         return found
 
     def _capture(
         self,
-        arrays: Sequence[Array],
+        arrays: Sequence[Array | _Type],
         structure: tree.Structure,
         static: tuple[Any, ...],
     ) -> Trace:
@@ -283,31 +385,6 @@ def compile(
     return CompiledFunction(function, tuple(places))
 
 
-class _StepSignature(NamedTuple):
-    """The types that a step's program depends on."""
-
-    executor: str
-    skipped: tuple[str, ...]  # passes
-    constants: tuple[tuple[Shape, DType], ...]
-    varying: tuple[tuple[Shape, DType], ...]
-
-    def difference(self, other: _StepSignature) -> str:
-        """Say why a program for ``other`` does not serve, in words."""
-        for mine, theirs, what in (
-            (self.constants, other.constants, "data"),
-            (self.varying, other.varying, "batch"),
-        ):
-            if mine != theirs:
-                return f"the {what} changed from {_types(theirs)} to {_types(mine)}"
-        if self.skipped != other.skipped:
-            return _other_passes(other.skipped, self.skipped)
-        return f"the executor changed from {other.executor} to {self.executor}"
-
-
-def _types(types: Sequence[tuple[Shape, DType]]) -> str:
-    return ", ".join(f"{dtype.name}{list(shape)}" for shape, dtype in types)
-
-
 class Step:
     """One step of an iteration, captured; everything it produces goes into cells.
 
@@ -318,6 +395,10 @@ class Step:
         arrays: those that stay the same for all steps, and this step's.
     name
         What the step is called in messages.
+    memory_budget, offload
+        See :meth:`nervure.exec.base.Executor.compile_step`.
+    settings
+        Arguments of ``config.override`` that hold while the step is compiled.
 
     A step for a batch of another size is another program, made once and kept.
     """
@@ -326,9 +407,16 @@ class Step:
         self,
         function: Callable[[list[Array], list[Array]], None],
         name: str = "step",
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._function = function
-        self._programs: dict[_StepSignature, tuple[Trace, StepProgram]] = {}
+        self._settings = dict(settings or {})
+        self._memory_budget = memory_budget
+        self._offload = offload
+        self._programs: dict[StepSignature, tuple[Trace, StepProgram]] = {}
         self.recompiles = RecompileLog(name)
 
     def run(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> None:
@@ -337,25 +425,69 @@ class Step:
         All cells that the step reads and writes hold their new values afterwards.
         """
         captured, program = self._program(constants, varying)
-        state = [cell.stored.numpy() for cell in captured.written]
-        fixed = [*(cell.stored.numpy() for cell in captured.only_read), *constants]
+        state = _given(program, [cell.replaced for cell in captured.written])
+        read = _given(program, [cell.replaced for cell in captured.only_read])
+        fixed = [*read, *constants]
         result = program.run(state, fixed, varying)
         for cell, value in zip(captured.written, result, strict=True):
             cell.store(Array.of_value(_read_only(value)))
 
     def graph(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> Graph:
         """Return the captured graph of one step, without running it."""
-        return self._program(constants, varying)[0].graph
+        return self.trace(constants, varying).graph
+
+    def trace(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> Trace:
+        """Return what was captured for data of these types, without running it."""
+        return self._program(constants, varying)[0]
+
+    def program(
+        self,
+        constants: Sequence[NDArray],
+        varying: Sequence[NDArray],
+        options: Options,
+        of_rows: Callable[[int], tuple[Sequence[NDArray], Sequence[NDArray]]],
+    ) -> InspectedProgram:
+        """Return the program of one step, to look into; nothing is run.
+
+        ``of_rows`` gives constants and varying values for a batch of so many rows.
+        """
+        from nervure.program import program as inspected
+
+        captured = self._capture(step_signature(constants, varying))
+
+        def inputs() -> list[NDArray]:
+            cells = (*captured.written, *captured.only_read)
+            state = [cell.stored.numpy() for cell in cells]
+            return [*state, *constants, *(values[0] for values in varying)]
+
+        def counts(one: Trace) -> inspected.Step:
+            moving = len(one.only_read) + len(constants)
+            return inspected.Step(len(one.written), moving)
+
+        def of_batch(rows: int) -> tuple[Graph, inspected.Step]:
+            again = self._capture(step_signature(*of_rows(rows)))
+            return again.graph, counts(again)
+
+        return inspected.Program(
+            captured.graph,
+            name=self.recompiles.name,
+            executor=choose_executor(captured.graph).name,
+            inputs=inputs,
+            step=counts(captured),
+            options=options,
+            of_batch=of_batch,
+        )
 
     def _program(
         self, constants: Sequence[NDArray], varying: Sequence[NDArray]
     ) -> tuple[Trace, StepProgram]:
-        signature = _StepSignature(
-            config.executor,
-            config.skip_passes,
-            tuple((value.shape, value.dtype) for value in constants),
-            tuple((value.shape[1:], value.dtype) for value in varying),
-        )
+        with config.override(**self._settings):
+            return self._program_here(constants, varying)
+
+    def _program_here(
+        self, constants: Sequence[NDArray], varying: Sequence[NDArray]
+    ) -> tuple[Trace, StepProgram]:
+        signature = step_signature(constants, varying)
         found = self._programs.get(signature)
         if found is None:
             captured = self._capture(signature)
@@ -364,12 +496,15 @@ class Step:
                 captured.graph,
                 len(captured.written),
                 len(captured.only_read) + len(constants),
+                memory_budget=self._memory_budget,
+                offload=self._offload,
             )
             found = self._programs[signature] = captured, program
-            self.recompiles.compiled(signature)
+            types = (*signature.constants, *signature.varying)
+            self.recompiles.compiled(signature, types_text(types))
         return found
 
-    def _capture(self, signature: _StepSignature) -> Trace:
+    def _capture(self, signature: StepSignature) -> Trace:
         def leaves(types: Sequence[tuple[Shape, DType]], role: str) -> list[Node]:
             return [
                 input_leaf(shape, dtype, f"{role} {place}")
@@ -388,9 +523,16 @@ class Step:
         return captured
 
 
-def _read_only(value: NDArray) -> NDArray:
+def _given(program: Program | StepProgram, arrays: Sequence[Array]) -> list[Any]:
+    """Return values as a program takes them: in NumPy's memory, or where they are."""
+    if program.on_device:
+        return [array.computed() for array in arrays]
+    return [array.numpy() for array in arrays]
+
+
+def _read_only(value: NDArray | DeviceValue) -> NDArray | DeviceValue:
     """Return the value as an array that nobody can change through us."""
-    if value.flags.writeable:
+    if isinstance(value, np.ndarray) and value.flags.writeable:
         value = np.asarray(value).view()
         value.flags.writeable = False
     return value

@@ -47,7 +47,7 @@ class _StandIns:
 
     def _add(self, array: Array) -> None:
         leaf = input_leaf(array.shape, array.dtype, "argument")
-        bind_source(leaf, array)
+        bind_source(leaf, array.result)
         self.originals.append(array.node)
         self.leaves.append(leaf)
         self.arrays.append(Array.of_node(leaf))
@@ -450,10 +450,23 @@ def custom_gradient(function: Function) -> Function:
 
 
 def checkpoint(function: Function) -> Function:
-    """Mark a function whose inner values may be recomputed instead of kept.
+    """Mark a function whose inner values are computed again rather than kept.
 
-    The result is the same; which values are kept is decided when a program is planned
-    for a memory budget.
+    A gradient needs values that ``function`` computes on its way.  They are usually
+    kept until then; behind this mark a compiled program keeps the arguments only, and
+    computes the rest again when the gradient needs it: less memory for more time.
+    Values, gradients and their bits are the same.  Where a whole training step is to
+    fit into a budget, ``model.compile(..., memory_budget=...)`` finds out by itself
+    what to compute again.
+
+    Parameters
+    ----------
+    function
+        Takes and returns trees of arrays.  What it closes over is kept.
+
+    Returns
+    -------
+    A function with the same arguments and results.
 
     >>> import nervure as nv
     >>> nv.grad(nv.checkpoint(lambda x: nv.sin(x)))(nv.asarray(0.0)).item()
@@ -462,6 +475,15 @@ def checkpoint(function: Function) -> Function:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
+        leaves, _ = tree.flatten((args, kwargs))
+        arguments = [leaf.node for leaf in leaves if isinstance(leaf, Array)]
+        results, structure = tree.flatten(function(*args, **kwargs))
+        marked = [
+            Array.of_node(annotate.checkpoint(one.node, arguments))
+            if isinstance(one, Array) and arguments
+            else one
+            for one in results
+        ]
+        return tree.unflatten(structure, marked)
 
     return wrapped

@@ -107,10 +107,8 @@ def test_dlpack_round_trips_without_sharing_what_may_be_written() -> None:
     assert isinstance(back, nv.Array) and back.tolist() == [0, 1, 2]
 
 
-def test_arrays_cannot_be_changed_or_hashed() -> None:
+def test_arrays_cannot_be_hashed_and_operators_make_new_ones() -> None:
     x = nv.asarray([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"nervure\.where"):
-        x[0] = 5.0
     with pytest.raises(TypeError):
         hash(x)
     y = x
@@ -120,7 +118,8 @@ def test_arrays_cannot_be_changed_or_hashed() -> None:
 
 def test_copy_and_pickle() -> None:
     x = nv.asarray([1.0, 2.0]) * 2
-    assert copy.copy(x) is x and copy.deepcopy([x])[0] is x
+    copies = copy.copy(x), copy.deepcopy([x])[0]
+    assert all(one is not x and one.node is x.node for one in copies)
     restored = pickle.loads(pickle.dumps(x))
     assert restored.tolist() == [2, 4] and restored.dtype == nv.float32
 
@@ -134,7 +133,7 @@ def test_array_namespace_and_device() -> None:
     x = nv.asarray([1.0])
     assert x.__array_namespace__() is nv
     assert x.device == "cpu" and x.to_device("cpu") is x
-    with pytest.raises(ValueError, match="expected the device 'cpu'"):
+    with pytest.raises(ValueError, match="unknown device: 'gpu:7'"):
         x.to_device("gpu:7")
     with pytest.raises(ValueError, match="unknown Array API version"):
         x.__array_namespace__(api_version="1999.01")

@@ -18,6 +18,8 @@ module = sys.modules[Config.__module__]
 
 VARIABLES = {
     "executor": "NERVURE_EXECUTOR",
+    "device": "NERVURE_DEVICE",
+    "tf32": "NERVURE_TF32",
     "num_threads": "NERVURE_NUM_THREADS",
     "debug": "NERVURE_DEBUG",
     "check": "NERVURE_CHECK",
@@ -26,6 +28,8 @@ VARIABLES = {
 }
 DEFAULTS = {
     "executor": "auto",
+    "device": None,
+    "tf32": False,
     "num_threads": 0,
     "debug": 0,
     "check": False,
@@ -61,6 +65,9 @@ def test_there_are_few_settings_and_each_is_documented(config: Config) -> None:
     ("name", "text", "value"),
     [
         ("executor", "reference", "reference"),
+        ("device", "gpu", "gpu:0"),
+        ("device", "cpu", "cpu"),
+        ("tf32", "1", True),
         ("num_threads", "3", 3),
         ("debug", "4", 4),
         ("check", "1", True),
@@ -177,8 +184,8 @@ def test_wrong_settings_are_value_errors_of_nervure(config: Config) -> None:
 def test_repr_shows_every_setting(config: Config) -> None:
     config.debug = 2
     assert repr(config) == (
-        "Config(executor='auto', num_threads=0, debug=2, check=False, cache_dir=None, "
-        "skip_passes=())"
+        "Config(executor='auto', device=None, tf32=False, num_threads=0, debug=2, "
+        "check=False, cache_dir=None, skip_passes=())"
     )
 
 

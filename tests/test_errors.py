@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 
+import numpy as np
 import pytest
 
 from nervure import errors
@@ -32,6 +33,9 @@ BUILT_IN = {
     "GraphError": ValueError,
     "SettingError": ValueError,
     "MachineError": RuntimeError,
+    "BudgetError": MemoryError,
+    "NumericsError": FloatingPointError,
+    "SingularMatrixError": np.linalg.LinAlgError,
 }
 
 

@@ -23,6 +23,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     class Counting:
         def __init__(self, executor: Executor) -> None:
             self.name = executor.name
+            self.on_device = executor.on_device
             self.executor = executor
 
         def evaluate(self, outputs: Any, known: Any) -> Any:

@@ -15,6 +15,7 @@ from nervure.errors import GradientError, explain
 from nervure.ir.graph import topological
 from nervure.ir.node import Node
 from nervure.ir.record import is_record, result_types
+from nervure.ir.sites import gradient_of
 from nervure.prims.binary import add
 
 # ``(node, cotangent) -> one node or None per operand``, or None for the usual gradient.
@@ -73,18 +74,19 @@ def reverse(
         wanted = [operand in active for operand in node.inputs]
         if not any(wanted):
             continue
-        if node in parts:
-            shares = _control_shares(node, parts[node], wanted, other_rule)
-        elif g is not None and node.op.name == "part":
+        if g is not None and node.op.name == "part":
             _collect(parts, node, g)
             continue
-        else:
-            assert g is not None
-            changed = None if other_rule is None else other_rule(node, g)
-            shares = _shares(node, g) if changed is None else changed
-        for operand, share in zip(node.inputs, shares, strict=True):
-            if share is not None and operand in active:
-                _arrive(arrived, operand, share)
+        with gradient_of(node.site):
+            if node in parts:
+                shares = _control_shares(node, parts[node], wanted, other_rule)
+            else:
+                assert g is not None
+                changed = None if other_rule is None else other_rule(node, g)
+                shares = _shares(node, g) if changed is None else changed
+            for operand, share in zip(node.inputs, shares, strict=True):
+                if share is not None and operand in active:
+                    _arrive(arrived, operand, share)
     return [arrived.get(node) if node in active else None for node in wrt]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Union
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,32 @@ if TYPE_CHECKING:
     from nervure.ir.graph import Graph
 
 NDArray = npt.NDArray[Any]
+
+
+class DeviceValue(Protocol):
+    """A value that lies on a device until somebody looks at it; it never changes.
+
+    Attributes
+    ----------
+    shape, dtype
+        Its type.
+    shared
+        Whether anybody but one cell may look at it later.  If not, the executor may
+        overwrite its memory with the value that replaces it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: DType
+    shared: bool
+
+    @property
+    def device(self) -> str:
+        """The name of the device."""
+        ...
+
+    def numpy(self) -> NDArray:
+        """Return the value as a read-only NumPy array."""
+        ...
 
 
 class Constant:
@@ -72,22 +98,31 @@ _buffer_numbers = itertools.count()
 class Buffer:
     """Data given by the user; each has an identity of its own and never merges.
 
-    ``value`` is a read-only array, or None for a buffer that was read from a graph's
-    text, which names data but does not hold it.
+    ``held`` is a read-only array, or a value on a device, or None for a buffer that was
+    read from a graph's text, which names data but does not hold it.
     """
 
-    __slots__ = ("name", "number", "parameter", "value")
+    __slots__ = ("held", "name", "number", "parameter")
 
     def __init__(
-        self, value: NDArray | None, name: str = "", parameter: bool = False
+        self,
+        value: NDArray | DeviceValue | None,
+        name: str = "",
+        parameter: bool = False,
     ) -> None:
-        if value is not None:
+        if isinstance(value, np.ndarray):
             value = value.view()
             value.flags.writeable = False
-        self.value = value
+        self.held = value
         self.name = name
         self.parameter = parameter
         self.number = next(_buffer_numbers)
+
+    @property
+    def value(self) -> NDArray | None:
+        """The data as a NumPy array, brought from the device if they are there."""
+        held = self.held
+        return held if held is None or isinstance(held, np.ndarray) else held.numpy()
 
     def __repr__(self) -> str:
         kind = "parameter" if self.parameter else "buffer"

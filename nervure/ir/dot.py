@@ -93,7 +93,7 @@ def _framed_nodes(numbers: dict[Node, int]) -> list[str]:
             continue
         if depth:
             lines.append("  " * min(depth, 20) + f"subgraph cluster_{cluster} {{")
-            title = f'label={_quoted(frame.name)}; style="rounded"; color="#90a4ae";'
+            title = f'label={quoted_dot(frame.name)}; style="rounded"; color="#90a4ae";'
             lines.append("  " * min(depth + 1, 20) + title)
             cluster += 1
             pending.append(None)
@@ -113,7 +113,7 @@ def _bodies(numbers: dict[Node, int], prefix: str) -> list[str]:
             own = numbered(body)
             title = f"{owner.op.name} {name}"
             lines.append(f"  subgraph cluster_{inner} {{")
-            lines.append(f'    label={_quoted(title)}; style="dashed";')
+            lines.append(f'    label={quoted_dot(title)}; style="dashed";')
             lines += [f"    {_box(n, f'{inner}{place}')}" for n, place in own.items()]
             lines.append("  }")
             lines += _edges(own, inner)
@@ -137,8 +137,8 @@ def _box(node: Node, number: int | str) -> str:
     is_parameter = node.buffer is not None and node.buffer.parameter
     border = ", penwidth=2" if is_parameter else ""
     return (
-        f"n{number} [label={_quoted(chr(10).join(rows))}, "
-        f'fillcolor="{colour}", tooltip={_quoted(str(node.site))}{border}];'
+        f"n{number} [label={quoted_dot(chr(10).join(rows))}, "
+        f'fillcolor="{colour}", tooltip={quoted_dot(str(node.site))}{border}];'
     )
 
 
@@ -159,13 +159,13 @@ def _edges(numbers: dict[Node, int], prefix: str = "") -> list[str]:
         for position, operand in enumerate(node.inputs):
             label = ""
             if named:
-                label = f" [label={_quoted(node.op.operand_name(position))}]"
+                label = f" [label={quoted_dot(node.op.operand_name(position))}]"
             source = f"n{prefix}{numbers[operand]}"
             lines.append(f"  {source} -> n{prefix}{number}{label};")
     return lines
 
 
-def _quoted(text: str) -> str:
+def quoted_dot(text: str) -> str:
     r"""Write a string of the DOT language.
 
     A backslash starts an escape (``\N`` is the node's name), so it is doubled; an

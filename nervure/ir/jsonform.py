@@ -16,7 +16,8 @@ order, so every bit of a NaN is kept, or ``{"graph": {"inputs": [...], "nodes": 
 "outputs": [...]}}``, the body of a loop or branch, whose values are numbered on their
 own.  The ``dtype`` of a node with several results is the array of their types.
 Buffers have a name but no data, rules no code.
-A site names the file without its folder, which is nobody's business.
+A site names the file without its folder, which is nobody's business.  It has the keys
+``composite`` (text) and ``gradient`` (true) where there is something to say.
 """
 
 from __future__ import annotations
@@ -129,7 +130,12 @@ def _body_form(body: Graph) -> dict[str, Any]:
 
 def _site_form(site: Site) -> dict[str, Any]:
     file = os.path.basename(site.file)
-    return {"file": file, "line": site.line, "layer": site.scope}
+    form: dict[str, Any] = {"file": file, "line": site.line, "layer": site.scope}
+    if site.composite:
+        form["composite"] = site.composite
+    if site.gradient:
+        form["gradient"] = True
+    return form
 
 
 def _attr_form(value: AttrValue, depth: int) -> Any:
@@ -277,7 +283,15 @@ _NODE: Final[_Fields] = {
     "attrs": _is_object,
     "site": _is_object,
 }
-_SITE: Final[_Fields] = {"file": _is_text, "line": _is_count, "layer": _is_text}
+_SITE: Final[_Fields] = {
+    "file": _is_text,
+    "line": _is_count,
+    "layer": _is_text,
+    "composite": _is_text,
+    "gradient": _is_bool,
+}
+# What a site need not say.
+_USUAL_SITE: Final[dict[str, Any]] = {"composite": "", "gradient": False}
 _BUFFER: Final[_Fields] = {"name": _is_text, "parameter": _is_bool}
 _CONSTANT: Final[_Fields] = {**_TYPE, "base64": _is_text}
 _BODY: Final[_Fields] = {"inputs": _is_list, "nodes": _is_list, "outputs": _is_list}
@@ -301,10 +315,11 @@ def _read_type(form: dict[str, Any]) -> tuple[Shape, DType]:
 
 
 def _read_site(path: str, value: Any) -> Site:
-    form = _fields(path, value, _SITE)
+    _is_object(path, value)
+    form = _fields(path, {**_USUAL_SITE, **value}, _SITE)
     if form["line"] > _LARGEST_LINE:
         _fail(f"{path}.line", "the number of a line", form["line"])
-    return Site(form["file"], form["line"], form["layer"])
+    return Site(*(form[key] for key in _SITE))
 
 
 def _read_input(path: str, value: Any) -> Node:

@@ -7,19 +7,14 @@ a node that nobody uses disappears.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import weakref
-from collections.abc import Iterator
-from contextvars import ContextVar
-from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nervure.dtypes import DType
 from nervure.ir.attrs import NO_ATTRS, Attrs, Buffer, Constant, Rule
 from nervure.ir.record import type_text
+from nervure.ir.sites import Site, current_scope, current_site, made_at, scope
 
 if TYPE_CHECKING:
     from nervure.ir.primitive import Primitive
@@ -48,82 +43,6 @@ Shape = tuple[int, ...]
 UNTRACKED: Final = 0
 PARAMETRIC: Final = 1
 TRACED: Final = 2
-
-_PACKAGE_FOLDER: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-class Site(NamedTuple):
-    """Where a node was made: the user's line, and the layer it was made for."""
-
-    file: str
-    line: int
-    scope: str = ""
-
-    def __str__(self) -> str:
-        place = f"{os.path.basename(self.file)}:{self.line}"
-        return f"layer '{self.scope}', {place}" if self.scope else place
-
-
-_scope: ContextVar[str] = ContextVar("nervure_scope", default="")
-
-
-@contextlib.contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Name the layer for which nodes are being made; nested names join with '/'."""
-    outer = _scope.get()
-    token = _scope.set(f"{outer}/{name}" if outer else name)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
-
-
-_given_site: ContextVar[Site | None] = ContextVar("nervure_site", default=None)
-
-
-@contextlib.contextmanager
-def made_at(site: Site) -> Iterator[None]:
-    """Say where the nodes of a block come from, when it was written down earlier."""
-    token = _given_site.set(site)
-    try:
-        yield
-    finally:
-        _given_site.reset(token)
-
-
-def current_scope() -> str:
-    """Return for which layer nodes are being made: ``"model/dense"``."""
-    return _scope.get()
-
-
-# Whether a code object belongs to Nervure; asked for every frame of every node.
-_is_ours: dict[CodeType, bool] = {}
-
-
-def _is_skipped(filename: str) -> bool:
-    """Tell whether a file is Nervure's own or the import system's."""
-    if filename.startswith("<frozen "):
-        return True
-    return os.path.abspath(filename).startswith(_PACKAGE_FOLDER + os.sep)
-
-
-def current_site() -> Site:
-    """Return the innermost line outside Nervure's own files, or the one given."""
-    given = _given_site.get()
-    if given is not None:
-        return given
-    frame: FrameType | None = sys._getframe(1)
-    code = frame.f_code if frame is not None else None
-    while frame is not None:
-        code = frame.f_code
-        ours = _is_ours.get(code)
-        if ours is None:
-            ours = _is_ours[code] = _is_skipped(code.co_filename)
-        if not ours:
-            return Site(code.co_filename, frame.f_lineno, _scope.get())
-        frame = frame.f_back
-    # Only Nervure on the stack: a worker thread, or ``python -m nervure``.
-    return Site(code.co_filename if code else "", 0, _scope.get())
 
 
 class Node:

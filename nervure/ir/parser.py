@@ -51,9 +51,10 @@ _VALUE: Final = re.compile(r"%[A-Za-z_0-9]+")
 _INTEGER: Final = re.compile(r"-?[0-9]+(?![.A-Za-z_0-9])")
 _TYPE: Final = re.compile(r"([A-Za-z_0-9]+)\[([0-9, \t]*)\]")
 _FOUND: Final = re.compile(r"%?[\w.+-]+|\S")
+_NAME: Final = rf"(?:'([^'\\\n]*)'|({_STRING.pattern}))"
 _COMMENT: Final = re.compile(
     rf"\# ({BARE_FILE.pattern}|{_STRING.pattern}):([0-9]{{1,9}})"
-    rf"(?: layer (?:'([^'\\\n]*)'|({_STRING.pattern})))?[ \t\r]*(?=\n|\Z)"
+    rf"(?: layer {_NAME})?(?: in {_NAME})?( gradient)?[ \t\r]*(?=\n|\Z)"
 )
 _LONGEST_INTEGER: Final = 100  # digits; Python's own conversion refuses some thousands
 _WORDS: Final[dict[str, AttrValue]] = {"true": True, "false": False, "none": None}
@@ -414,11 +415,13 @@ class _Parser(_Attributes):
         written = found.group()
         site = self.sites.get(written)
         if site is None:
-            file, line, plain, layer = found.groups()
+            file, line, plain_layer, layer, plain, composite, gradient = found.groups()
             try:
                 file = json.loads(file) if file.startswith('"') else file
-                layer = json.loads(layer) if layer else plain or ""
+                layer = json.loads(layer) if layer else plain_layer or ""
+                composite = json.loads(composite) if composite else plain or ""
             except ValueError:
                 return self.site  # another comment, which only looks like a site
-            site = self.sites[written] = Site(file, int(line), layer)
+            site = Site(file, int(line), layer, composite, gradient is not None)
+            self.sites[written] = site
         return site

@@ -11,8 +11,10 @@
 An attribute is ``true``, ``false``, ``none``, a whole number, a string as in JSON, a
 data type (a bare word), a tuple as in Python, ``constant<type>(numbers)``,
 ``rule "name"`` or ``graph`` with the body of a loop or branch, whose values are
-numbered on their own.  A comment after a statement is its site: the file, the line,
-and the layer if there is one.  Several results have the tuple of their types.
+numbered on their own.  A comment after a statement is its site: the file, the line, the
+layer and the composite if there are any (``model.py:12 layer 'out' in 'softmax'``), and
+``gradient`` if the node is part of their gradient.  Several results have the tuple of
+their types.
 
 The text names buffers and rules but does not hold their data or code.
 ``nervure.ir.parser`` reads it.
@@ -24,7 +26,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,7 +35,7 @@ import numpy as np
 from nervure.errors import GraphError
 from nervure.ir import numerals
 from nervure.ir.attrs import AttrValue, Constant, NDArray, Rule
-from nervure.ir.graph import Graph
+from nervure.ir.graph import Graph, topological
 from nervure.ir.node import Node, Site
 
 DEEPEST_TUPLE: Final = 32  # no primitive needs more than three levels
@@ -66,6 +68,57 @@ def to_text(graph: Graph, *, sites: bool = True, full: bool = True) -> str:
     """
     constant = numerals.written if full else numerals.shortened
     return _Writer(constant, sites=sites).graph(graph) + "\n"
+
+
+def sectioned_text(
+    graph: Graph,
+    sections: Iterable[tuple[str, Iterable[Node]]],
+    *,
+    sites: bool = True,
+) -> str:
+    """Write a graph in an order of one's own, with a comment before each section.
+
+    Long constants are shortened.  A node that is listed again is computed again: it is
+    a new value from there on.  Operands that are in no section are written before their
+    first use.
+
+    >>> from nervure.prims import leaf, unary
+    >>> y = unary.exp(leaf.const(np.float32(1.5)))
+    >>> print(sectioned_text(Graph([y]), [("kernel 0", [y])], sites=False))
+    graph () {
+      %0: float32[] = const {value = constant<float32[]>(1.5)}
+      # kernel 0
+      %1: float32[] = exp(%0)
+      return %1
+    }
+    <BLANKLINE>
+    """
+    writer = _Writer(numerals.shortened, indent="  ")
+    numbers = {node: place for place, node in enumerate(graph.inputs)}
+    count = itertools.count(len(numbers))
+    lines = [f"graph {writer.header(graph)} {{"]
+
+    def write(nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            numbers[node] = next(count)
+            comment = f"  # {_site_text(node.site)}" if sites else ""
+            lines.append(f"  {writer.statement(node, numbers)}{comment}")
+
+    def write_operands(nodes: Sequence[Node]) -> None:
+        needed = [one for node in nodes for one in node.inputs]
+        own = set(nodes)
+        write(one for one in topological(needed, stop=numbers.keys() | own)
+              if one not in numbers and one not in own)  # fmt: skip
+
+    for heading, section in sections:
+        nodes = list(section)
+        write_operands(nodes)
+        lines.append(f"  # {heading}")
+        write(nodes)
+    write(one for one in topological(graph.outputs, stop=numbers.keys())
+          if one not in numbers)  # fmt: skip
+    lines.append(f"  {_return_line(graph, numbers)}")
+    return "\n".join([*lines, "}", ""])
 
 
 def canonical_lines(graph: Graph) -> Iterator[str]:
@@ -119,11 +172,18 @@ def _site_text(site: Site) -> str:
     file = os.path.basename(site.file)
     if not (BARE_FILE.fullmatch(file) and file.isprintable()):
         file = quoted(file)
-    if not site.scope:
-        return f"{file}:{site.line}"
-    plain = site.scope.isprintable() and not {"'", "\\"} & set(site.scope)
-    layer = f"'{site.scope}'" if plain else quoted(site.scope)
-    return f"{file}:{site.line} layer {layer}"
+    text = f"{file}:{site.line}"
+    if site.scope:
+        text += f" layer {_name_text(site.scope)}"
+    if site.composite:
+        text += f" in {_name_text(site.composite)}"
+    return f"{text} gradient" if site.gradient else text
+
+
+def _name_text(name: str) -> str:
+    """Write the name of a layer or composite in single quotes if that is plain."""
+    plain = name.isprintable() and not {"'", "\\"} & set(name)
+    return f"'{name}'" if plain else quoted(name)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy.typing as npt
 
 from nervure import dtypes, tree
+from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import ShapeError, TraceError, explain
 from nervure.nn.naming import automatic_name
@@ -102,6 +103,8 @@ class SymbolicTensor(Deferred):
         """Return the symbolic result of a function, which becomes a layer."""
         from nervure.nn.layers.operation import Operation
 
+        # Aliases: the user may set elements of his arrays in the meantime.
+        args, kwargs = tree.map_leaves(_as_it_is, (args, kwargs))
         return Operation(name)(*args, **kwargs)
 
     def astype(self, dtype: npt.DTypeLike) -> Any:
@@ -119,6 +122,11 @@ class SymbolicTensor(Deferred):
         return self.deferred_call("transpose", (self,), {})
 
     __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = _no_value
+
+
+def _as_it_is(value: Any) -> Any:
+    """Return an argument that does not change when elements of an array are set."""
+    return value.alias() if isinstance(value, Array) else value
 
 
 @dataclass(frozen=True)

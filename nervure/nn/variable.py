@@ -99,7 +99,7 @@ class Variable(Cell):
             )
         self.value = array
         # Outside a trace the value starts a graph of its own, so loops do not grow it.
-        if self.stored is array:
+        if self.stored.result is array.result:
             self.store(_own_array(array, self.dtype))
 
     def assign_add(self, value: Any) -> None:

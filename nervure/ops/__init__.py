@@ -11,6 +11,7 @@ functions that NumPy's users type by habit.
 """
 
 from nervure.ops.comparison import (
+    allclose,
     bitwise_and,
     bitwise_invert,
     bitwise_left_shift,
@@ -20,6 +21,7 @@ from nervure.ops.comparison import (
     equal,
     greater,
     greater_equal,
+    isclose,
     isfinite,
     isinf,
     isnan,
@@ -100,14 +102,14 @@ from nervure.ops.exponential import (
 )
 from nervure.ops.indexing import getitem
 from nervure.ops.info import __array_namespace_info__
-from nervure.ops.linalg import (
+from nervure.ops.linalg.norms import vector_norm
+from nervure.ops.linalg.products import (
     dot,
     matmul,
     matrix_transpose,
     outer,
     tensordot,
     vecdot,
-    vector_norm,
 )
 from nervure.ops.manipulation import (
     broadcast_arrays,
@@ -130,6 +132,7 @@ from nervure.ops.manipulation import (
     transpose,
     unstack,
 )
+from nervure.ops.quantiles import median, percentile, quantile
 from nervure.ops.searching import (
     argmax,
     argmin,
@@ -148,6 +151,7 @@ from nervure.ops.sets import (
     unique_values,
 )
 from nervure.ops.sorting import argsort, sort, top_k
+from nervure.ops.splitting import array_split, dstack, hstack, split, vstack
 from nervure.ops.statistical import (
     all,
     any,
@@ -178,9 +182,20 @@ from nervure.ops.trigonometric import (
     tan,
     tanh,
 )
+from nervure.ops.without_nan import (
+    nan_to_num,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 
 __all__ = [
     # comparison
+    "allclose",
     "bitwise_and",
     "bitwise_invert",
     "bitwise_left_shift",
@@ -190,6 +205,7 @@ __all__ = [
     "equal",
     "greater",
     "greater_equal",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -295,6 +311,10 @@ __all__ = [
     "tile",
     "transpose",
     "unstack",
+    # quantiles
+    "median",
+    "percentile",
+    "quantile",
     # searching
     "argmax",
     "argmin",
@@ -314,6 +334,12 @@ __all__ = [
     "argsort",
     "sort",
     "top_k",
+    # splitting
+    "array_split",
+    "dstack",
+    "hstack",
+    "split",
+    "vstack",
     # statistical
     "all",
     "any",
@@ -342,6 +368,15 @@ __all__ = [
     "sinh",
     "tan",
     "tanh",
+    # without_nan
+    "nan_to_num",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
 ]
 
 _make_deferrable(globals(), __all__, "")

@@ -6,7 +6,15 @@ from nervure import dtypes
 from nervure.array import Array
 from nervure.ir.node import Node
 from nervure.ops.elementwise import negative_sign_bit
-from nervure.ops.kinds import BITS, INTEGERS, ArrayLike, Formula, on_floats, on_numbers
+from nervure.ops.kinds import (
+    BITS,
+    INTEGERS,
+    ArrayLike,
+    Formula,
+    as_float,
+    on_floats,
+    on_numbers,
+)
 from nervure.ops.operands import aligned, as_node
 from nervure.prims import binary, unary
 from nervure.prims.leaf import full_like
@@ -259,3 +267,42 @@ def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return on_numbers(
         "bitwise_right_shift", binary.shift_right, x1, x2, allowed=INTEGERS
     )
+
+
+def isclose(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    /,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Array:
+    """Return where ``abs(x1 - x2) <= atol + rtol * abs(x2)``, as NumPy does.
+
+    Infinities are close to themselves only, and so is NaN with ``equal_nan``.
+
+    >>> import nervure as nv
+    >>> nv.isclose(nv.asarray([1.0, 2.0]), nv.asarray([1.000001, 2.1])).tolist()
+    [True, False]
+    """
+    x, y = (Array.of_node(as_float(one)) for one in aligned("isclose", x1, x2))
+    distance, limit = abs(x - y), abs(y) * rtol + atol
+    found = equal(x, y) | (less_equal(distance, limit) & isfinite(y))
+    return found | (isnan(x) & isnan(y)) if equal_nan else found
+
+
+def allclose(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    /,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Array:
+    """Return whether all elements are close, see :func:`isclose`; a truth value.
+
+    >>> import nervure as nv
+    >>> nv.allclose(nv.asarray([1.0, 2.0]), nv.asarray([1.000001, 2.0])).item()
+    True
+    """
+    return isclose(x1, x2, rtol, atol, equal_nan).all()

@@ -21,7 +21,7 @@ from nervure.dtypes import DType
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
-from nervure.ops.device import check_device
+from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, broadcast_node, frozen_copy, holds_arrays
 from nervure.prims import binary, leaf
@@ -64,8 +64,9 @@ def asarray(
 ) -> Array:
     """Return an array of numbers, nested lists, or anything NumPy converts.
 
-    The data are copied, because arrays are immutable and computed later.  NumPy data
-    keep their type, Python floats become float32, integers int64, truth values bool.
+    The data are copied, because arrays are computed later.  NumPy data keep their type,
+    Python floats become float32, integers int64, truth values bool.  A lazy array of
+    that type is returned itself, unless ``copy=True``.
     Lists that hold lazy arrays are assembled inside the graph, so gradients flow.
 
     Raises :class:`~nervure.errors.DTypeError` for objects, strings and complex numbers,
@@ -75,12 +76,13 @@ def asarray(
     >>> nv.asarray([1.0, 2.0]).dtype, nv.asarray([1, 2]).dtype
     (dtype('float32'), dtype('int64'))
     """
-    check_device(device)
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(obj, Cell):
         obj = obj.value
     if isinstance(obj, Array):
-        return obj if wanted is None else Array.of_node(cast(obj.node, wanted))
+        if wanted is None or wanted == obj.dtype:
+            return placed(obj.alias() if copy else obj, device)
+        return placed(Array.of_node(cast(obj.node, wanted)), device)
     if copy is False:
         raise ArgumentError(
             explain(
@@ -90,8 +92,8 @@ def asarray(
             )
         )
     if isinstance(obj, list | tuple) and holds_arrays(obj):
-        return Array.of_node(as_node(obj, wanted))
-    return Array.of_node(buffer_leaf(frozen_copy(obj, wanted)))
+        return placed(Array.of_node(as_node(obj, wanted)), device)
+    return placed(Array.of_node(buffer_leaf(frozen_copy(obj, wanted))), device)
 
 
 def from_dlpack(
@@ -127,11 +129,10 @@ def full(
     >>> nv.full((2, 2), 7).tolist()
     [[7, 7], [7, 7]]
     """
-    check_device(device)
     sizes = shape_tuple("full", shape)
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     node = as_node(fill_value, wanted)
-    return Array.of_node(_repeated("full", node, sizes))
+    return placed(Array.of_node(_repeated("full", node, sizes)), device)
 
 
 def _repeated(op: str, node: Node, shape: tuple[int, ...]) -> Node:
@@ -282,7 +283,6 @@ def arange(
     >>> nv.arange(2, 11, 3).tolist(), nv.arange(0.0, 1.0, 0.25).tolist()
     ([2, 5, 8], [0.0, 0.25, 0.5, 0.75])
     """
-    check_device(device)
     if stop is None:
         start, stop = 0, start
     start, stop, step = _number(start), _number(stop), _number(step)
@@ -297,9 +297,13 @@ def arange(
         wanted = dtypes.DEFAULT_FLOAT
     count = _count(start, stop, step)
     if whole and _counts_exactly(start, step, count, wanted):
-        return Array.of_node(_counter(int(start), int(step), count, wanted))
+        return placed(
+            Array.of_node(_counter(int(start), int(step), count, wanted)), device
+        )
     places: NDArray = np.arange(count, dtype=np.int64 if whole else np.float64)
-    return Array.of_node(data_leaf((start + places * step).astype(wanted)))
+    return placed(
+        Array.of_node(data_leaf((start + places * step).astype(wanted))), device
+    )
 
 
 def _number(value: Any) -> int | float:
@@ -357,7 +361,6 @@ def linspace(
     >>> nv.linspace(0, 1, 5).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    check_device(device)
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
     count = operator.index(num)
     if count < 0:
@@ -365,7 +368,7 @@ def linspace(
     values = np.linspace(_number(start), _number(stop), count, endpoint=endpoint)
     if dtypes.is_integer(wanted):
         values = np.floor(values)
-    return Array.of_node(data_leaf(values.astype(wanted)))
+    return placed(Array.of_node(data_leaf(values.astype(wanted))), device)
 
 
 # --- matrices and grids --------------------------------------------------------------
@@ -392,12 +395,11 @@ def eye(
     >>> nv.eye(2, 3, k=1).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    check_device(device)
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
     shape = shape_tuple("eye", (n_rows, n_rows if n_cols is None else n_cols))
     row, column = _diagonal_offsets(shape)
     shifted = binary.add(row, leaf.full_like(row, operator.index(k)))
-    return Array.of_node(cast(binary.eq(shifted, column), wanted))
+    return placed(Array.of_node(cast(binary.eq(shifted, column), wanted)), device)
 
 
 def tril(x: ArrayLike, /, *, k: int = 0) -> Array:

@@ -13,7 +13,7 @@ from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import DTypeError, unknown_name
-from nervure.ops.device import check_device
+from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, is_weak, scalar_dtype
 from nervure.prims.select import cast
@@ -31,15 +31,16 @@ def astype(
 
     Floating-point numbers are cut off toward zero and clipped to the range of an
     integer type, NaN becomes 0; integers wrap around; everything but zero is True.
-    ``copy`` changes nothing, because arrays are immutable.
+    With ``copy=False`` an array that has the type already is returned itself.
 
     >>> import nervure as nv
     >>> nv.astype(nv.asarray([1.7, -0.2, 300.0]), nv.int8).tolist()
     [1, 0, 127]
     """
-    del copy
-    check_device(device)
-    return Array.of_node(cast(as_node(x), dtypes.as_dtype(dtype)))
+    wanted = dtypes.as_dtype(dtype)
+    if not copy and isinstance(x, Array) and x.dtype == wanted:
+        return placed(x, device)
+    return placed(Array.of_node(cast(as_node(x), wanted)), device)
 
 
 def _dtype_of(value: Array | npt.DTypeLike) -> DType:

@@ -236,6 +236,32 @@ def _mask_entries(x: Node, axis: int, mask: NDArray) -> list[_Entry]:
     return [_Entry("array", places) for places in np.nonzero(mask)]
 
 
+def known_piece(x: Node, key: Any) -> tuple[list[int], list[int], Shape] | None:
+    """Return the piece that a key of known numbers and plain slices cuts out.
+
+    That is where it begins on each axis, its sizes there, and the shape of ``x[key]``;
+    None for other keys.
+    """
+    axed = [entry for entry in _entries(x, key) if entry.kind != "gap"]
+    if any(entry.new or entry.kind == "array" for entry in axed):
+        return None
+    starts, sizes, shape = [], [], []
+    for entry, extent in zip(axed, x.shape, strict=True):
+        if isinstance(entry.value, Node):
+            return None
+        if entry.kind == "number":
+            starts.append(int(entry.value))
+            sizes.append(1)
+            continue
+        places = range(extent)[entry.value]
+        if places.step != 1 and len(places) > 1:
+            return None
+        starts.append(places[0] if places else 0)
+        sizes.append(len(places))
+        shape.append(len(places))
+    return starts, sizes, tuple(shape)
+
+
 # --- applying it ---------------------------------------------------------------------
 
 

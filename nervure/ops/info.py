@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from nervure import dtypes
+from nervure.config import config
 from nervure.dtypes import DType
 from nervure.ops.data_types import isdtype
-from nervure.ops.device import DEVICES, check_device
+from nervure.ops.device import check_device
+from nervure.placing import devices
 
 
 class ArrayNamespaceInfo:
@@ -27,7 +29,7 @@ class ArrayNamespaceInfo:
 
     def default_device(self) -> str:
         """Return the device of arrays for which none is named."""
-        return DEVICES[0]
+        return config.device or "cpu"
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, DType]:
         """Return the data types that Python numbers become."""
@@ -40,7 +42,7 @@ class ArrayNamespaceInfo:
 
     def devices(self) -> list[str]:
         """Return the devices."""
-        return list(DEVICES)
+        return devices()
 
     def dtypes(
         self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -109,13 +109,25 @@ def nonzero(x: ArrayLike, /) -> tuple[Array, ...]:
     return tuple(map(Array.of_value, map(np.asarray, np.nonzero(array.numpy()))))
 
 
-def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike, /) -> Array:
+@overload
+def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike, /) -> Array: ...
+@overload
+def where(condition: ArrayLike, /) -> tuple[Array, ...]: ...
+def where(
+    condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None, /
+) -> Any:
     """Return x1 where the condition holds and x2 elsewhere.
+
+    With the condition alone it is :func:`nonzero`, as in NumPy.
 
     >>> import nervure as nv
     >>> nv.where(nv.asarray([True, False]), nv.asarray([1.0, 2.0]), 0).tolist()
     [1.0, 0.0]
     """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ArgumentError("where: expected both x1 and x2, or neither")
     chosen = cast(as_node(condition), dtypes.bool_)
     nodes = [chosen, *promoted(x1, x2)]
     shape = common_shape("where", nodes)

@@ -40,6 +40,8 @@ PASSES: Final[tuple[Pass, ...]] = (INLINE, SIMPLIFY, FOLD, LAYOUT, MERGE, DEAD)
 PLANNED: Final[Mapping[str, str]] = {
     "fusion": "Operations become tasks: loops, products with what follows them.",
     "in_place": "New state is written over the old one.",
+    "recomputation": "Values are dropped and computed again, to fit a memory budget.",
+    "offload": "Values that wait for long lie elsewhere meanwhile.",
     "schedule": "Kernels are shared among threads, which meet between phases.",
     "memory": "Values that do not live at the same time share memory.",
 }

@@ -20,10 +20,9 @@ _POOLINGS: Final = (None, "avg", "max")
 _ENDINGS_OF_KERAS: Final = (".h5", ".hdf5", ".keras")
 
 
-class NetworkOptions(TypedDict, total=False):
-    """The arguments that the constructors of all networks have in common."""
+class CommonOptions(TypedDict, total=False):
+    """The arguments of all constructors of networks but their weights."""
 
-    weights: Weights  # None: random; a file; arrays by the names of a state dict
     include_top: bool  # whether the layers that classify are there; True
     input_shape: Sequence[int | None] | None  # height, width, channels
     pooling: str | None  # without the top: "avg" or "max" over all places, None
@@ -31,6 +30,12 @@ class NetworkOptions(TypedDict, total=False):
     classifier_activation: Any  # of the top; "softmax"; None gives logits
     style: str | None  # "torchvision" or "keras", where their networks differ
     name: str | None  # of the model
+
+
+class NetworkOptions(CommonOptions, total=False):
+    """The arguments that the constructors of all networks have in common."""
+
+    weights: Weights  # None: random; a file; arrays by the names of a state dict
 
 
 @dataclass(frozen=True)

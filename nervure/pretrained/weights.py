@@ -8,6 +8,7 @@ than the float32 weights that they become.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nervure import dtypes
+from nervure.array import Array
 from nervure.errors import ArgumentError, FileFormatError, explain
 from nervure.ir.attrs import NDArray
 from nervure.layers import (
@@ -136,11 +138,12 @@ def _set(
     _check_complete(model, wanted)
     _check_names(wanted, settings, where, set(stored))
     for variable, name, converted in wanted:
-        value = converted(_numbers(where, name, read(stored[name])))
-        if value.shape != variable.shape:
+        view = converted(_numbers(where, name, read(stored[name])))
+        shape = _joined_shape(view, variable.ndim)
+        if shape != variable.shape:
             raise FileFormatError(
                 explain(
-                    f"{where}: {name!r} fits a weight of shape {list(value.shape)}, "
+                    f"{where}: {name!r} fits a weight of shape {list(shape)}, "
                     f"{variable.path!r} has {list(variable.shape)}",
                     fix="pass classes= the number of classes of the file, or "
                     "include_top=False"
@@ -148,7 +151,19 @@ def _set(
                     else "make the network that the file was written for",
                 )
             )
-        variable.assign(value.astype(variable.dtype))
+        # Converted and put in order in one move: such a weight may have 400 MB.
+        value = np.empty(shape, variable.dtype)
+        value.reshape(view.shape)[...] = view
+        value.flags.writeable = False
+        variable.store(Array.of_value(value))
+
+
+def _joined_shape(view: NDArray, rank: int) -> tuple[int, ...]:
+    """Return the shape that an array has when its first axes are one."""
+    if view.ndim <= rank:
+        return view.shape
+    first = view.ndim - rank + 1
+    return (math.prod(view.shape[:first]), *view.shape[first:])
 
 
 def _todays_name(name: str) -> str:
@@ -279,7 +294,10 @@ def _depthwise_kernel(array: NDArray) -> NDArray:
 def _matrix(
     unflattened: tuple[int, int, int] | None,
 ) -> Callable[[NDArray], NDArray]:
-    """Return how ``[out, in]`` becomes ``[in, out]``, the inputs in another order."""
+    """Return how ``[out, in]`` becomes ``[in, out]``, the inputs in another order.
+
+    What was flattened stays apart, ``[height, width, channels, out]``: a view.
+    """
 
     def converted(array: NDArray) -> NDArray:
         if array.ndim != 2 or unflattened is None:
@@ -288,6 +306,6 @@ def _matrix(
         if array.shape[1] != height * width * channels:
             return array.T
         split = array.reshape(len(array), channels, height, width)
-        return split.transpose(2, 3, 1, 0).reshape(-1, len(array))
+        return split.transpose(2, 3, 1, 0)
 
     return converted

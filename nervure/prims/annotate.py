@@ -4,6 +4,7 @@
 |---|---|
 | ``stop_gradient`` | autodiff: treat the value as a constant |
 | ``custom_gradient`` | autodiff: use this rule for the derivative |
+| ``checkpoint`` | executors: do not keep what lies between these arguments and me |
 """
 
 from __future__ import annotations
@@ -107,3 +108,52 @@ def custom_gradient(
     No derivative flows through the graph that computed ``value``.
     """
     return apply(CUSTOM_GRADIENT, value, *arguments, rule=Rule(rule, name))
+
+
+def _infer_checkpoint(inputs: Sequence[Node], _attrs: Attrs) -> tuple[Shape, DType]:
+    if not inputs:
+        raise GraphError("checkpoint: expected a value and its arguments")
+    return inputs[0].shape, inputs[0].dtype
+
+
+def _checkpoint_gradient(node: Node, g: Node) -> Sequence[Node | None]:
+    # derivatives flow through the graph that computed the value
+    return (g, *[None] * (len(node.inputs) - 1))
+
+
+def _checkpoint_samples(dtype: DType, random: np.random.Generator) -> list[Sample]:
+    values = sample_values(dtype, random, 3, 4)
+    return [
+        Sample((values, values), smooth=False),
+        Sample((values[:0], values[:0]), smooth=False),
+    ]
+
+
+CHECKPOINT: Primitive = register(
+    Primitive(
+        "checkpoint",
+        ("operand*",),
+        _infer_checkpoint,
+        _first,
+        _checkpoint_gradient,
+        Fusion.ANNOTATION,
+        dtypes.ALL,
+        _checkpoint_samples,
+        [
+            WrongUse(
+                lambda: apply(CHECKPOINT),
+                GraphError,
+                "checkpoint: expected a value and its arguments",
+            )
+        ],
+    )
+)
+
+
+def checkpoint(value: Node, arguments: Sequence[Node]) -> Node:
+    """Return ``value``; what it is computed through is computed again when needed.
+
+    That are the values between the arguments and it, which an executor drops once
+    ``value`` is known, and computes again from the arguments for a gradient.
+    """
+    return apply(CHECKPOINT, value, *arguments)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError
-from nervure.ir.attrs import Attrs, Buffer, Constant, NDArray
+from nervure.ir.attrs import Attrs, Buffer, Constant, DeviceValue, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
 from nervure.ir.primitive import Fusion, Primitive, Sample, WrongUse, register
@@ -80,7 +80,9 @@ BUFFER = register(
 )
 
 
-def buffer_leaf(value: NDArray, name: str = "", parameter: bool = False) -> Node:
+def buffer_leaf(
+    value: NDArray | DeviceValue, name: str = "", parameter: bool = False
+) -> Node:
     """Return a leaf that holds ``value``; the array must not be changed afterwards."""
     buffer = Buffer(value, name, parameter)
     return apply(BUFFER, buffer=buffer, shape=value.shape, dtype=value.dtype)

@@ -36,7 +36,7 @@ GRAD_NAMES = ("x", "g")
 NUMBERS = (*dtypes.INTEGERS, *dtypes.FLOATS)
 
 
-class _Windows(NamedTuple):
+class Windows(NamedTuple):
     """The attributes of a window primitive."""
 
     window: tuple[int, ...]
@@ -90,19 +90,20 @@ class _Windows(NamedTuple):
         return start, stop
 
 
-def _windows(attrs: Attrs) -> _Windows:
+def windows_of(attrs: Attrs) -> Windows:
+    """Return the attributes of a window primitive with their types."""
     window: Any = attrs["window"]
     strides: Any = attrs["strides"]
     padding: Any = attrs["padding"]
     dilation: Any = attrs["dilation"]
-    return _Windows(window, strides, padding, dilation)
+    return Windows(window, strides, padding, dilation)
 
 
 # --- shape rules ---------------------------------------------------------------------
 
 
 def _check_attributes(
-    op: str, windows: _Windows, inputs: Sequence[Node], names: Sequence[str]
+    op: str, windows: Windows, inputs: Sequence[Node], names: Sequence[str]
 ) -> None:
     """Raise unless every attribute has a sensible entry for every axis."""
     rank = len(inputs[0].shape)
@@ -139,7 +140,7 @@ def _check_attributes(
 
 
 def _counted(
-    op: str, windows: _Windows, inputs: Sequence[Node], names: Sequence[str]
+    op: str, windows: Windows, inputs: Sequence[Node], names: Sequence[str]
 ) -> Shape:
     """Return how many windows there are; raises where none fits."""
     _check_attributes(op, windows, inputs, names)
@@ -161,7 +162,7 @@ def _counted(
     return count
 
 
-def _only_padding(windows: _Windows, axis: int, size: int, count: int) -> bool:
+def _only_padding(windows: Windows, axis: int, size: int, count: int) -> bool:
     """Tell whether some window has nothing but padding along this axis."""
     low, high = windows.padding[axis]
     if low == high == 0:
@@ -175,7 +176,7 @@ def _only_padding(windows: _Windows, axis: int, size: int, count: int) -> bool:
 
 
 def _counted_without_empty(
-    op: str, windows: _Windows, inputs: Sequence[Node], names: Sequence[str]
+    op: str, windows: Windows, inputs: Sequence[Node], names: Sequence[str]
 ) -> Shape:
     """Like :func:`_counted`; raises too where a window has no element of x."""
     count = _counted(op, windows, inputs, names)
@@ -195,12 +196,12 @@ def _counted_without_empty(
 
 def _infer_sum(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     dtype_among("window_sum", inputs, ONE, NUMBERS)
-    return _counted("window_sum", _windows(attrs), inputs, ONE), inputs[0].dtype
+    return _counted("window_sum", windows_of(attrs), inputs, ONE), inputs[0].dtype
 
 
 def _infer_max(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     dtype_among("window_max", inputs, ONE, NUMBERS)
-    shape = _counted_without_empty("window_max", _windows(attrs), inputs, ONE)
+    shape = _counted_without_empty("window_max", windows_of(attrs), inputs, ONE)
     return shape, inputs[0].dtype
 
 
@@ -209,7 +210,7 @@ def _infer_max_grad(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]
     name = "window_max_grad"
     dtype_among(name, inputs, GRAD_NAMES, NUMBERS)
     dtype = same_dtype(name, inputs, GRAD_NAMES)
-    shape = _counted_without_empty(name, _windows(attrs), inputs, GRAD_NAMES)
+    shape = _counted_without_empty(name, windows_of(attrs), inputs, GRAD_NAMES)
     if g.shape != shape:
         raise wrong(
             ShapeError,
@@ -230,7 +231,7 @@ def _lowest(dtype: DType) -> int | float:
     return int(np.iinfo(dtype).min) if dtypes.is_integer(dtype) else -np.inf
 
 
-def _elements(windows: _Windows, x: NDArray, filling: int | float) -> Iterator[NDArray]:
+def _elements(windows: Windows, x: NDArray, filling: int | float) -> Iterator[NDArray]:
     """Yield the first element of all windows, then the second, and so on."""
     count = windows.counts(x.shape)
     sizes = list(zip(windows.low, x.shape, windows.high, strict=True))
@@ -246,7 +247,7 @@ def _combined(
 ) -> NDArray:
     """Combine the elements of each window in row-major order."""
     wide = dtypes.accumulator(x.dtype)
-    elements = _elements(_windows(node.attrs), x.astype(wide, copy=False), filling)
+    elements = _elements(windows_of(node.attrs), x.astype(wide, copy=False), filling)
     result = np.array(next(elements))
     for element in elements:
         combine(result, element, out=result)
@@ -263,7 +264,7 @@ def _reference_max(node: Node, x: NDArray) -> NDArray:
 
 def _reference_max_grad(node: Node, x: NDArray, g: NDArray) -> NDArray:
     """Find the place of every window's first maximum, then add the cotangents there."""
-    windows = _windows(node.attrs)
+    windows = windows_of(node.attrs)
     wide = dtypes.accumulator(x.dtype)
     numbers = np.arange(x.size).reshape(x.shape)
     values = _elements(windows, x.astype(wide, copy=False), _lowest(x.dtype))
@@ -290,7 +291,7 @@ def _sum_gradient(node: Node, g: Node) -> tuple[Node]:
     there is one such window for every element of x.
     """
     (x,) = node.inputs
-    windows = _windows(node.attrs)
+    windows = windows_of(node.attrs)
     if x.size == 0:
         return (full_like(x, 0),)
     low, high, ones = [], [], (1,) * len(x.shape)
@@ -318,7 +319,7 @@ def _sum_gradient(node: Node, g: Node) -> tuple[Node]:
 
 def _max_gradient(node: Node, g: Node) -> tuple[Node]:
     (x,) = node.inputs
-    return (window_max_grad(x, g, *_windows(node.attrs)),)
+    return (window_max_grad(x, g, *windows_of(node.attrs)),)
 
 
 def _max_grad_gradient(node: Node, cotangent: Node) -> tuple[None, Node]:
@@ -328,7 +329,7 @@ def _max_grad_gradient(node: Node, cotangent: Node) -> tuple[None, Node]:
     the maximum has the final word.
     """
     x, g = node.inputs
-    windows = _windows(node.attrs)
+    windows = windows_of(node.attrs)
     if x.size == 0:
         return None, full_like(g, 0)
     maximum = window_max(x, *windows)
@@ -419,7 +420,7 @@ def _max_grad_samples(dtype: DType, random: np.random.Generator) -> list[Sample]
     samples = []
     for sample in _max_samples(dtype, random):
         (x,) = sample.inputs
-        count = _windows(Attrs(sample.attrs)).counts(x.shape)
+        count = windows_of(Attrs(sample.attrs)).counts(x.shape)
         g = sample_values(dtype, random, *count)
         samples.append(Sample((x, g), sample.attrs, sample.smooth))
     return samples

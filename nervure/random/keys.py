@@ -205,7 +205,7 @@ class Generator:
         """Return a key ``uint32[2]`` that has not been given before."""
         with self._lock:
             state = self.cell.value
-            if state is self.cell.stored:
+            if state.result is self.cell.stored.result:
                 self.cell.store(_counted(state.numpy()))
             else:  # inside a function that is being traced
                 self.cell.value = Array.of_node(_counted_node(state.node))

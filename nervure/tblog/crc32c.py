@@ -82,7 +82,8 @@ def _moved_on(sums: Words, count: int) -> Words:
     result = tables[0][sums & 0xFF]
     for place in range(1, 4):
         result = result ^ tables[place][sums >> np.uint32(8 * place) & 0xFF]
-    return result
+    found: Words = result
+    return found
 
 
 @functools.lru_cache(maxsize=64)

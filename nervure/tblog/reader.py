@@ -260,7 +260,13 @@ def _histogram(data: bytes) -> Histogram:
             f"a histogram has {len(limits)} limits and {len(counts)} counts"
         )
     return Histogram(
-        *(numbers[key] for key in range(1, 6)), tuple(limits), tuple(counts)
+        numbers[1],
+        numbers[2],
+        numbers[3],
+        numbers[4],
+        numbers[5],
+        tuple(limits),
+        tuple(counts),
     )
 
 
@@ -356,7 +362,7 @@ def read_graph(data: bytes) -> list[GraphNode]:
 
     Raises :class:`~nervure.errors.FileFormatError` for what is none, or too large.
     """
-    found = []
+    found: list[GraphNode] = []
     for one in fields(data):
         if one.number == 1:
             if len(found) >= _MOST_NODES:

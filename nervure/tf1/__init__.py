@@ -92,7 +92,6 @@ from nervure.tf1.elementwise import (
     floormod,
     greater,
     greater_equal,
-    install_operators,
     is_finite,
     is_inf,
     is_nan,
@@ -244,12 +243,17 @@ from nervure.tf1.variables import (
     variables_initializer,
 )
 
-install_operators()
-del install_operators
-
 # Names that are more than one thing to TensorFlow.
 neg = negative
 dtypes = data_types
 newaxis = None
 __version__ = "1.15.0"
 VERSION = __version__
+
+
+def __getattr__(name: str) -> object:
+    from nervure.errors import nearest_names
+
+    near = [one for one in nearest_names(name, globals()) if not one.startswith("_")]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise AttributeError(f"nervure.tf1 has no {name!r}{hint}")

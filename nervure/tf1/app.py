@@ -27,7 +27,7 @@ class _Flags:
         found, rest = self._parser.parse_known_args(list(arguments))
         self._values.update(vars(found) | self._values.get("set by hand", {}))
         self.__dict__["_rest"] = rest
-        return rest
+        return list(rest)
 
     def __getattr__(self, name: str) -> Any:
         if self._rest is None:
@@ -107,6 +107,6 @@ def run(
     1
     """
     given = list(sys.argv if argv is None else argv)
-    function = main or sys.modules["__main__"].main  # type: ignore[attr-defined]
+    function = main or sys.modules["__main__"].main
     rest = FLAGS.parse(given[1:])
     sys.exit(function([*given[:1], *rest]))

@@ -18,9 +18,10 @@ from nervure.tf1.emission import Context
 from nervure.tf1.graph import get_default_graph
 from nervure.tf1.random_keys import seeds_for
 from nervure.tf1.shapes import TensorShape
-from nervure.tf1.tensor import Tensor, as_numpy, convert_to_tensor, is_tensor
+from nervure.tf1.tensor import Tensor, convert_to_tensor, is_tensor
 
-Made = Callable[[Context, Shape], Array]
+# ``(context, shape, *arrays) -> array``
+Made = Callable[..., Array]
 
 
 def shaped(
@@ -202,18 +203,11 @@ def range(
     [0 1 2] [1 3 5]
     """
     low, high = (0, start) if limit is None else (start, limit)
-    parts = [
-        one if is_tensor(one) else as_numpy(one, None) for one in (low, high, delta)
-    ]
-    wanted = (
-        data_types.as_dtype(dtype)
-        if dtype is not None
-        else max(
-            (data_types.as_dtype(one.dtype) for one in parts),
-            key=lambda one: (one.is_floating, one.size),
-        )
-    )
     tensors = [convert_to_tensor(one) for one in (low, high, delta)]
+    widest = max(
+        (one.dtype for one in tensors), key=lambda one: (one.is_floating, one.size)
+    )
+    wanted = widest if dtype is None else data_types.as_dtype(dtype)
 
     def emit(context: Context, *arrays: Array) -> Array:
         values = [

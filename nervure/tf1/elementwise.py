@@ -15,8 +15,8 @@ from nervure.ops import nn
 from nervure.tf1 import data_types
 from nervure.tf1.building import matching, one_output
 from nervure.tf1.data_types import DType
+from nervure.tf1.operators import FUNCTIONS
 from nervure.tf1.tensor import Tensor, convert_to_tensor
-from nervure.tf1.variables import Variable
 
 
 class Unary(Protocol):
@@ -419,57 +419,29 @@ def _logical(
     return call
 
 
-def _matmul(x: Any, y: Any) -> Tensor:
-    from nervure.tf1.linear import matmul
-
-    return matmul(x, y)
-
-
 def _slot(function: Callable[..., Tensor], name: str) -> Callable[[Any, Any], Tensor]:
     return lambda x, y: function(x, y, name=name)
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], Tensor]] = {
-    "add": _slot(add, "add"),
-    "sub": _slot(subtract, "sub"),
-    "mul": _slot(multiply, "mul"),
-    "truediv": _slot(truediv, "truediv"),
-    "floordiv": _slot(floordiv, "floordiv"),
-    "mod": _slot(floormod, "mod"),
-    "pow": _slot(pow, "pow"),
-    "matmul": _matmul,
-    "and": _logical(logical_and, ops.bitwise_and, "and"),
-    "or": _logical(logical_or, ops.bitwise_or, "or"),
-    "xor": _logical(logical_xor, ops.bitwise_xor, "xor"),
-}
-_COMPARISONS = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
-
-
-def _swapped(function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
-    return lambda self, other: function(other, self)
-
-
-def _install(cls: Any) -> None:
-    """Give a class the operators of tensors."""
-    from nervure.tf1.manipulation import getitem
-
-    for symbol, function in _OPERATORS.items():
-        setattr(
-            cls, f"__{symbol}__", lambda self, other, call=function: call(self, other)
-        )
-        setattr(cls, f"__r{symbol}__", _swapped(function))
-    for symbol, comparison in _COMPARISONS.items():
-        setattr(
-            cls, f"__{symbol}__", lambda self, other, call=comparison: call(self, other)
-        )
-    cls.__neg__ = lambda self: negative(self)
-    cls.__abs__ = lambda self: abs(self)
-    cls.__pos__ = convert_to_tensor
-    cls.__invert__ = lambda self: logical_not(self)
-    cls.__getitem__ = lambda self, key: getitem(self, key)
-
-
-def install_operators() -> None:
-    """Give tensors and variables their operators."""
-    for cls in (Tensor, Variable):
-        _install(cls)
+FUNCTIONS.update(
+    {
+        "add": _slot(add, "add"),
+        "sub": _slot(subtract, "sub"),
+        "mul": _slot(multiply, "mul"),
+        "truediv": _slot(truediv, "truediv"),
+        "floordiv": _slot(floordiv, "floordiv"),
+        "mod": _slot(floormod, "mod"),
+        "pow": _slot(pow, "pow"),
+        "and": _logical(logical_and, ops.bitwise_and, "and"),
+        "or": _logical(logical_or, ops.bitwise_or, "or"),
+        "xor": _logical(logical_xor, ops.bitwise_xor, "xor"),
+        "lt": less,
+        "le": less_equal,
+        "gt": greater,
+        "ge": greater_equal,
+        "neg": negative,
+        "abs": abs,
+        "pos": convert_to_tensor,
+        "invert": logical_not,
+    }
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from nervure.errors import GradientError, explain
 from nervure.ir.graph import substitute
 from nervure.ir.node import Node
 from nervure.prims.annotate import custom_gradient
+from nervure.prims.binary import add
 from nervure.prims.leaf import full_like
 from nervure.tf1.building import operation
 from nervure.tf1.emission import Context, child, emit_operation
@@ -164,10 +166,16 @@ class _Derivative:
         self._seeds = seeds
         self._fixed = fixed
         self._path = path
+        # Readings that wait for something: the variable may have changed by then, and
+        # what they give is differentiated all the same.
+        self._reads = {
+            one.outputs[0]: one.inputs[0] for one in path if one.type == "ReadVariable"
+        }
 
     def __call__(self, context: Context, *_arrays: Array) -> list[Array]:
         env = context.env
-        if not self._fixed and all(_is_input(env[x]) for x in self._wrt):
+        plain = not self._fixed and not self._reads
+        if plain and all(_is_input(env[x]) for x in self._wrt):
             # Variables and placeholders: inputs of the program, each a node of its own.
             return self._reverse(env, env, {})
         # Two tensors may be one node of Nervure's graph, which merges what is equal;
@@ -175,7 +183,7 @@ class _Derivative:
         # more with marks in it, which the real nodes replace in the result.
         inner = child(context, env)
         replacement: dict[Node, Node] = {}
-        wanted = dict.fromkeys([*self._wrt, *self._fixed])
+        wanted = dict.fromkeys([*self._wrt, *self._fixed, *self._reads])
         on_the_way = {y for one in self._path for y in one.outputs}
         for tensor in on_the_way:
             inner.env.pop(tensor, None)
@@ -183,7 +191,10 @@ class _Derivative:
             if tensor not in on_the_way:
                 self._mark(inner, tensor, env, replacement)
         for one in self._path:
-            emit_operation(inner, one)
+            if one.type == "ReadVariable":  # what was read, not what is there by now
+                inner.env[one.outputs[0]] = env[one.outputs[0]]
+            else:
+                emit_operation(inner, one)
             for tensor in one.outputs:
                 if tensor in wanted:
                     self._mark(inner, tensor, env, replacement)
@@ -198,7 +209,7 @@ class _Derivative:
     ) -> None:
         """Let a tensor be a node that is equal to no other."""
         node = context.env[tensor].node
-        stops = tensor in self._fixed
+        stops = tensor in self._fixed or tensor in self._reads
 
         def rule(_arguments: Sequence[Node], g: Node) -> Sequence[Node | None]:
             return (None if stops else g,)
@@ -220,12 +231,25 @@ class _Derivative:
             else ops.broadcast_to(outer[seed], node.shape).node
             for seed, node in zip(self._seeds, outputs, strict=True)
         ]
-        wrt = [env[x].node for x in self._wrt]
+        wrt = [env[x].node for x in (*self._wrt, *self._reads)]
         found = autodiff.reverse(outputs, cotangents, wrt)
-        nodes = [
-            full_like(node, 0) if share is None else share
-            for share, node in zip(found, wrt, strict=True)
-        ]
+        count = len(self._wrt)
+        nodes = []
+        for x, node, share in zip(self._wrt, wrt, found, strict=False):
+            parts = [
+                share,
+                *(
+                    other
+                    for other, of in zip(
+                        found[count:], self._reads.values(), strict=True
+                    )
+                    if of is x
+                ),
+            ]
+            present = [part for part in parts if part is not None]
+            nodes.append(
+                functools.reduce(add, present) if present else full_like(node, 0)
+            )
         if replacement:
             nodes = substitute(nodes, replacement)
         return [Array.of_node(node) for node in nodes]

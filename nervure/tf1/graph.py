@@ -390,10 +390,6 @@ class Graph:
             )
         )
 
-    def get_shape_of(self, name: str) -> Any:
-        """Return the shape of the tensor of a name."""
-        return self.get_tensor_by_name(name).get_shape()
-
     def __repr__(self) -> str:
         return f"<tf.Graph of {len(self._operations)} operations>"
 

@@ -217,9 +217,10 @@ def dropout(
     x = convert_to_tensor(inputs)
     if not is_tensor(training):
         return nn.dropout(x, 1.0 - rate, noise_shape, seed, name) if training else x
-    return cond(
+    found: Tensor = cond(
         training, lambda: nn.dropout(x, 1.0 - rate, noise_shape, seed, name), lambda: x
     )
+    return found
 
 
 def batch_normalization(

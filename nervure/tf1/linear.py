@@ -7,6 +7,7 @@ from typing import Any
 from nervure import ops
 from nervure.array import Array
 from nervure.tf1.building import matching, one_output
+from nervure.tf1.operators import FUNCTIONS
 from nervure.tf1.tensor import Tensor, convert_to_tensor
 
 
@@ -92,3 +93,6 @@ def norm(
         lambda x: ops.vector_norm(x, axis=axis, keepdims=keepdims, ord=order),
         name,
     )
+
+
+FUNCTIONS["matmul"] = matmul

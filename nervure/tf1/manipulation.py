@@ -12,6 +12,7 @@ from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.tf1 import data_types
 from nervure.tf1.building import one_output, operation, several_outputs
 from nervure.tf1.emission import Context
+from nervure.tf1.operators import FUNCTIONS
 from nervure.tf1.shapes import TensorShape
 from nervure.tf1.tensor import Tensor, convert_to_tensor, is_tensor
 
@@ -390,6 +391,9 @@ def getitem(x: Any, key: Any) -> Tensor:
         unknown=(tensor.dtype, None),
     )
     return made.outputs[0]
+
+
+FUNCTIONS["getitem"] = getitem
 
 
 class _Given:

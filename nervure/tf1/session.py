@@ -338,7 +338,8 @@ def _fitting(tensor: Tensor, value: Any) -> NDArray:
                 "size varies",
             )
         )
-    return value
+    fitting: NDArray = value
+    return fitting
 
 
 def _converted(tensor: Tensor, value: Any) -> NDArray:

@@ -13,6 +13,7 @@ from nervure.prims.leaf import buffer_leaf, const
 from nervure.tf1 import data_types
 from nervure.tf1.data_types import DType
 from nervure.tf1.graph import Graph, Operation, get_default_graph
+from nervure.tf1.operators import Operators
 from nervure.tf1.shapes import TensorShape
 
 _numbers = itertools.count()
@@ -20,7 +21,7 @@ _numbers = itertools.count()
 _LARGEST_CONSTANT: Final = 1024
 
 
-class Tensor:
+class Tensor(Operators):
     """An output of an operation: a type and a name, and a value in each run.
 
     >>> import nervure.tf1 as tf
@@ -31,10 +32,6 @@ class Tensor:
     """
 
     __slots__ = ("_dtype", "_shape", "op", "serial", "value_index")
-
-    # NumPy's operators leave mixed operations to us.
-    __array_ufunc__ = None
-    __array_priority__ = 1000
 
     def __init__(
         self, op: Operation, value_index: int, shape: TensorShape, dtype: DType

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
@@ -15,13 +17,12 @@ from nervure.tf1.building import operation
 from nervure.tf1.data_types import DType
 from nervure.tf1.emission import Context, HostValue
 from nervure.tf1.graph import Graph, GraphKeys, Operation, get_default_graph
+from nervure.tf1.operators import Operators
 from nervure.tf1.shapes import TensorShape
 from nervure.tf1.tensor import Tensor, convert_to_tensor
 
-Changed = Callable[[Array, Array], Array]
 
-
-class Variable:
+class Variable(Operators):
     """A tensor that keeps its value between runs, in each session by itself.
 
     A variable that is read in a run has its value from before the run, unless the
@@ -53,10 +54,6 @@ class Variable:
     ...     print(session.run(w * 2))
     [2. 4.]
     """
-
-    # NumPy's operators leave mixed operations to us.
-    __array_ufunc__ = None
-    __array_priority__ = 1000
 
     def __init__(
         self,
@@ -246,7 +243,7 @@ def _change(
         )
 
     def emit(context: Context, *arrays: Array) -> Array:
-        new = change(context, *arrays)
+        new: Array = change(context, *arrays)
         if new.shape != variable.known_shape:
             raise ShapeError(
                 f"{kind}: the variable {variable.name} holds shape "
@@ -350,7 +347,8 @@ def _scattered(
     value = convert_to_tensor(updates, ref.dtype)
 
     def emit(context: Context, _old: Array, at: Array, new: Array) -> Array:
-        return change(context.now(ref), at, new)
+        found: Array = change(context.now(ref), at, new)
+        return found
 
     return _change(kind, ref, [index, value], emit, name)
 
@@ -531,8 +529,6 @@ def report_uninitialized_variables(
     ...     session.run(tf.report_uninitialized_variables()).tolist()
     [b'v']
     """
-    import numpy as np
-
     listed = list(
         var_list if var_list is not None else [*global_variables(), *local_variables()]
     )

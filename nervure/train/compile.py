@@ -8,6 +8,7 @@ from typing import Any, Final
 from nervure import dtypes
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, explain, nearest_names
+from nervure.exec.base import executor_named
 from nervure.nn import losses, metrics, optimizers
 from nervure.nn.losses import Loss
 from nervure.nn.losses.base import LossFunctionWrapper
@@ -18,6 +19,8 @@ from nervure.nn.optimizers import Optimizer
 PRECISIONS: Final[dict[str, DType | None]] = {
     "float32": None,
     "mixed_bfloat16": dtypes.bfloat16,
+    "mixed_float16": dtypes.float16,
+    "tf32": None,  # a matter of the GPU: see settings below
 }
 
 
@@ -32,6 +35,17 @@ def checked_precision(given: Any) -> str:
             fix="leave it out to compute in float32",
         )
     )
+
+
+def checked_executor(given: Any) -> str | None:
+    """Return the argument ``executor`` of ``compile``, ready to work.
+
+    Raises :class:`~nervure.errors.UnknownNameError` for an unknown one, and
+    :class:`~nervure.errors.MachineError` for one that cannot work here.
+    """
+    if given is None or given == "auto":
+        return given
+    return executor_named(given).name
 
 
 class Compiled:
@@ -55,6 +69,10 @@ class Compiled:
     optimizer: Optimizer
     run_eagerly: bool = False
     precision: str = "float32"
+    executor: str | None = None
+    memory_budget: int | None = None  # bytes
+    offload: bool = False
+    check_numerics: bool | None = None
 
     def __init__(
         self,
@@ -88,6 +106,24 @@ class Compiled:
     def product_type(self) -> DType | None:
         """The type in which products are computed, None for that of the operands."""
         return PRECISIONS[self.precision]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of ``config.override`` that hold for this model's programs."""
+        found: dict[str, Any] = {}
+        if self.executor is not None:
+            found["executor"] = self.executor
+        if self.precision == "tf32":
+            found["tf32"] = True
+        return found
+
+    def scale_loss_if_needed(self) -> None:
+        """Let the optimizer scale the loss where small gradients would vanish."""
+        optimizer = self.optimizer
+        if self.precision == "mixed_float16" and not isinstance(
+            optimizer, optimizers.LossScaleOptimizer
+        ):
+            self.optimizer = optimizers.LossScaleOptimizer(optimizer)
 
     @property
     def has_loss(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nervure.train.callbacks.base import Callback, Logs
+from nervure.train.run_facts import RunFacts
 
 
 class History(Callback):
@@ -17,14 +18,18 @@ class History(Callback):
         and ``val_loss`` and so on where there is validation.
     epoch
         The epochs that were trained, counted from 0.
+    facts
+        What else happened in the last run; ``nervure.why(history)`` puts it into words.
 
     ``pandas.DataFrame(history.history)`` makes a table of it.
     """
 
     history: dict[str, list[float]]
     epoch: list[int]
+    facts: RunFacts
 
     def __init__(self) -> None:
+        self.facts = RunFacts()
         self.history = {}
         self.epoch = []
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from nervure import tree
 from nervure.array import Array
+from nervure.exec.base import forget_data
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
 from nervure.train.batched import filled_up
-from nervure.train.callbacks import CallbackList
-from nervure.train.feed import Piece
+from nervure.train.callbacks import CallbackList, TerminateOnNaN
+from nervure.train.feed import Piece, RowsFeed
 from nervure.train.history import History
+from nervure.train.numerics_guard import NumericsGuard
 from nervure.train.pace import Pace, finishing_first
 from nervure.train.plan import EvaluationPlan, FitPlan, PredictionPlan
 from nervure.train.prefetch import closing
@@ -26,6 +28,7 @@ from nervure.train.progress import Display, Silent, display_for
 from nervure.train.report import MetricReport
 from nervure.train.rows import Rows
 from nervure.train.run import TrainingRun
+from nervure.train.run_facts import RunFacts
 from nervure.train.steps import EagerStep
 
 if TYPE_CHECKING:
@@ -84,21 +87,35 @@ def _run(
     """
     # Whoever reads ahead in a thread is told to stop, whatever ends the pass.
     with closing(pieces):
-        for arrays, block in pieces:
+        for arrays, block in pieces if run is None else run.facts.waited_for(pieces):
             start = 0
             while start < len(block) and not wants_end():
                 count = 1 if watch.single else pace.next_count(len(block) - start)
                 watch.before(done)
+                rows = block[start : start + count]
                 with pace.timed(count, block.shape[1]), finishing_first():
-                    step.run(arrays, [block[start : start + count]])
+                    if run is None:
+                        step.run(arrays, [rows])
+                    else:
+                        _train(step, arrays, rows, run)
                 start += count
                 done += count
                 if run is not None:
                     run.batch = done
+                    run.guard.after()
                 watch.after(done)
             if wants_end():
                 break
     return done
+
+
+def _train(
+    step: Step | EagerStep, arrays: list[NDArray], rows: NDArray, run: TrainingRun
+) -> None:
+    """Run some steps of training, whose state before is remembered meanwhile."""
+    with run.facts.computing(len(rows)):
+        run.guard.before(arrays, rows, run.epoch, run.batch)
+        step.run(arrays, [rows])
 
 
 # --- fit ----------------------------------------------------------------------------
@@ -115,12 +132,26 @@ def fit(model: Model, plan: FitPlan) -> History:
     callbacks = CallbackList(options.callbacks, model, params, with_history=True)
     display = display_for(1 if callbacks.shows_bar else options.verbose)
     watch = _Watch("train", callbacks, display, plan.steps.train_report)
-    run = TrainingRun(plan.feed, callbacks.callbacks, options.initial_epoch)
+    run = TrainingRun(
+        plan.feed,
+        callbacks.callbacks,
+        options.initial_epoch,
+        RunFacts(),
+        NumericsGuard(
+            model,
+            plan.steps,
+            row_name="data" if isinstance(plan.feed, RowsFeed) else "batch",
+            quiet=any(isinstance(one, TerminateOnNaN) for one in callbacks.callbacks),
+        ),
+    )
+    compilations = _compilations(plan.steps.train)
+    callbacks.history.facts = run.facts
     model.stop_training = False
     model.history = callbacks.history
     model.training_run = run
     plan.steps.build()
     plan.late.begin(model)
+    forget_data()
     logs: Logs = {}
     try:
         callbacks.call("on_train_begin", {})
@@ -140,7 +171,29 @@ def fit(model: Model, plan: FitPlan) -> History:
     finally:
         display.close()
         model.training_run = None
+        _note(run, plan, compilations)
     return callbacks.history
+
+
+def _compilations(step: Step | EagerStep) -> int:
+    """Return how many programs a step has."""
+    return step.recompiles.count if isinstance(step, Step) else 0
+
+
+def _note(run: TrainingRun, plan: FitPlan, compilations: int) -> None:
+    """Note what a run can be explained by."""
+    facts, step = run.facts, plan.steps.train
+    facts.numerics = run.guard.report
+    facts.compilations = _compilations(step) - compilations
+    if isinstance(step, Step) and facts.compilations:
+        facts.recompiles = list(step.recompiles.causes)
+    reasons = [one.stop_reason for one in run.callbacks if one.stop_reason]
+    if run.interrupted:
+        facts.stopped = "it was interrupted, by Ctrl-C or an error"
+    elif reasons:
+        facts.stopped = reasons[0]
+    elif run.epoch < plan.options.epochs:
+        facts.stopped = "model.stop_training was set"
 
 
 def _epoch(
@@ -189,6 +242,7 @@ def evaluate(model: Model, plan: EvaluationPlan) -> Logs:
     params = {"verbose": plan.verbose, "epochs": 1, "steps": plan.batches}
     callbacks = CallbackList(plan.callbacks, model, params)
     display = display_for(plan.verbose)
+    forget_data()
     try:
         display.begin("Evaluation", plan.batches)
         logs = _evaluate(plan, callbacks, display)
@@ -210,11 +264,22 @@ def _evaluate(plan: EvaluationPlan, callbacks: CallbackList, display: Display) -
     return logs
 
 
-def one_step(step: Step | EagerStep, report: MetricReport, rows: Rows) -> Logs:
+def one_step(
+    step: Step | EagerStep,
+    report: MetricReport,
+    rows: Rows,
+    guard: NumericsGuard | None = None,
+) -> Logs:
     """Run one step on all rows together and return its numbers."""
     report.reset()
+    forget_data()
+    arrays, numbers = rows.constants, np.arange(rows.count)[None]
     with finishing_first():
-        step.run(rows.constants, [np.arange(rows.count)[None]])
+        if guard is not None:
+            guard.before(arrays, numbers, -1, 0)
+        step.run(arrays, [numbers])
+    if guard is not None:
+        guard.after()
     return report.values()
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from nervure.config import config
+from nervure.errors import ArgumentError, explain
 from nervure.exec.base import make_ready
+from nervure.exec.budget import byte_count
 from nervure.train import checks, loop, plan
-from nervure.train.compile import Compiled, checked_precision
+from nervure.train.compile import Compiled, checked_executor, checked_precision
 from nervure.train.history import History
+from nervure.train.numerics_guard import NumericsGuard
+from nervure.train.programs import Programs
 from nervure.train.repeated import RepeatedPrediction
 from nervure.train.saving.methods import Saving
 from nervure.train.trainer import Trainer
 
 
-class Model(Saving, Trainer):
+class Model(Saving, Programs, Trainer):
     """A layer that learns: with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     ``Model(inputs, outputs)`` consists of the calls of layers that lead from symbolic
@@ -76,6 +81,10 @@ class Model(Saving, Trainer):
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
         precision: str = "float32",
+        executor: str | None = None,
+        memory_budget: int | float | str | None = None,
+        offload: bool = False,
+        check_numerics: bool | None = None,
     ) -> None:
         """Choose how the model learns; required before ``fit`` and ``evaluate``.
 
@@ -99,13 +108,40 @@ class Model(Saving, Trainer):
             Metrics that do.
         run_eagerly
             Run each step as plain Python, slowly: for looking into it.
-        steps_per_execution, jit_compile, auto_scale_loss
+        steps_per_execution, jit_compile
             Accepted for scripts written for Keras; they change nothing.  Every step is
             compiled, and as many run in one call as nobody needs to look between.
         precision
             ``"mixed_bfloat16"`` rounds the operands of matrix products and convolutions
-            to bfloat16, which is faster where the CPU has AVX512-BF16.  Sums, weights
-            and everything else stay float32; results have two to three digits.
+            to bfloat16, which is faster where the CPU has AVX512-BF16, and on GPUs.
+            Sums, weights and everything else stay float32; results have two to three
+            digits.  ``"mixed_float16"`` rounds them to float16, for GPUs that are
+            faster with it.  ``"tf32"`` lets a GPU read the operands of products with
+            10 bits after the point; elsewhere it changes nothing.
+        auto_scale_loss
+            With ``"mixed_float16"``, where small gradients would vanish, put the
+            optimizer into a :class:`~nervure.optimizers.LossScaleOptimizer`.
+        executor
+            What runs this model: ``"cpu"``, ``"xla"`` or ``"reference"``.  None leaves
+            it to ``nervure.config.executor``.  It is not saved with the model.
+        memory_budget
+            The bytes that the values between the operations of a training step may take
+            up, as a number or as text (``"200 MB"``).  What does not fit is computed
+            again when the backward pass needs it: training takes longer, its results
+            stay the same to the last bit.  Weights, the optimizer's slots and the data
+            are not counted.
+        offload
+            Let values that wait for the backward pass leave the memory: from a GPU to
+            the host, here to a temporary file.  With a budget, as far as that is
+            cheaper than computing them again.
+        check_numerics
+            What happens when the loss is no finite number any more.  By default the
+            step is found, computed again by the reference executor, and a
+            :class:`~nervure.errors.NumericsWarning` names the operation, the layer,
+            your line, the rows of the batch, and the file that keeps the batch;
+            training goes on.  True: the weights are looked at as well, the step is
+            undone, and :class:`~nervure.errors.NumericsError` says so.  False: nothing.
+            As long as all is well this costs nothing.
 
         Layers that become (un)trainable later are regarded from the next ``fit`` on,
         without another ``compile``; in Keras some backends need one.
@@ -115,10 +151,18 @@ class Model(Saving, Trainer):
         UnknownNameError
             For an unknown name, with the nearest ones.  Nothing is changed then.
         ArgumentError
-            For losses, weights and metrics that do not correspond to the outputs, and
-            for another precision.
+            For losses, weights and metrics that do not correspond to the outputs, for
+            another precision, and for a budget that is no size, or together with
+            ``run_eagerly``.
+        MachineError
+            For an executor that cannot work here.
+
+        A budget that is too small is a :class:`~nervure.errors.BudgetError` of ``fit``,
+        which names the smallest one.
         """
         precision = checked_precision(precision)
+        chosen = checked_executor(executor)
+        budget = byte_count(memory_budget)
         compiled = Compiled(
             optimizer,
             loss,
@@ -130,8 +174,23 @@ class Model(Saving, Trainer):
         checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
+        compiled.executor = chosen
+        if checks.truth(auto_scale_loss, "auto_scale_loss"):
+            compiled.scale_loss_if_needed()
+        compiled.memory_budget = budget
+        compiled.offload = checks.truth(offload, "offload")
+        if check_numerics is not None:
+            compiled.check_numerics = checks.truth(check_numerics, "check_numerics")
+        if compiled.run_eagerly and (budget is not None or compiled.offload):
+            raise ArgumentError(
+                explain(
+                    "run_eagerly keeps to no memory budget: nothing is planned ahead",
+                    fix="leave out run_eagerly, or memory_budget and offload",
+                )
+            )
         self.take_compiled(compiled)
-        make_ready()
+        with config.override(**compiled.settings):
+            make_ready()
 
     # --- training --------------------------------------------------------------------
 
@@ -343,7 +402,8 @@ class Model(Saving, Trainer):
         """
         rows, steps = plan.plan_batch(self, x, y, sample_weight, class_weight)
         steps.build()
-        values = loop.one_step(steps.train, steps.train_report, rows)
+        guard = NumericsGuard(self, steps, row_name="batch")
+        values = loop.one_step(steps.train, steps.train_report, rows, guard)
         return values if return_dict else self.ordered(values)
 
     def test_on_batch(

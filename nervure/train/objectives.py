@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from nervure import dtypes, ops
 from nervure.array import Array
+from nervure.ir.sites import within
 from nervure.nn.losses import Loss
 from nervure.nn.metrics import Mean, Metric
 from nervure.nn.metrics.resolve import resolved_metric
@@ -145,7 +146,8 @@ class Objectives:
         ):
             for one in objective.measured if true is not None else ():
                 given = weight if one.is_weighted else None
-                one.metric.update_state(true, pred, sample_weight=given)
+                with within(one.metric.name):
+                    one.metric.update_state(true, pred, sample_weight=given)
 
 
 def _measured(

@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
+from nervure.exec import base
+
 # The time that one call should take: short for a person, long for a program.
 _SECONDS_PER_CALL: Final = 0.05
 # A first guess from one or two steps may be far off, so calls grow by this at most.
 _GROWTH: Final = 8
+# Processes that train together run this many steps in a call.
+_STEPS_TOGETHER: Final = 16
 
 
 class Pace:
@@ -30,6 +34,8 @@ class Pace:
 
     def next_count(self, remaining: int) -> int:
         """Return how many of the remaining steps to run now."""
+        if base.process_count > 1:  # they must agree, and their clocks do not
+            return min(_STEPS_TOGETHER, remaining)
         return min(self._limit, remaining)
 
     @contextlib.contextmanager

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from nervure.exec import base
+
 Clock = Callable[[], float]
 Numbers = Mapping[str, float]
 
@@ -300,7 +302,7 @@ def display_for(verbose: int | str, *, quiet_elsewhere: bool = False) -> Display
         With "auto": write no line where a bar is impossible, and leave none behind
         where it is; for ``predict``, which has no numbers to tell.
     """
-    if verbose == 0:
+    if verbose == 0 or base.process_index > 0:  # one process tells for all
         return Silent()
     quiet = quiet_elsewhere and verbose == "auto"
     if verbose != 2:

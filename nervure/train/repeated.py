@@ -14,6 +14,7 @@ import numpy as np
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.config import config
+from nervure.exec.base import execution_key
 from nervure.ir.attrs import NDArray
 from nervure.step import CompiledFunction
 from nervure.train.checks import all_finite
@@ -40,10 +41,10 @@ class RepeatedPrediction:
     def __init__(self, model: Model, x: NDArray) -> None:
         forward = model.forward
         assert isinstance(forward, CompiledFunction)
-        trace, self._program = forward.program(Array.of_value(x))
+        trace, self._program = forward.compiled(Array.of_value(x))
         self._cells = trace.only_read
         self._shape = x.shape
-        self._settings = config.executor, config.skip_passes
+        self._settings = execution_key(), config.skip_passes
         self.serves = not trace.written and trace.structure == tree.LEAF
 
     @classmethod
@@ -74,7 +75,7 @@ class RepeatedPrediction:
             type(x) is not np.ndarray
             or x.shape != self._shape
             or x.dtype != dtypes.float32
-            or (config.executor, config.skip_passes) != self._settings
+            or (execution_key(), config.skip_passes) != self._settings
             or type(verbose) not in (int, str)
             or verbose not in _SILENT
         ):
@@ -85,6 +86,10 @@ class RepeatedPrediction:
             return None
         if not all_finite(x):
             return None  # the error is explained elsewhere
-        values = [cell.stored.numpy() for cell in self._cells]
+        on_device = self._program.on_device
+        values = [
+            cell.stored.computed() if on_device else cell.stored.numpy()
+            for cell in self._cells
+        ]
         (result,) = self._program([*values, x])
         return np.array(result)

@@ -10,7 +10,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, explain
 from nervure.nn.variable import Variable
 from nervure.ops.operands import as_node
-from nervure.state import untraced
+from nervure.state import Cell, untraced
 from nervure.step import compile as compile_function
 
 if TYPE_CHECKING:
@@ -29,13 +29,19 @@ class MetricReport:
         """Start a new pass."""
         self._model.reset_metrics()
 
+    def loss_cells(self) -> list[Cell]:
+        """Return the cells that are not finite once a loss was not."""
+        return [self._model.require_compiled("training").loss_tracker.total]
+
     def values(self) -> dict[str, float]:
         """Return the values so far by name, in Keras' order: that of the alphabet."""
         metrics = self._model.metrics
         read = tuple(map(id, metrics))
         if self._results is None or read != self._read:
             self._read = read
-            self._results = compile_function(lambda: [one.result() for one in metrics])
+            results = compile_function(lambda: [one.result() for one in metrics])
+            results.recompiles.name = f"the metrics of {self._model.name!r}"
+            self._results = results
         keys = self._model.metric_keys
         names = [keys.get(id(one), one.name) for one in metrics]
         results = [float(one) for one in self._results()]
@@ -72,6 +78,10 @@ class LogReport(MetricReport):
                         0.0, name=name, trainable=False, dtype=dtypes.float32
                     )
             self._last[name].assign(ops.astype(ops.reshape(array, ()), dtypes.float32))
+
+    def loss_cells(self) -> list[Cell]:
+        """Return the cells of what the step called a loss."""
+        return [cell for name, cell in self._last.items() if name.endswith("loss")]
 
     def values(self) -> dict[str, float]:
         """Return the numbers of the last step by name, in order of the alphabet."""

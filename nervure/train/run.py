@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from nervure.train.callbacks.base import Callback
 from nervure.train.feed import Feed
+from nervure.train.numerics_guard import NumericsGuard
+from nervure.train.run_facts import RunFacts
 
 
 @dataclass
@@ -25,6 +27,10 @@ class TrainingRun:
         The epoch that is going on or comes next, counted from 0.
     batch
         How many batches of this epoch are finished.
+    facts
+        What is remembered for ``nervure.why``.
+    guard
+        What looks at the loss after each call of the executor.
     interrupted
         Whether Ctrl-C or an error ended the run; known in ``on_train_end``.
     """
@@ -32,5 +38,7 @@ class TrainingRun:
     feed: Feed
     callbacks: list[Callback]
     epoch: int
+    facts: RunFacts
+    guard: NumericsGuard
     batch: int = 0
     interrupted: bool = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nervure import ops
 from nervure.array import Array, parameter
+from nervure.config import config
 from nervure.dtypes import DType
 from nervure.ir.attrs import NDArray
 from nervure.ops.mixed import products_in
@@ -49,11 +50,24 @@ class Steps:
         self.train: Step | EagerStep
         self.test: Step | EagerStep
         if model.run_eagerly:
-            self.train = EagerStep(self._train, lambda: model.trainable_variables)
-            self.test = EagerStep(self._test)
+            self.train = EagerStep(
+                self._train, lambda: model.trainable_variables, model.settings
+            )
+            self.test = EagerStep(self._test, settings=model.settings)
         else:
-            self.train = Step(self._train, f"the training step of {model.name!r}")
-            self.test = Step(self._test, f"the test step of {model.name!r}")
+            compiled = model.require_compiled("a training step")
+            self.train = Step(
+                self._train,
+                f"the training step of {model.name!r}",
+                memory_budget=compiled.memory_budget,
+                offload=compiled.offload,
+                settings=model.settings,
+            )
+            self.test = Step(
+                self._test,
+                f"the test step of {model.name!r}",
+                settings=model.settings,
+            )
         self.suspicion = Suspicion()
         self.train_pace = Pace()
         self.test_pace = Pace()
@@ -77,6 +91,10 @@ class Steps:
         """Create the optimizer's slots, unless they exist."""
         if not self._model.has_own("train_step"):
             self._model.require_optimizer().build(self._model.trainable_variables)
+
+    def batch(self, arrays: list[Array]) -> Any:
+        """Return the arrays of a batch as ``train_step`` is given them."""
+        return self._batch(list(arrays))
 
     def _train(self, data: list[Array], batch: list[Array]) -> None:
         """Trace a training step."""
@@ -134,12 +152,18 @@ class EagerStep:
         self,
         function: Callable[[list[Array], list[Array]], None],
         variables: Callable[[], Sequence[Any]] = tuple,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._function = function
+        self._settings = dict(settings or {})
         self._variables = variables
 
     def run(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> None:
         """Run one step for each entry along the first axis of ``varying``."""
+        with config.override(**self._settings):
+            self._run(constants, varying)
+
+    def _run(self, constants: Sequence[NDArray], varying: Sequence[NDArray]) -> None:
         fixed = [ops.asarray(one) for one in constants]
         for rows in zip(*varying, strict=True):
             for variable in self._variables():

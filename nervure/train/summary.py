@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nervure import tree
 from nervure.errors import ArgumentError, NervureError, NotBuiltError, explain
+from nervure.program.amounts import byte_text
 
 if TYPE_CHECKING:
     from nervure.nn.layer import Layer
@@ -196,18 +197,3 @@ def _sized(variables: Iterable[Any]) -> str:
     count = sum(math.prod(one.shape) for one in listed)
     size = sum(math.prod(one.shape) * one.dtype.itemsize for one in listed)
     return f"{count:,} ({byte_text(size)})"
-
-
-def byte_text(size: int) -> str:
-    """Return a number of bytes as people say it.
-
-    >>> byte_text(0), byte_text(101800), byte_text(2678824)
-    ('0 B', '99.41 KB', '2.55 MB')
-    """
-    if size < 1024:
-        return f"{size} B"
-    for unit in ("KB", "MB", "GB"):
-        size /= 1024  # type: ignore[assignment]
-        if size < 1024:
-            return f"{size:.2f} {unit}"
-    return f"{size / 1024:.2f} TB"

@@ -10,6 +10,7 @@ from nervure import ops, step, tree
 from nervure.array import Array
 from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotCompiledError, explain
+from nervure.ir.sites import within
 from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
 from nervure.nn.optimizers import Optimizer
@@ -119,6 +120,11 @@ class Trainer(Network):
     def product_type(self) -> DType | None:
         """The type in which products are computed, None for that of the operands."""
         return None if self._compiled is None else self._compiled.product_type
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``compile`` said about executors, as arguments of config.override."""
+        return {} if self._compiled is None else self._compiled.settings
 
     def require_compiled(self, wanted: str) -> Compiled:
         """Return what ``compile`` decided.
@@ -236,7 +242,9 @@ class Trainer(Network):
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
         optimizer = self.require_optimizer()
-        optimizer.apply(gradients(optimizer.scale_loss(loss), before), variables)
+        found = gradients(optimizer.scale_loss(loss), before)
+        with within(optimizer.name):
+            optimizer.apply(found, variables)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -377,9 +385,12 @@ class Trainer(Network):
     def forward(self) -> Callable[[Any], Any]:
         """The compiled function from the inputs of a batch to the outputs."""
         if self._forward is None:
-            self._forward = (
-                self._infer if self.run_eagerly else step.compile(self._infer)
-            )
+            if self.run_eagerly:
+                self._forward = self._infer
+            else:
+                compiled = step.CompiledFunction(self._infer, settings=self.settings)
+                compiled.recompiles.name = f"the prediction of {self.name!r}"
+                self._forward = compiled
         return self._forward
 
     def _infer(self, x: Any) -> Any:

@@ -42,7 +42,7 @@ def tall(size: int) -> Graph:
 
 
 def test_executors_are_made_once() -> None:
-    assert executors() == ["reference", "cpu"]
+    assert executors() == ["reference", "cpu", "xla"]
     for name in executors():
         assert executor_named(name).name == name
         assert executor_named(name) is executor_named(name)

@@ -17,7 +17,15 @@ from nervure import dtypes
 from nervure.errors import ArgumentError, GraphError, ShapeError
 from nervure.ir.attrs import NO_ATTRS, Attrs, Buffer, Constant, Rule
 from nervure.ir.build import apply, apply_at, origin_of, rebuild
-from nervure.ir.node import Node, Site, find, key_of, scope
+from nervure.ir.node import (
+    Node,
+    Site,
+    current_site,
+    find,
+    key_of,
+    made_at,
+    scope,
+)
 from nervure.ir.primitive import primitive_named, primitives
 from nervure.prims import binary, leaf, movement, reduce, unary
 from tests.strategies import attr_values, attrs_of, living
@@ -401,3 +409,13 @@ def test_attrs_are_a_mapping() -> None:
     attrs = Attrs(axis=1, mode="add")
     assert dict(attrs) == {"axis": 1, "mode": "add"}
     assert attrs.get("nothing") is None
+
+
+def test_nodes_may_be_made_for_a_line_written_earlier() -> None:
+    earlier = Site("/somewhere/model.py", 7, "layer")
+    with made_at(earlier):
+        assert current_site() == earlier
+        with made_at(Site("/other.py", 1)):
+            assert current_site().line == 1
+        assert current_site() == earlier
+    assert current_site().file == __file__

@@ -242,7 +242,7 @@ def test_names_and_sites_read_back(name: str, file: str, layer: str, line: int) 
     again = parse(to_text(graph))
     assert to_text(again) == to_text(graph)
     assert again.inputs[0].attrs["name"] == name
-    assert again.outputs[0].site == (file.rpartition("/")[2], line, layer)
+    assert again.outputs[0].site[:3] == (file.rpartition("/")[2], line, layer)
 
 
 def test_reading_makes_new_inputs_and_buffers() -> None:

@@ -13,7 +13,9 @@ def test_astype() -> None:
     x = nv.asarray([-1.7, 0.0, 300.0, np.nan])
     assert_equal(nv.astype(x, nv.int8), np.array([-1, 0, 127, 0], np.int8))
     assert_equal(nv.astype(x, bool), np.array([True, False, True, True]))
-    assert nv.astype(x, nv.float32) is x
+    assert nv.astype(x, nv.float32).node is x.node
+    assert nv.astype(x, nv.float32, copy=False) is x
+    assert nv.astype(x, nv.float32) is not x
     with pytest.raises(DTypeError, match="that Nervure computes with"):
         nv.astype(x, "complex64")
 

@@ -58,6 +58,13 @@ def test_where_as_numpy(found: hnp.BroadcastableShapes) -> None:
     assert_equal(nv.where(condition > 0, x, y), np.where(condition > 0, x, y))
 
 
+def test_where_of_a_condition_alone_is_nonzero() -> None:
+    (places,) = nv.where(nv.asarray([0.0, 2.0, 3.0]))
+    assert places.tolist() == [1, 2]
+    with pytest.raises(ArgumentError, match="both x1 and x2, or neither"):
+        nv.where(True, 1.0)
+
+
 def test_where_promotes() -> None:
     half = nv.asarray([1.0], dtype=nv.float16)
     assert nv.where(nv.asarray([True]), half, 2).dtype == nv.float16

@@ -144,3 +144,14 @@ def test_a_style_without_a_state_dict_says_so():
         nv.pretrained.resnet50(weights="weights.h5", style="torchvision")
     with pytest.raises(ArgumentError, match=r"no state dict of torch has: 's2_scale"):
         nv.pretrained.lenet5(weights={}, style="paper")
+
+
+def test_training_changes_the_network_and_not_the_arrays():
+    state = arrays(others.with_random_state(others.LeNet(10)))
+    before = {name: one.copy() for name, one in state.items()}
+    model = nv.pretrained.lenet5(weights=state)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(np.ones((4, 32, 32, 1)), np.arange(4), epochs=2, verbose=0)
+    for name, one in state.items():
+        np.testing.assert_array_equal(one, before[name])
+    assert (model.get_layer("c5").get_weights()[1] != before["fc1.bias"]).any()

@@ -45,7 +45,7 @@ __all__ = ["ORACLES"]
 # --- leaves and annotations ----------------------------------------------------------
 
 
-@oracle("input", "stop_gradient", "custom_gradient")
+@oracle("input", "stop_gradient", "custom_gradient", "checkpoint")
 def _first(attrs: Attrs, value: NDArray, *arguments: NDArray) -> Truth:
     return Truth(value, value.dtype)
 

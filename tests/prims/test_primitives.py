@@ -487,6 +487,7 @@ PLAIN = (
     "expected a data type that Nervure computes with",
     "const: no graph holds values",
     "custom_gradient: expected a value and its arguments",
+    "checkpoint: expected a value and its arguments",
     "call: expected a body with",
     "cond: expected branches with",
     "scan: 4 values to carry",

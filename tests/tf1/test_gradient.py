@@ -66,6 +66,26 @@ def test_stop_gradients():
     assert run(through) == [1]
 
 
+def test_a_variable_that_has_changed_before_it_is_read():
+    v = tf.Variable(3.0)
+    with tf.control_dependencies([v.assign(v * 2.0)]):
+        later = tf.square(v)  # of the new value
+    (gradient,) = tf.gradients(later + 10.0 * v, v)
+    assert run(later, gradient) == [36, 22]
+    with tf.control_dependencies([later]), tf.control_dependencies([v.assign(100.0)]):
+        much_later = tf.identity(v)
+    (gradient,) = tf.gradients(later, v)  # still of what was read
+    assert run(much_later, gradient) == [100, 12]
+    w = tf.Variable(3.0)
+    with tf.control_dependencies([tf.no_op()]):
+        loss = tf.square(w)
+        step = tf.train.GradientDescentOptimizer(0.5).minimize(loss, var_list=[w])
+    with tf.Session() as session:
+        session.run(w.initializer)
+        session.run(step)
+        assert session.run(w) == 0
+
+
 def test_gradient_through_random_and_gather():
     table = tf.Variable(np.ones((4, 2), np.float32))
     rows = tf.nn.embedding_lookup(table, [1, 1, 3])

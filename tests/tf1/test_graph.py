@@ -190,3 +190,9 @@ def test_list_of_tensors_becomes_a_tensor():
     with tf.Session() as session:
         session.run(b.initializer)
         assert session.run(stacked).tolist() == [[1, 2], [3, 4]]
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="did you mean reduce_mean"):
+        _ = tf.reduce_meen
+    assert not hasattr(tf, "contrib")

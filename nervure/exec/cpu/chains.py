@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from nervure.exec.cpu.kernel import KernelCall, Slot
+from nervure.exec.cpu.kernel import Instance, KernelCall, Slot
 from nervure.exec.cpu.phases import Owner
 from nervure.ir.node import Node
 
@@ -68,7 +68,7 @@ def _by_row(call: KernelCall) -> list[Slot]:
 
 def private_values(
     chain: Chain, calls: Iterable[KernelCall], visible: Container[Slot]
-) -> dict[Node, int]:
+) -> dict[Node | Instance, int]:
     """Return the values that only a chain needs, and the bytes of the bands at work.
 
     ``calls`` are all of the program's; ``visible`` are inputs, results and the like.
@@ -78,7 +78,7 @@ def private_values(
     made = [slot for call in chain.calls for slot in call.writes]
     found = {
         slot for slot in made
-        if isinstance(slot, Node) and slot not in visible
+        if isinstance(slot, Node | Instance) and slot not in visible
         and all(slot in _by_row(call) for call in chain.calls if _touches(call, slot))
     }  # fmt: skip
     inside = set(chain.calls)
@@ -87,7 +87,7 @@ def private_values(
             found -= {slot for slot in found if _touches(call, slot)}
     rows = chain.height * chain.together
     return {slot: slot.nbytes // slot.shape[0] * rows for slot in made
-            if isinstance(slot, Node) and slot in found}  # fmt: skip
+            if isinstance(slot, Node | Instance) and slot in found}  # fmt: skip
 
 
 def _touches(call: KernelCall, slot: Slot) -> bool:

@@ -36,10 +36,16 @@ done:
 }"""
 
 
-def program_texts(plan: Plan, layout: Layout) -> list[str]:
+def program_texts(
+    plan: Plan,
+    layout: Layout,
+    clock: Sequence[KernelCall] = (),
+    clock_text: str = "",
+) -> list[str]:
     """Write the modules of a program: the entry with some kernels, and more kernels.
 
-    Modules of moderate size are compiled at the same time.
+    Modules of moderate size are compiled at the same time.  The kernels among ``clock``
+    are timed by the functions of ``clock_text``.
     """
     calls = {call.kernel.name: call for call in _all_calls(plan.calls)}
     blocks = [call.kernel for call in calls.values() if isinstance(call.kernel, Block)]
@@ -58,7 +64,8 @@ def program_texts(plan: Plan, layout: Layout) -> list[str]:
     ]
     entry = [
         _MAIN,
-        *step_text("nervure_step", layout),
+        clock_text,
+        *step_text("nervure_step", layout, clock=clock),
         *elsewhere,
         *_definitions([*blocks, *parts[0]]),
     ]

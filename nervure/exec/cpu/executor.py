@@ -5,14 +5,20 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
-from nervure.config import config
+from nervure.config import config, thread_count
 from nervure.errors import MachineError, explain
 from nervure.exec.base import check_step
 from nervure.exec.cpu import runtime
+from nervure.exec.cpu.budgeted import budgeted
+from nervure.exec.cpu.layout import Layout
+from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.profiling import timed
 from nervure.exec.cpu.program import CpuProgram, CpuStepProgram
+from nervure.exec.cpu.report import report_of
 from nervure.exec.cpu.target import target
+from nervure.exec.report import Report, Timings
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
@@ -30,6 +36,7 @@ class CpuExecutor:
     """Compiles graphs with LLVM; see docs/architecture.md for the way through."""
 
     name = "cpu"
+    on_device: ClassVar[bool] = False
 
     def __init__(self) -> None:
         _check_machine()
@@ -44,14 +51,113 @@ class CpuExecutor:
         return self._shared(graph, (), lambda: CpuProgram(graph, target()))
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> CpuStepProgram:
-        """Compile one step of an iteration, or take the program of one alike."""
+        """Compile one step of an iteration, or take the program of one alike.
+
+        The arena, with as many threads as there are now, gets no larger than
+        ``memory_budget`` bytes; see ``budgeted.py``.
+
+        Raises :class:`~nervure.errors.BudgetError` for a budget that is too small.
+        """
+        key = ["step", str(state_count), str(constant_count)]
+        if memory_budget is not None:
+            key.append(f"{memory_budget} bytes, {thread_count()} threads")
+        if offload:
+            key.append("offload")
+
+        def make() -> CpuStepProgram:
+            layout = self.plan_step(
+                graph,
+                state_count,
+                constant_count,
+                memory_budget=memory_budget,
+                offload=offload,
+            )
+            return CpuStepProgram(graph, target(), state_count, constant_count, layout)
+
+        return self._shared(graph, tuple(key), make)
+
+    def plan_step(
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Layout:
+        """Plan what :meth:`compile_step` would compile, without machine code.
+
+        ``arena_bytes`` of :mod:`nervure.exec.cpu.layout` tells what it needs.
+        """
         check_step(graph, state_count, constant_count)
-        return self._shared(
+        plan = Plan(graph, target(), state_count, constant_count)
+        return budgeted(Layout(plan), target(), memory_budget, offload)
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Plan a graph, or one step of an iteration; nothing is compiled.
+
+        Raises :class:`~nervure.errors.BudgetError` for a budget that is too small.
+        """
+        layout = self._layout(
+            graph, state_count, constant_count, memory_budget, offload
+        )
+        return report_of(layout, thread_count(), state_count, constant_count)
+
+    def profile(
+        self,
+        graph: Graph,
+        inputs: Sequence[NDArray],
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Timings:
+        """Run a variant of the program that reads the clock around every kernel.
+
+        ``inputs`` are those of one step.  The tasks are those of :meth:`report`.
+        """
+        layout = self._layout(
+            graph, state_count, constant_count, memory_budget, offload
+        )
+        moving = len(inputs)
+        if state_count is not None:
+            moving = state_count + constant_count
+        return timed(layout, target(), inputs, moving)
+
+    def _layout(
+        self,
+        graph: Graph,
+        state_count: int | None,
+        constant_count: int,
+        memory_budget: int | None,
+        offload: bool,
+    ) -> Layout:
+        if state_count is None:
+            layout = Layout(Plan(graph, target()))
+            return budgeted(layout, target(), memory_budget, offload)
+        return self.plan_step(
             graph,
-            ("step", str(state_count), str(constant_count)),
-            lambda: CpuStepProgram(graph, target(), state_count, constant_count),
+            state_count,
+            constant_count,
+            memory_budget=memory_budget,
+            offload=offload,
         )
 
     def evaluate(

@@ -65,18 +65,22 @@ def is_elementwise(node: Node) -> bool:
 
 def without_annotations(graph: Graph) -> Graph:
     """Return the graph without the nodes that show their first operand as it is."""
+    if not any(node.op.name in ANNOTATIONS for node in graph.nodes):
+        return graph
+    plain = plain_nodes(graph)
+    return Graph([plain[output] for output in graph.outputs], graph.inputs)
+
+
+def plain_nodes(graph: Graph) -> dict[Node, Node]:
+    """Return what each node is in the graph without annotations."""
     plain: dict[Node, Node] = {}
-    changed = False
     for node in graph.nodes:
         if node.op.name in ANNOTATIONS:
             plain[node] = plain[node.inputs[0]]
-            changed = True
             continue
         inputs = tuple(plain[operand] for operand in node.inputs)
         plain[node] = node if inputs == node.inputs else rebuild(node, inputs)
-    if not changed:
-        return graph
-    return Graph([plain[output] for output in graph.outputs], graph.inputs)
+    return plain
 
 
 def memory_root(node: Node) -> Node:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from nervure.exec.cpu import conversions
 from nervure.exec.cpu.llvm import FunctionBuilder, Value, element_of
 from nervure.exec.cpu.target import Target
-from nervure.ir.node import Node
+from nervure.ir.node import Node, Shape
 
 # Work smaller than this is done by one thread: a barrier costs more.
 SERIAL_COST = 20_000
@@ -44,7 +44,31 @@ class Scratch:
     nbytes: int
 
 
-Slot = Node | Scratch
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """Memory of its own for a value that is computed or fetched a second time."""
+
+    value: Node
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the value."""
+        return self.value.shape
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of the value."""
+        return self.value.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class Spilled:
+    """A place outside of the arena, where a value waits meanwhile."""
+
+    nbytes: int
+
+
+Slot = Node | Scratch | Instance | Spilled
 
 
 @dataclass(frozen=True)
@@ -61,12 +85,16 @@ class Bands:
 
 @dataclass(frozen=True, eq=False)
 class KernelCall:
-    """A kernel with its operands: nodes that have memory, or scratch."""
+    """A kernel with its operands: nodes that have memory, or scratch.
+
+    ``recomputed`` says that it has run before, for another instance of its results.
+    """
 
     kernel: Kernel
     reads: tuple[Slot, ...]
     writes: tuple[Slot, ...]
     bands: Bands | None = None
+    recomputed: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ pointers, the pointers to inputs, constants and results, and behind them the are
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nervure.config import config
+from nervure.config import config, thread_count
 from nervure.exec.cpu.chains import chains_of, private_values
 from nervure.exec.cpu.fusion import LEAVES
-from nervure.exec.cpu.kernel import Slot
+from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot, Spilled
 from nervure.exec.cpu.memory import Lifetime, place, rounded
 from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
@@ -28,6 +29,8 @@ HEAD: Final = 2
 class Layout:
     """Where every slot of a plan lies: in an array of its own, or in the arena.
 
+    ``tight`` asks for the smallest arena that is known, as a memory budget does.
+
     Attributes
     ----------
     arrays
@@ -39,16 +42,31 @@ class Layout:
         The slots that become new arrays.
     nbytes
         The size of the context without what every thread has for itself.
-    private
-        The values of which every thread has only the bands at work, and where; none if
-        ``threads_apart`` is not set.
+    private, private_nbytes
+        The values of which every thread has only the bands at work, where, and of which
+        size; none if ``threads_apart`` is not set.
     thread_nbytes
         The bytes that every thread has for them.
+    spill
+        The array to which values are moved that wait outside of the arena; None if no
+        value is.  ``spilled`` says where they lie in it.
+    moment_of, moments
+        For each kernel the number of its phase, or where one thread does everything,
+        its own number; and how many there are.
+    lifetimes
+        For each slot, the first and last moment at which it is used.
     """
 
-    def __init__(self, plan: Plan, *, threads_apart: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, *, threads_apart: bool = True, tight: bool = False
+    ) -> None:
         self.plan = plan
-        births, deaths = _lives(plan)
+        phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
+        self.moment_of = {
+            call: number for number, phase in enumerate(phases) for call in phase
+        }
+        self.moments = len(phases)
+        self.lifetimes = _lifetimes(phases)
         inputs = plan.graph.inputs
         written = {slot for call in plan.calls for slot in call.writes}
         self.results = list(dict.fromkeys(
@@ -57,18 +75,30 @@ class Layout:
         ))  # fmt: skip
         self.constants = {
             slot: contiguous(leaf_value(slot))
-            for slot in births
+            for slot in self.lifetimes
             if isinstance(slot, Node) and is_leaf(slot) and slot not in inputs
         }
-        listed = dict.fromkeys([*inputs, *self.constants, *self.results])
+        spilled: dict[Slot, Lifetime] = {
+            slot: lifetime for slot, lifetime in self.lifetimes.items()
+            if isinstance(slot, Spilled)
+        }  # fmt: skip
+        spill = place(dict(spilled.items()))
+        self.spilled: dict[Slot, int] = {slot: spill.offsets[slot] for slot in spilled}
+        self.spill = Scratch(spill.nbytes) if spilled else None
+        listed: dict[Slot, None] = dict.fromkeys(
+            [*inputs, *self.constants, *self.results]
+        )
+        if self.spill is not None:
+            listed[self.spill] = None
         self.arrays: dict[Slot, int] = {
             slot: place for place, slot in enumerate(listed)
         }
         self.private: dict[Slot, int] = {}
+        self.private_nbytes: dict[Slot, int] = {}
         self.thread_nbytes = 0
         if threads_apart:
             self._find_private_values()
-        self._place_in_arena(births, deaths)
+        self._place_in_arena(tight)
 
     def total_nbytes(self, threads: int) -> int:
         """Return the size of the whole context for a number of threads."""
@@ -83,18 +113,23 @@ class Layout:
                 values = private_values(chain, plan.calls, visible)
                 for slot, nbytes in values.items():
                     self.private[slot] = end
+                    self.private_nbytes[slot] = nbytes
                     end += rounded(nbytes)
                 self.thread_nbytes = max(self.thread_nbytes, end)
 
-    def _place_in_arena(self, births: dict[Slot, int], deaths: dict[Slot, int]) -> None:
+    def _place_in_arena(self, tight: bool) -> None:
         lifetimes = {
-            slot: Lifetime(births[slot], deaths[slot], slot.nbytes)
-            for slot in births
-            if slot not in self.arrays and slot not in self.private
+            slot: lifetime
+            for slot, lifetime in self.lifetimes.items()
+            if slot not in self.arrays
+            and slot not in self.private
+            and slot not in self.spilled
         }
-        placement = place(dict(lifetimes.items()), tight=False)
+        placement = place(dict(lifetimes.items()), tight=tight)
         begin = rounded(8 * (HEAD + len(self.arrays)))
-        self.offsets = {slot: begin + at for slot, at in placement.offsets.items()}
+        self.offsets: dict[Slot, int] = {
+            slot: begin + placement.offsets[slot] for slot in lifetimes
+        }
         end = begin + rounded(placement.nbytes)
         # state that takes turns with its update needs a second place across steps
         self.turns: dict[Slot, int] = {}
@@ -105,28 +140,33 @@ class Layout:
         self.nbytes = end
 
 
+def arena_bytes(layout: Layout) -> int:
+    """Return the bytes that a program allocates for its values when it runs.
+
+    That is without its arguments and results, which are arrays of their own, and with
+    as many threads as there are now.
+    """
+    return layout.total_nbytes(1 if layout.plan.phases.serial else thread_count())
+
+
 def is_leaf(slot: Slot) -> bool:
     """Tell whether a slot holds an input or a constant."""
     return isinstance(slot, Node) and slot.op.name in LEAVES
 
 
-def _lives(plan: Plan) -> tuple[dict[Slot, int], dict[Slot, int]]:
-    """Return the first and last phase in which each slot is used.
-
-    Where one thread does everything, every call counts as a phase.
-    """
+def _lifetimes(phases: Iterable[Iterable[KernelCall]]) -> dict[Slot, Lifetime]:
+    """Return the first and last phase in which each slot is used."""
     births: dict[Slot, int] = {}
     deaths: dict[Slot, int] = {}
-    if "memory" in config.skip_passes:  # everything lives all the time
-        slots = [slot for call in plan.calls for slot in (*call.reads, *call.writes)]
-        return dict.fromkeys(slots, 0), dict.fromkeys(slots, len(plan.calls))
-    phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
     for number, phase in enumerate(phases):
         for call in phase:
             for slot in (*call.reads, *call.writes):
                 births.setdefault(slot, number)
                 deaths[slot] = number
-    return births, deaths
+    if "memory" in config.skip_passes:  # everything lives all the time
+        last = max(deaths.values(), default=0)
+        return {slot: Lifetime(0, last, slot.nbytes) for slot in births}
+    return {slot: Lifetime(births[slot], deaths[slot], slot.nbytes) for slot in births}
 
 
 def contiguous(value: NDArray) -> NDArray:

@@ -39,11 +39,21 @@ class Phases(list[list[KernelCall]]):
     ``over`` names for values the older value over which they are written.  If there is
     too little to share, or the pass ``schedule`` is skipped, the first thread does
     everything (``serial``).
+
+    A schedule made for a memory budget says before which phase a kernel must not run
+    (``not_before``), and keeps to the ``serial`` of the plan as it was.
     """
 
-    def __init__(self, calls: Sequence[KernelCall], over: Mapping[Slot, Slot]) -> None:
+    def __init__(
+        self,
+        calls: Sequence[KernelCall],
+        over: Mapping[Slot, Slot],
+        not_before: Mapping[KernelCall, int] | None = None,
+        serial: bool | None = None,
+    ) -> None:
         super().__init__()
         self._over = over
+        self._not_before = {} if not_before is None else not_before
         self._uses = _Uses(over)
         self.owners: dict[KernelCall, Owner] = {}
         for call in calls:
@@ -54,7 +64,8 @@ class Phases(list[list[KernelCall]]):
             call.kernel.cost for call in calls
             if self.owners[call] in (Owner.UNITS, Owner.BANDS)
         )  # fmt: skip
-        self.serial = shared < WORTH_A_BARRIER * len(self)
+        little = shared < WORTH_A_BARRIER * len(self)
+        self.serial = little if serial is None else serial
         if "schedule" in config.skip_passes:
             self.serial = True
         if self.serial:
@@ -64,8 +75,9 @@ class Phases(list[list[KernelCall]]):
     def _place(self, call: KernelCall) -> None:
         """Put a kernel into the first phase in which it can run."""
         owners = self._possible_owners(call)
+        earliest = self._not_before.get(call, 0)
         number, choice = min(
-            (self._uses.phase_of(call, owner), choice)
+            (max(self._uses.phase_of(call, owner), earliest), choice)
             for choice, owner in enumerate(owners)
         )
         self.owners[call] = owners[choice]

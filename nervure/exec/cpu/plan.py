@@ -6,7 +6,8 @@ between phases.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 from nervure.config import config
@@ -16,6 +17,7 @@ from nervure.exec.cpu.fusion import (
     Tasks,
     memory_root,
     needed_outside,
+    plain_nodes,
     without_annotations,
 )
 from nervure.exec.cpu.kernel import KernelCall, Scratch, Slot
@@ -32,6 +34,7 @@ from nervure.exec.cpu.views import view_of, whole
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 from nervure.passes import optimized, runnable
+from nervure.passes.checkpoint import Region, regions
 
 
 class Plan:
@@ -59,6 +62,10 @@ class Plan:
     stacked
         In a body of a loop or branch, the outputs behind the state: each step writes an
         entry of an array.
+    origins
+        For each kernel, the nodes that it and the others of its task compute.
+    regions
+        What the user wants to be computed again rather than kept.
     """
 
     def __init__(
@@ -73,9 +80,11 @@ class Plan:
     ) -> None:
         if not body:  # the passes have looked into bodies already
             graph = with_products_of_points(runnable(optimized(graph)))
+        self.regions = _plain_regions(graph)
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
+        self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
@@ -99,6 +108,23 @@ class Plan:
         self.state = dict(zip(state, self.outputs, strict=False))
         self.phases = Phases(self.calls, self._over)
 
+    def rescheduled(
+        self,
+        calls: Sequence[KernelCall],
+        not_before: Mapping[KernelCall, int],
+        origins: Mapping[KernelCall, tuple[Node, ...]],
+    ) -> Plan:
+        """Return a plan that runs these kernels, each not before its phase.
+
+        They are those of this plan, some of them again for other instances; ``origins``
+        are those of calls that are not of this plan.
+        """
+        plan = copy(self)
+        plan.origins = {**self.origins, **origins}
+        plan.calls = list(calls)
+        plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
+        return plan
+
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
         graph, target = self.graph, self._target
@@ -110,6 +136,7 @@ class Plan:
             notes[gradient] = notes.setdefault(maximum, Scratch(maximum.size))
         for task in tasks.order:
             nodes = sorted(task.nodes, key=position.__getitem__)
+            known = len(self.calls)
             if task.elementwise:
                 outputs = needed_outside(nodes, graph.users, results)
                 self.calls += lower_group(nodes, outputs, target, over)
@@ -121,6 +148,9 @@ class Plan:
                 self.calls += self._lower_control(nodes[-1])
             else:
                 self.calls += lower_operation(nodes, target, self._materialise, notes)
+            origin = tuple(nodes)
+            for call in self.calls[known:]:
+                self.origins.setdefault(call, origin)
 
     def _lower_control(self, node: Node) -> list[KernelCall]:
         """Write a loop or a choice, with a plan for each of its bodies."""
@@ -136,7 +166,12 @@ class Plan:
         """Give a node that is only a view memory of its own."""
         if node not in self._materialised and node.op.name not in LEAVES:
             self._materialised.add(node)
-            self.calls += lower_copy(node, target)
+            self._copy(lower_copy(node, target), node)
+
+    def _copy(self, calls: Sequence[KernelCall], node: Node) -> None:
+        """Add the kernels that write a view or a leaf out."""
+        self.calls += calls
+        self.origins.update(dict.fromkeys(calls, (node,)))
 
     def _output(self, node: Node) -> Slot:
         if node.size and view_of(node) != whole(node):
@@ -154,6 +189,22 @@ class Plan:
                 copy = Scratch(node.nbytes)
                 if node.size:
                     (call,) = lower_copy(node, self._target)
-                    self.calls.append(replace(call, writes=(copy,)))
+                    self._copy([replace(call, writes=(copy,))], node)
                 self.outputs[place] = copy
             seen.add(node)
+
+
+def _plain_regions(graph: Graph) -> list[Region]:
+    """Return the regions of a graph as they are without annotations."""
+    found = regions(graph)
+    if not found:
+        return found
+    plain = plain_nodes(graph)
+    return [
+        Region(
+            frozenset(plain[node] for node in one.inner),
+            frozenset(plain[node] for node in one.arguments),
+            plain[one.result],
+        )
+        for one in found
+    ]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
+from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.spill import spill_file
 from nervure.exec.cpu.target import Target
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
@@ -29,13 +31,14 @@ SHORT_COST: Final = 50_000
 class Compiled:
     """Machine code of a plan, and the memory that it ran in last."""
 
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self.layout = layout = Layout(plan)
+    def __init__(self, layout: Layout, target: Target) -> None:
+        plan = layout.plan
+        self.layout = layout
         self._code: Code | None = None
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
-            self._code = compile_modules(program_texts(plan, layout), target)
+            self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
         self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -43,6 +46,10 @@ class Compiled:
         self._serial = plan.phases.serial
         self._short = sum(call.kernel.cost for call in plan.calls) < SHORT_COST
         self._workspace: Workspace | None = None
+
+    def _texts(self) -> list[str]:
+        """Write the modules of the program."""
+        return program_texts(self.layout.plan, self.layout)
 
     def run(
         self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1
@@ -62,7 +69,10 @@ class Compiled:
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
-            arrays = map(memory.handle, (*inputs, *self._constants, *results))
+            given = [*inputs, *self._constants, *results]
+            if self.layout.spill is not None:
+                given.append(spill_file(self.layout.spill.nbytes))
+            arrays = map(memory.handle, given)
             self._context.pack_into(workspace.buffer, 0, steps, self._count, *arrays)
             if pool is not None:
                 pool.run(self._function, workspace.address)
@@ -77,9 +87,12 @@ class Compiled:
 class CpuProgram:
     """Runs a graph once a call; see :class:`~nervure.exec.base.Program`."""
 
+    on_device: ClassVar[bool] = False
+
     def __init__(self, graph: Graph, target: Target) -> None:
         plan = Plan(graph, target)
-        self._compiled = compiled = Compiled(plan, target)
+        layout = budgeted(Layout(plan), target, None, offload=False)
+        self._compiled = compiled = Compiled(layout, target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
         typed = dict(zip(plan.outputs, graph.outputs, strict=True))
@@ -147,13 +160,24 @@ class CpuStepProgram:
     The arrays that are given are only read: the first step reads the old state there
     and writes the new state to new arrays, where the following steps update it.  So
     nothing is copied, and whoever still holds an old state keeps it.
+
+    ``layout`` is the plan to run, where it has to keep to a budget of memory.
     """
 
+    on_device: ClassVar[bool] = False
+
     def __init__(
-        self, graph: Graph, target: Target, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        target: Target,
+        state_count: int,
+        constant_count: int,
+        layout: Layout | None = None,
     ) -> None:
-        plan = Plan(graph, target, state_count, constant_count)
-        self._compiled = Compiled(plan, target)
+        if layout is None:
+            plan = Plan(graph, target, state_count, constant_count)
+            layout = budgeted(Layout(plan), target, None, offload=False)
+        self._compiled = Compiled(layout, target)
         moving = state_count + constant_count
         self._fixed = Inputs(graph.inputs[:moving])
         self._moving = [(node.shape, node.dtype) for node in graph.inputs[moving:]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nervure.exec.cpu.chains import Chain, chains_of
-from nervure.exec.cpu.kernel import Block, KernelCall, Slot
+from nervure.exec.cpu.kernel import Block, Instance, KernelCall, Slot, Spilled
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.phases import Owner
 from nervure.ir.node import Node
@@ -26,8 +26,15 @@ class Order(NamedTuple):
 FORWARDS: Final = Order()
 
 
-def step_text(name: str, layout: Layout, order: Order = FORWARDS) -> list[str]:
+def step_text(
+    name: str,
+    layout: Layout,
+    order: Order = FORWARDS,
+    clock: Sequence[KernelCall] = (),
+) -> list[str]:
     """Write the function that runs all phases once.
+
+    Every call of a kernel among ``clock`` is timed; see ``profiling.py``.
 
     Updates that are not in place take turns between the result and a spare place: so
     that the last step writes to the result, or if nobody knows the last step, so that
@@ -44,7 +51,8 @@ def step_text(name: str, layout: Layout, order: Order = FORWARDS) -> list[str]:
         f"  %parity = and i64 {'%step' if order.open_ended else '%left'}, 1",
         "  %even = icmp eq i64 %parity, 0",
     ]
-    writer = _StepWriter(layout, lines, "%left" if order.backwards else "%step")
+    entry = "%left" if order.backwards else "%step"
+    writer = _StepWriter(layout, lines, entry, clock)
     for number, phase in enumerate(plan.phases):
         if number:
             lines.append("  call void @nervure_barrier(ptr %control, i64 %threads)")
@@ -59,8 +67,15 @@ class _StepWriter:
     and loaded again around every call.
     """
 
-    def __init__(self, layout: Layout, lines: list[str], entry: str) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        lines: list[str],
+        entry: str,
+        clock: Sequence[KernelCall] = (),
+    ) -> None:
         plan = self._plan = layout.plan
+        self._timed = {call: number for number, call in enumerate(clock)}
         self._layout = layout
         self._lines = lines
         self._entry = entry  # the place of this step's slices
@@ -153,7 +168,16 @@ class _StepWriter:
         pointers = [self._pointer(slot) for slot in call.reads]
         pointers += [self._pointer(slot) for slot in call.writes]
         listed = "".join(f"ptr {pointer}, " for pointer in pointers)
-        self._lines.append(f"  call void @{call.kernel.name}({listed}{arguments})")
+        line = f"  call void @{call.kernel.name}({listed}{arguments})"
+        number = self._timed.get(call)
+        if number is None:
+            self._lines.append(line)
+            return
+        begin = self._emit("call i64 @nervure_now()")
+        self._lines += [
+            line,
+            f"  call void @nervure_note(i64 %thread, i64 {number}, i64 {begin})",
+        ]
 
     def _pointer(self, slot: Slot) -> str:
         """Return the pointer to a slot in this step.
@@ -178,13 +202,18 @@ class _StepWriter:
             base = self._array(slot)
             skip = self._emit(f"mul i64 {self._entry}, {slot.nbytes}")
             return self._emit(f"getelementptr i8, ptr {base}, i64 {skip}")
-        if slot in self._layout.private and isinstance(slot, Node):
+        if isinstance(slot, Spilled):
+            assert self._layout.spill is not None
+            base = self._array(self._layout.spill)
+            offset = self._layout.spilled[slot]
+            return self._emit(f"getelementptr i8, ptr {base}, i64 {offset}")
+        if slot in self._layout.private and isinstance(slot, Node | Instance):
             return self._private(slot)
         if slot in self._layout.arrays:
             return self._array(slot)
         return self._at(self._layout.offsets[slot])
 
-    def _private(self, slot: Node) -> str:
+    def _private(self, slot: Node | Instance) -> str:
         """Return where row 0 would be if the bands at work were in their place."""
         layout = self._layout
         mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from nervure.ir.node import Node, Shape
 
 # Annotations move nothing: they show their first operand as it is.
-ANNOTATIONS = frozenset({"stop_gradient", "custom_gradient"})
+ANNOTATIONS = frozenset({"stop_gradient", "custom_gradient", "checkpoint"})
 MOVEMENTS = ANNOTATIONS | {"broadcast", "transpose", "slice", "reverse", "reshape"}
 
 

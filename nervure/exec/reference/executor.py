@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from nervure.errors import GraphError
+from nervure.errors import BudgetError, GraphError, explain
 from nervure.exec.base import SteppedProgram, check_step
+from nervure.exec.budget import size_text
+from nervure.exec.report import Report, Timings, node_report
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph, substitute, topological
 from nervure.ir.node import Node
@@ -21,6 +25,8 @@ class ReferenceProgram:
 
     A slot is emptied after its last use, so no more is kept alive than is needed.
     """
+
+    on_device: ClassVar[bool] = False
 
     def __init__(self, graph: Graph) -> None:
         graph = runnable(optimized(graph))
@@ -76,10 +82,51 @@ class ReferenceExecutor:
     """Runs graphs with NumPy; slow, simple, and right by definition."""
 
     name = "reference"
+    on_device: ClassVar[bool] = False
 
     def compile(self, graph: Graph) -> ReferenceProgram:
         """Prepare a graph; nothing is compiled."""
         return ReferenceProgram(graph)
+
+    def report(
+        self,
+        graph: Graph,
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Report:
+        """Say which values live when; there is no arena, so a budget is an error."""
+        del offload
+        _no_budget(memory_budget)
+        return node_report(optimized(graph), self.name, state_count, constant_count)
+
+    def profile(
+        self,
+        graph: Graph,
+        inputs: Sequence[NDArray],
+        state_count: int | None = None,
+        constant_count: int = 0,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
+    ) -> Timings:
+        """Time the NumPy definition of every node, in one run."""
+        del state_count, constant_count, memory_budget, offload
+        graph = optimized(graph)
+        values = dict(zip(graph.inputs, inputs, strict=True))
+        seconds: list[tuple[float]] = []
+        begin = time.perf_counter()
+        with np.errstate(all="ignore"):
+            for node in graph.nodes:
+                if node.op.name == "input":
+                    continue
+                operands = [values[operand] for operand in node.inputs]
+                start = time.perf_counter()
+                values[node] = node.op.reference(node, *operands)
+                seconds.append((time.perf_counter() - start,))
+        return Timings(time.perf_counter() - begin, tuple(seconds), 1)
 
     def evaluate(
         self, outputs: Sequence[Node], known: Mapping[Node, NDArray]
@@ -113,8 +160,30 @@ class ReferenceExecutor:
         return self.compile(graph)(list(known.values()))
 
     def compile_step(
-        self, graph: Graph, state_count: int, constant_count: int
+        self,
+        graph: Graph,
+        state_count: int,
+        constant_count: int,
+        *,
+        memory_budget: int | None = None,
+        offload: bool = False,
     ) -> SteppedProgram:
-        """Prepare one step of an iteration."""
+        """Prepare one step of an iteration; it keeps to no budget, so that is an error.
+
+        ``offload`` changes nothing: every value is dropped after its last use.
+        """
         check_step(graph, state_count, constant_count)
+        _no_budget(memory_budget)
         return SteppedProgram(self.compile(graph))
+
+
+def _no_budget(memory_budget: int | None) -> None:
+    """Raise :class:`BudgetError` if there is a budget."""
+    if memory_budget is not None:
+        raise BudgetError(
+            explain(
+                "the reference executor does not plan memory, so it cannot keep to "
+                f"a budget of {size_text(memory_budget)}",
+                fix="leave out memory_budget, or choose the cpu executor",
+            )
+        )

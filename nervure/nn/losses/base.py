@@ -12,6 +12,7 @@ from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain, unknown_name
 from nervure.ir.node import Shape
+from nervure.ir.sites import within
 from nervure.nn.configuration import (
     Configurable,
     check_option_names,
@@ -103,7 +104,8 @@ class Loss(Configurable):
         true = ops.asarray(y_true)
         if not dtypes.is_integer(true.dtype):
             true = ops.astype(true, self.dtype)
-        values = self.call(true, pred)
+        with within(self.name):
+            values = self.call(true, pred)
         weights = masked_weights(
             sample_weight,
             _both(mask_of(y_pred), self.counted(true, values)),

@@ -9,6 +9,7 @@ from typing import Final
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.ir.sites import composite
 from nervure.ops.kinds import NUMBERS, ArrayLike, accepted
 from nervure.ops.nn.precision import wide_floats
 from nervure.ops.operands import as_node, axis_index
@@ -26,6 +27,7 @@ def _elementwise(formula: Callable[[Array], Array], x: ArrayLike) -> Array:
 # --- piecewise linear ----------------------------------------------------------------
 
 
+@composite("relu")
 def relu(x: ArrayLike, /) -> Array:
     """Return x where it is positive and 0 elsewhere; NaN stays NaN.
 
@@ -46,6 +48,7 @@ def _clamped(x: Array, low: float, high: float) -> Array:
     return ops.where(x <= low, low, ops.where(x >= high, high, x))
 
 
+@composite("relu6")
 def relu6(x: ArrayLike, /) -> Array:
     """Return x limited to the range from 0 to 6; the derivative at both ends is 0.
 
@@ -58,6 +61,7 @@ def relu6(x: ArrayLike, /) -> Array:
     return _elementwise(lambda wide: _clamped(wide, 0.0, 6.0), x)
 
 
+@composite("leaky_relu")
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     """Return x where it is positive and ``negative_slope * x`` elsewhere.
 
@@ -72,6 +76,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     )
 
 
+@composite("hard_tanh")
 def hard_tanh(x: ArrayLike, /) -> Array:
     """Return x limited to the range from -1 to 1; the derivative at both ends is 0.
 
@@ -86,6 +91,7 @@ def _hard_sigmoid(x: Array) -> Array:
     return _clamped(x + 3.0, 0.0, 6.0) / 6.0
 
 
+@composite("hard_sigmoid")
 def hard_sigmoid(x: ArrayLike, /) -> Array:
     """Return relu6(x + 3) / 6, a sigmoid of straight lines, as Keras 3 defines it.
 
@@ -96,6 +102,7 @@ def hard_sigmoid(x: ArrayLike, /) -> Array:
     return _elementwise(_hard_sigmoid, x)
 
 
+@composite("hard_silu")
 def hard_silu(x: ArrayLike, /) -> Array:
     """Return x * hard_sigmoid(x).
 
@@ -120,6 +127,7 @@ def _elu(x: Array, alpha: float) -> Array:
     return ops.where(positive, x, ops.expm1(ops.where(positive, 0.0, x)) * alpha)
 
 
+@composite("elu")
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where it is positive and alpha (exp(x) - 1) elsewhere.
 
@@ -139,6 +147,7 @@ _SELU_ALPHA: Final = 1.6732632423543772848170429916717
 _SELU_SCALE: Final = 1.0507009873554804934193349852946
 
 
+@composite("selu")
 def selu(x: ArrayLike, /) -> Array:
     """Return 1.0507 elu(x, 1.6733), which keeps mean 0 and variance 1 through layers.
 
@@ -152,6 +161,7 @@ def selu(x: ArrayLike, /) -> Array:
     return _elementwise(lambda wide: _elu(wide, _SELU_ALPHA) * _SELU_SCALE, x)
 
 
+@composite("celu")
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where it is positive and alpha (exp(x / alpha) - 1) elsewhere.
 
@@ -177,6 +187,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 # --- smooth --------------------------------------------------------------------------
 
 
+@composite("gelu")
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     """Return x times the probability that a standard normal variable is below x.
 
@@ -202,6 +213,7 @@ def _gelu_by_tanh(x: Array) -> Array:
     return 0.5 * x * (1.0 + ops.tanh(math.sqrt(2 / math.pi) * cubic))
 
 
+@composite("silu")
 def silu(x: ArrayLike, /) -> Array:
     """Return x * sigmoid(x), also known as swish.
 
@@ -227,6 +239,7 @@ def _softplus(x: Array) -> Array:
     return ops.where(positive, x, 0.0) + tail
 
 
+@composite("softplus")
 def softplus(x: ArrayLike, /) -> Array:
     """Return log(1 + exp(x)), without overflow; its derivative is sigmoid(x).
 
@@ -237,6 +250,7 @@ def softplus(x: ArrayLike, /) -> Array:
     return _elementwise(_softplus, x)
 
 
+@composite("log_sigmoid")
 def log_sigmoid(x: ArrayLike, /) -> Array:
     """Return log(sigmoid(x)) without underflow: -softplus(-x).
 
@@ -247,6 +261,7 @@ def log_sigmoid(x: ArrayLike, /) -> Array:
     return _elementwise(lambda wide: -_softplus(-wide), x)
 
 
+@composite("softsign")
 def softsign(x: ArrayLike, /) -> Array:
     """Return x / (1 + |x|).
 
@@ -257,6 +272,7 @@ def softsign(x: ArrayLike, /) -> Array:
     return _elementwise(lambda wide: wide / (1.0 + ops.abs(wide)), x)
 
 
+@composite("mish")
 def mish(x: ArrayLike, /) -> Array:
     """Return x * tanh(softplus(x)).
 
@@ -269,6 +285,7 @@ def mish(x: ArrayLike, /) -> Array:
     return _elementwise(lambda wide: wide * ops.tanh(_softplus(wide)), x)
 
 
+@composite("glu")
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """Return the first half of x times the sigmoid of the second half, along an axis.
 

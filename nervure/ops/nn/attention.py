@@ -7,6 +7,7 @@ import math
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import wide_floats
 from nervure.ops.nn.softmax import masked_softmax
@@ -22,6 +23,7 @@ def causal_mask(queries: int, keys: int) -> Array:
     return ops.arange(queries)[:, None] >= ops.arange(keys)[None, :]
 
 
+@composite("attention")
 def dot_product_attention(
     query: ArrayLike,
     key: ArrayLike,

@@ -10,6 +10,7 @@ from nervure.dtypes import DType
 from nervure.errors import DataError, DTypeError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.nn.precision import wide_floats
 from nervure.ops.nn.softmax import exponentials
@@ -17,6 +18,7 @@ from nervure.ops.operands import as_node, axis_index, promoted
 from nervure.prims.select import cast
 
 
+@composite("crossentropy")
 def sparse_categorical_crossentropy_with_logits(
     labels: ArrayLike, logits: ArrayLike, axis: int = -1
 ) -> Array:
@@ -107,6 +109,7 @@ def _check_known_labels(op: str, labels: Array, count: int) -> None:
         )
 
 
+@composite("crossentropy")
 def categorical_crossentropy_with_logits(
     targets: ArrayLike, logits: ArrayLike, axis: int = -1
 ) -> Array:
@@ -146,6 +149,7 @@ def categorical_crossentropy_with_logits(
     return (0.0 - ops.sum(counted, axis=place)).astype(dtype)
 
 
+@composite("crossentropy")
 def binary_crossentropy_with_logits(targets: ArrayLike, logits: ArrayLike) -> Array:
     """Return -t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)), element by element.
 

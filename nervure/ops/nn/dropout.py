@@ -8,10 +8,12 @@ from nervure import ops, random
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.node import Shape
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.operands import as_node
 
 
+@composite("dropout")
 def dropout(
     x: ArrayLike,
     rate: float,

@@ -11,6 +11,7 @@ from typing import Final
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
 from nervure.ops.nn.statistics import moments
@@ -20,6 +21,7 @@ from nervure.ops.operands import axes_tuple, axis_index
 EPSILON: Final = 1e-7
 
 
+@composite("batch_normalization")
 def batch_normalization(
     x: ArrayLike,
     mean: ArrayLike,
@@ -69,6 +71,7 @@ def batch_normalization(
     return result.astype(dtype)
 
 
+@composite("layer_normalization")
 def layer_normalization(
     x: ArrayLike,
     gamma: ArrayLike | None = None,
@@ -113,6 +116,7 @@ def layer_normalization(
     return result.astype(dtype)
 
 
+@composite("rms_normalization")
 def rms_normalization(
     x: ArrayLike,
     scale: ArrayLike | None = None,

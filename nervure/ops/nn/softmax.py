@@ -6,6 +6,7 @@ import math
 
 from nervure import ops
 from nervure.array import Array
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
 from nervure.ops.operands import axes_tuple
@@ -31,6 +32,7 @@ def exponentials(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     return shifted, powers, ops.where(total == 0, 1.0, total)
 
 
+@composite("softmax")
 def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """Return exp(x) / sum(exp(x)) along an axis, without overflow.
 
@@ -76,6 +78,7 @@ def masked_softmax(x: Array, mask: Array | None, axis: Axes = -1) -> Array:
     return softmax(ops.where(mask, x, -math.inf), axis)
 
 
+@composite("log_softmax")
 def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """Return log(softmax(x)) along an axis, without underflow.
 
@@ -103,6 +106,7 @@ def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     return (shifted - ops.log(total)).astype(dtype)
 
 
+@composite("logsumexp")
 def logsumexp(
     x: ArrayLike, axis: Axes | None = None, *, keepdims: bool = False
 ) -> Array:

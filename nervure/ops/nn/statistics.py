@@ -7,12 +7,14 @@ import math
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError
+from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
 from nervure.ops.operands import axes_tuple
 from nervure.prims.annotate import stop_gradient
 
 
+@composite("moments")
 def moments(
     x: ArrayLike, axes: Axes | None = None, keepdims: bool = False
 ) -> tuple[Array, Array]:
@@ -37,6 +39,7 @@ def moments(
     return mean.astype(dtype), variance.astype(dtype)
 
 
+@composite("normalize")
 def normalize(
     x: ArrayLike, axis: Axes = -1, order: int | float = 2, epsilon: float = 1e-12
 ) -> Array:

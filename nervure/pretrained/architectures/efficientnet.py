@@ -22,8 +22,10 @@ from nervure.layers import (
 from nervure.pretrained.options import (
     KERAS,
     TORCHVISION,
+    CommonOptions,
     Facts,
     NetworkOptions,
+    Weights,
     settings_of,
 )
 from nervure.pretrained.parts import Parts, assembled
@@ -59,7 +61,7 @@ _DEVIATION: Final = (0.229, 0.224, 0.225)
 
 
 def efficientnet_lite0(
-    weights: Any = "imagenet", **options: Unpack[NetworkOptions]
+    weights: Weights = "imagenet", **options: Unpack[CommonOptions]
 ) -> Model:
     """Return EfficientNet-Lite0: 4.65 million weights, 75 % top-1 on ImageNet.
 
@@ -89,7 +91,7 @@ def efficientnet_lite0(
     >>> model.count_params(), model.output_shape
     (4694024, (None, 1000))
     """
-    settings = settings_of(_LITE0, {"weights": weights, **options})
+    settings = settings_of(_LITE0, NetworkOptions(weights=weights, **options))
     return assembled(settings, _lite_body, _lite_top, epsilon=1e-3, momentum=0.99)
 
 

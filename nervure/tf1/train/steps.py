@@ -28,7 +28,8 @@ def get_global_step(graph: Graph | None = None) -> Variable | None:
     chosen = graph or get_default_graph()
     found = chosen.get_collection(GraphKeys.GLOBAL_STEP)
     if found:
-        return found[0]
+        first: Variable = found[0]
+        return first
     named = [
         one
         for one in chosen.get_collection(GraphKeys.GLOBAL_VARIABLES)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from nervure import random
 from nervure.errors import ArgumentError, FileFormatError, explain
+from nervure.exec import base
 from nervure.ir.attrs import NDArray
 from nervure.state import Cell
 from nervure.train.callbacks.base import Callback, Logs
@@ -116,7 +117,9 @@ class BackupAndRestore(Callback):
         """Delete the backups, unless training was interrupted."""
         run = self.require_model().training_run
         interrupted = run is not None and run.interrupted
-        if self.delete_checkpoint and not interrupted and self.backup_dir.exists():
+        if not self.delete_checkpoint or interrupted or base.process_index > 0:
+            return
+        if self.backup_dir.exists():
             shutil.rmtree(self.backup_dir)
 
     # --- how -------------------------------------------------------------------------
@@ -154,7 +157,8 @@ class BackupAndRestore(Callback):
         }
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         newest = self.backup_dir / _FILE
-        if self.double_checkpoint and newest.exists():
+        again = self.double_checkpoint and base.process_index == 0
+        if again and newest.exists():
             newest.replace(self.backup_dir / _PREVIOUS)
         write_container(newest, "backup", content)
 

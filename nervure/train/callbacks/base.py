@@ -41,6 +41,8 @@ class Callback:
 
     params: dict[str, Any] | None = None
     model: Model | None = None
+    # Why it ended training, for nervure.why; empty if it did not.
+    stop_reason: str = ""
     # Whether it is called after all others, wherever it stands in the list.
     comes_last: bool = False
 

@@ -75,6 +75,7 @@ class EarlyStopping(Monitor):
         self.best_weights: list[NDArray] | None = None
         self.wait = 0
         self.stopped_epoch = 0
+        self.stop_reason = ""
         self._has_warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -99,6 +100,10 @@ class EarlyStopping(Monitor):
             return
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
+            self.stop_reason = (
+                f"{self.monitor} has not become better for {self.wait} epochs; the "
+                f"best was {self.best} in epoch {self.best_epoch + 1}"
+            )
             self.require_model().stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -163,4 +168,5 @@ class TerminateOnNaN(Callback):
                 explain(headline, fix="use a smaller learning rate, or clipnorm")
             )
         print(f"nervure: {headline}")
+        self.stop_reason = f"the loss became {loss} in batch {batch}"
         self.require_model().stop_training = True

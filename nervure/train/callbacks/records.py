@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nervure.errors import ArgumentError, explain
+from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
 
 
@@ -57,6 +58,8 @@ class CSVLogger(Callback):
         """Make the file, or look at the columns of the one that is there."""
         path = Path(self.filename)
         self._columns = []
+        if base.process_index > 0:
+            return
         if not self.append:
             path.write_text("", encoding="utf-8")
         elif path.exists():
@@ -65,8 +68,10 @@ class CSVLogger(Callback):
         self._has_header = bool(self._columns)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write the line of this epoch."""
+        """Write the line of this epoch; of several processes, the first one does."""
         logs = logs or {}
+        if base.process_index > 0:
+            return
         if not self._columns:
             names = sorted(logs)
             # With validation_freq the first epochs have no validation.

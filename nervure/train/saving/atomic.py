@@ -7,13 +7,19 @@ import os
 import secrets
 from pathlib import Path
 
+from nervure.exec import base
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it never exists in part, not even after a crash.
 
     The content goes to a new file beside it, reaches the disk and takes the name in one
     step.  Raises :class:`OSError` as ``open`` does; the old file is unchanged then.
+
+    Of several processes that train together the first one writes.
     """
+    if base.process_index > 0:
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:

@@ -26,7 +26,7 @@ from tests.exec.cpu.parity import (
     samples_of,
 )
 
-NAMES = ("pad", "concatenate", "stop_gradient", "custom_gradient")
+NAMES = ("pad", "concatenate", "stop_gradient", "custom_gradient", "checkpoint")
 
 
 @pytest.mark.parametrize("name, dtype, number", samples_of(*NAMES))

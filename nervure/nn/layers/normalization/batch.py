@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.exec.base import batch_parts
 from nervure.nn import initializers
 from nervure.nn.arguments import non_negative_number, within_unit
 from nervure.nn.input_spec import InputSpec
@@ -58,7 +59,8 @@ class BatchNormalization(AffineLayer):
     renorm_momentum
         The momentum of the moments that correct.
     synchronized
-        Kept for Keras's signature: the moments are always those of the whole batch.
+        Keep the moments of the whole batch also where a strategy
+        (:class:`nervure.distribute.DataParallel`) takes those of each device's rows.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
@@ -161,6 +163,10 @@ class BatchNormalization(AffineLayer):
         """Compute the output."""
         wide = inputs.astype(dtypes.accumulator(inputs.dtype))
         learning = training and self.trainable
+        whole = self.synchronized or self.renorm or mask is not None
+        parts = 1 if whole else batch_parts()
+        if learning and parts > 1 and inputs.shape[0] % parts == 0:
+            return self._call_apart(wide, parts).astype(inputs.dtype)
         if learning:
             mean, variance = self._moments(wide, mask)
         else:
@@ -181,6 +187,33 @@ class BatchNormalization(AffineLayer):
             else:
                 _move(self.moving_variance, variance, self.momentum)
         return outputs.astype(inputs.dtype)
+
+    def _call_apart(self, inputs: Array, parts: int) -> Array:
+        """Normalize each part of the batch by its own moments.
+
+        The rows of a part lie on one device, so nothing has to be sent for it.
+        """
+        rows = inputs.shape[0] // parts
+        apart = ops.reshape(inputs, (parts, rows, *inputs.shape[1:]))
+        feature_axis = self.axis % inputs.ndim + 1
+        axes = tuple(k for k in range(1, apart.ndim) if k != feature_axis)
+        mean = ops.mean(apart, axis=axes, keepdims=True)
+        distance = apart - mean
+        variance = ops.mean(distance * distance, axis=axes, keepdims=True)
+        outputs = distance / ops.sqrt(variance + self.epsilon)
+        shape = tuple(apart.shape[feature_axis] if k == feature_axis else 1
+                      for k in range(apart.ndim))  # fmt: skip
+        if self.gamma is not None:
+            outputs = outputs * ops.reshape(self.gamma.value, shape)
+        if self.beta is not None:
+            outputs = outputs + ops.reshape(self.beta.value, shape)
+        outputs = ops.reshape(outputs, inputs.shape)
+        features = (parts, apart.shape[feature_axis])
+        moments = [ops.mean(ops.reshape(one, features), axis=0)
+                   for one in (mean, variance)]  # fmt: skip
+        _move(self.moving_mean, moments[0], self.momentum)
+        _move(self.moving_variance, moments[1], self.momentum)
+        return outputs
 
     def _corrected(self, mean: Array, variance: Array) -> tuple[Array, Array]:
         """Return offset and scale that correct the batch's moments.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nervure import dtypes
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.ir.build import wrong
 from nervure.ir.node import Node
-from nervure.ops.kinds import NUMBERS, ArrayLike, accepted, as_float, widened
+from nervure.ops.kinds import NUMBERS, ArrayLike, accepted
 from nervure.ops.manipulation import swapaxes
 from nervure.ops.mixed import dot as dot_nodes
 from nervure.ops.operands import (
@@ -24,16 +22,7 @@ from nervure.ops.operands import (
     broadcast_node,
     promoted,
 )
-from nervure.ops.statistical import (
-    keep_axes,
-    require_elements,
-    root_of_squares,
-)
-from nervure.prims import binary, unary
-from nervure.prims.leaf import full_like
 from nervure.prims.movement import reshape, transpose
-from nervure.prims.reduce import reduce_max, reduce_min, reduce_sum
-from nervure.prims.select import cast
 
 NAMES = ("x1", "x2")
 
@@ -256,45 +245,3 @@ def outer(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """
     x, y = (reshape(node, (node.size,)) for node in _numbers("outer", x1, x2))
     return Array.of_node(dot_nodes(x, y))
-
-
-# --- norms ---------------------------------------------------------------------------
-
-
-def vector_norm(
-    x: ArrayLike,
-    /,
-    *,
-    axis: int | Sequence[int] | None = None,
-    keepdims: bool = False,
-    ord: int | float = 2,
-) -> Array:
-    """Return the length of vectors: ``sum(abs(x) ** ord) ** (1 / ord)`` over axes.
-
-    ``inf`` and ``-inf`` mean the largest and the smallest absolute value, 0 the number
-    of elements that are not 0.  The Euclidean norm has the derivative 0 at 0.
-
-    >>> import nervure as nv
-    >>> nv.vector_norm(nv.asarray([3.0, 4.0])).item()
-    5.0
-    """
-    node = as_float(as_node(x))
-    axes = axes_tuple("vector_norm", axis, len(node.shape))
-    if math.isinf(ord):
-        require_elements("vector_norm", node, axes)
-    result = widened(lambda wide: _norm(wide, axes, ord))(node)
-    return Array.of_node(keep_axes(result, node.shape, axes, keepdims))
-
-
-def _norm(x: Node, axes: Sequence[int], order: int | float) -> Node:
-    if order == 2:
-        return root_of_squares(reduce_sum(binary.mul(x, x), axes))
-    if order == 0:
-        return reduce_sum(cast(cast(x, dtypes.bool_), x.dtype), axes)
-    size = unary.abs_(x)
-    if math.isinf(order):
-        return (reduce_max if order > 0 else reduce_min)(size, axes)
-    if order == 1:
-        return reduce_sum(size, axes)
-    total = reduce_sum(binary.pow_(size, full_like(size, order)), axes)
-    return binary.pow_(total, full_like(total, 1 / order))
