@@ -28,9 +28,9 @@ Written by `python -m tools.write_onnx_page`, and checked by the tests.
 
 ```python
 model = nv.models.load_model("resnet50.onnx")  # needs nervure[onnx]
-model.predict(images)             # channels first, as in the file
-model.compile("adam", "mse")      # weights are weights
-model.export("mine.onnx")         # any model of Nervure
+model.predict(images)  # channels first, as in the file
+model.compile("adam", "mse")  # weights are weights
+model.export("mine.onnx")  # any model of Nervure
 ```
 
 ## Reading
