@@ -175,6 +175,7 @@ class TorchProgram:
 _PLAIN: dict[str, Callable[[Any], Callable[..., Any]]] = {
     "Add": lambda torch: torch.add,
     "Div": lambda torch: torch.div,
+    "Equal": lambda torch: torch.eq,
     "Exp": lambda torch: torch.exp,
     "Identity": lambda _torch: lambda x: x,
     "IsInf": lambda torch: torch.isinf,
@@ -294,15 +295,12 @@ def main() -> None:
             path = exported(network, Path(folder))
             for batch in options.batches:
                 best = measure(path, batch, options.threads, options.repeats)
-                cells = [f"{best[name] * 1000:.1f} ms" for name in PEERS]
+                times = [f"{best[name] * 1000:.1f} ms" for name in PEERS]
+                cells = " | ".join([network, str(batch), *times])
                 ratio = best["onnxruntime"] / best["nervure"]
                 wanted = WANTED.get(batch)
                 goal = "" if wanted is None else f" (wanted {wanted})"
-                print(
-                    f"| {network} | {batch} | {' | '.join(cells)} "
-                    f"| {ratio:.2f}{goal} |",
-                    flush=True,
-                )
+                print(f"| {cells} | {ratio:.2f}{goal} |", flush=True)
 
 
 if __name__ == "__main__":

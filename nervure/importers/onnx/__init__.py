@@ -16,6 +16,7 @@ rare operators; nothing in a file is executed.  docs/onnx.md lists the operators
 from nervure.importers.onnx.model import (
     OnnxGraphLayer,
     load_model,
+    load_weights,
     model_from_proto,
 )
 from nervure.importers.onnx.refusal import UnsupportedError
@@ -24,5 +25,6 @@ __all__ = [
     "OnnxGraphLayer",
     "UnsupportedError",
     "load_model",
+    "load_weights",
     "model_from_proto",
 ]

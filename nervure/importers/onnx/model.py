@@ -147,6 +147,17 @@ def load_model(
     return model_of(read_file(path), name, known, input_shapes, outputs)
 
 
+def load_weights(model: Model, path: Path) -> None:
+    """Raise: which weight of a file is which of another model, nobody can tell."""
+    raise ArgumentError(
+        explain(
+            f"the weights of {str(path)!r} cannot be put into {model.name!r}: ONNX has "
+            "no names that models share",
+            fix="read the model itself with nervure.models.load_model",
+        )
+    )
+
+
 def model_from_proto(
     proto: onnx.ModelProto,
     *,

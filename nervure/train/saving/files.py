@@ -18,7 +18,7 @@ from nervure.errors import (
 from nervure.ir.attrs import NDArray
 from nervure.nn.first_values import values_from_a_file
 from nervure.train.model import Model
-from nervure.train.saving import state, tensors
+from nervure.train.saving import named, state, tensors
 from nervure.train.saving.architecture import describe, made
 from nervure.train.saving.compiling import compile_again, compiling
 from nervure.train.saving.container import (
@@ -168,9 +168,12 @@ def _compile(
 
 
 def save_weights(model: Model, filepath: AnyPath, overwrite: bool = True) -> None:
-    """Write the weights of a model; the path ends in ``.weights.nv``."""
-    path = _checked_path(filepath, (".weights.nv",), overwrite)
+    """Write the weights of a model to ``.weights.nv`` or ``.safetensors``."""
+    path = _checked_path(filepath, (".weights.nv", named.ENDING), overwrite)
     _require_weights(model, "saved")
+    if path.name.endswith(named.ENDING):
+        named.save(model, path)
+        return
     values = state.values_of(state.weight_cells(model))
     write_container(path, "weights", {_TENSORS: tensors.to_bytes(values)})
 
@@ -179,6 +182,9 @@ def load_weights(model: Model, filepath: AnyPath) -> None:
     """Set the weights of a model from a file; see ``Model.load_weights``."""
     path = _as_path(filepath)
     _require_weights(model, "loaded")
+    if path.suffix.lower() == named.ENDING:
+        named.load(model, path)
+        return
     reader = _reader(path)
     if reader is not None:
         reader.load_weights(model, path)

@@ -40,7 +40,10 @@ class Saving:
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True
     ) -> None:
-        """Write the weights to a ``.weights.nv`` file.
+        """Write the weights to a ``.weights.nv`` or ``.safetensors`` file.
+
+        In safetensors, which other programs read, they have the names of their paths,
+        such as ``dense/kernel``.
 
         Raises
         ------
@@ -56,11 +59,13 @@ class Saving:
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Set all weights from a file; layers correspond by their order.
 
+        In a ``.safetensors`` file they correspond by the names of their paths.
+
         Parameters
         ----------
         filepath
-            A ``.weights.nv`` or ``.nv`` file, or Keras' ``.weights.h5``, ``.h5`` or
-            ``.keras`` (needs ``nervure[keras-files]``).
+            A ``.weights.nv``, ``.nv`` or ``.safetensors`` file, or Keras'
+            ``.weights.h5``, ``.h5`` or ``.keras`` (needs ``nervure[keras-files]``).
 
         Raises
         ------
