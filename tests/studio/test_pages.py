@@ -19,7 +19,10 @@ from nervure.studio.server import Server
 AXE = Path(__file__).resolve().parents[2] / "studio/node_modules/axe-core/axe.min.js"
 PATIENCE = 30_000  # milliseconds, on a machine that does other things too
 ALL = "x.y.xSquared.ySquared.xTimesY.sinX.sinY"
-SPIRAL = f"/playground?data=spiral&batch=50&features={ALL}&hidden=8.6&optimizer=adam&rate=0.02"
+SPIRAL = (
+    f"/playground?data=spiral&batch=50&features={ALL}&hidden=8.6"
+    "&optimizer=adam&rate=0.02"
+)
 PAGES = ["playground", "graph", "training", "inspector"]
 
 

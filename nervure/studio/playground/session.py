@@ -1,8 +1,8 @@
 """The thread that trains for one open page, and what it is told.
 
 The page sends small JSON messages; what it sees comes back as messages and as frames.
-While the page draws one frame the next is made, and no more than that: a slow page slows
-the pictures down, and nothing piles up.
+While the page draws one frame the next is made, and no more than that: a slow page
+slows the pictures down, and nothing piles up.
 """
 
 from __future__ import annotations
