@@ -136,12 +136,18 @@ class GradientFlow:
 def _remarked(layers: Sequence[LayerFlow]) -> list[LayerFlow]:
     """Add what is wrong with each layer, judged beside the others."""
     norms = [one.gradient for one in layers if math.isfinite(one.gradient)]
-    largest, last = max(norms, default=0.0), norms[-1] if norms else 0.0
+    largest = max(norms, default=0.0)
+    # A loss that takes logits passes the output of a last softmax or sigmoid by: the
+    # gradient there is 0, although it reaches the layers before.
+    passed_by = bool(norms) and norms[-1] == 0 < largest
+    last = next((norm for norm in reversed(norms) if norm), 0.0)
     found = []
-    for one in layers:
+    for place, one in enumerate(layers, 1 - len(layers)):
         remarks = []
         if not all(map(math.isfinite, (one.mean, one.spread, one.gradient))):
             remarks.append("not finite")
+        elif passed_by and place == 0:
+            pass
         elif one.gradient < VANISHING * largest:
             what = "no gradient" if one.gradient == 0 else "vanishing gradient"
             remarks.append(what)

@@ -19,7 +19,10 @@ from nervure.studio.server import Server
 AXE = Path(__file__).resolve().parents[2] / "studio/node_modules/axe-core/axe.min.js"
 PATIENCE = 30_000  # milliseconds, on a machine that does other things too
 ALL = "x.y.xSquared.ySquared.xTimesY.sinX.sinY"
-SPIRAL = f"/playground?data=spiral&features={ALL}&hidden=8.6&optimizer=adam&rate=0.01"
+SPIRAL = (
+    f"/playground?data=spiral&batch=50&features={ALL}&hidden=8.6"
+    "&optimizer=adam&rate=0.02"
+)
 PAGES = ["playground", "graph", "training", "inspector"]
 
 
@@ -107,7 +110,7 @@ def test_the_spiral_is_learned(page, server, pictures):
     )
     assert paint < 1000
     page.get_by_role("button", name="Play").click()
-    # It goes up and down a little, and trains on until the button is heard.
+    # It trains on until the button is heard; with this seed it stays below 0.05.
     until(page, f"parseFloat({shown('test-loss')}) < 0.02")
     page.get_by_role("button", name="Pause").click()
     assert loss(page) < 0.05

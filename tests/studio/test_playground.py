@@ -213,10 +213,10 @@ def test_a_session_plays_at_the_speed_of_its_page():
             if isinstance(found, bytes):
                 return struct.unpack_from("<I", found, 4)[0]
 
-    assert next_epoch() == 0
+    assert [next_epoch(), next_epoch()] == [0, 1]
     time.sleep(0.3)  # the page is busy: nothing may pile up
     assert sent.empty()
-    for expected in (1, 2, 3):
+    for expected in (2, 3, 4):
         session.tell({"type": "drawn"})
         assert next_epoch() == expected
     session.tell({"type": "rate", "value": 0.5})

@@ -246,6 +246,13 @@ def test_slow_bodies_are_refused(server):
     assert time.monotonic() - began < 4
 
 
+def test_headers_that_never_end_are_not_waited_for(server, monkeypatch):
+    monkeypatch.setattr("nervure.studio.server._HEADER_SECONDS", 0.3)
+    began = time.monotonic()
+    assert answer(server, f"GET {API} HTTP/1.1\r\nHost: ".encode()) == b""
+    assert time.monotonic() - began < 4
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b"3"])
 def test_bodies_that_are_no_objects_are_refused(server, body):
     path = "/api/runs/scalars"

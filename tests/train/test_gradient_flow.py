@@ -105,6 +105,16 @@ def test_vanishing_and_exploding_gradients() -> None:
     assert remarks[0] == "exploding gradient, large update"
 
 
+def test_losses_that_take_logits_pass_the_last_output_by() -> None:
+    nv.utils.set_random_seed(0)
+    hidden, last = Dense(8, activation="relu"), Dense(2, activation="softmax")
+    model = Sequential([hidden, last])
+    model.compile(nv.optimizers.SGD(0.001), "sparse_categorical_crossentropy")
+    flow = gradient_flow(model, X, np.arange(len(X)) % 2)
+    assert flow.layers[-1].gradient == 0 < flow.layers[0].gradient
+    assert flow.problems == []
+
+
 def test_numbers_that_are_not_finite_and_no_gradient() -> None:
     model = small()
     model.set_weights([one * np.float32(3e38) for one in model.get_weights()])

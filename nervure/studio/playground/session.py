@@ -1,8 +1,8 @@
 """The thread that trains for one open page, and what it is told.
 
 The page sends small JSON messages; what it sees comes back as messages and as frames.
-The next frame is made when the page has drawn the last one, so a slow page slows the
-pictures down, not the server, and nothing piles up.
+While the page draws one frame the next is made, and no more than that: a slow page
+slows the pictures down, and nothing piles up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from nervure.studio.playground.trainer import Trainer
 # Pictures a second at most, and passes over the data that one may wait for.
 _FRAME_SECONDS: Final = 1 / 60
 _MOST_EPOCHS: Final = 200
+# Frames that are made before the page has drawn them.
+_MOST_AHEAD: Final = 2
 # How long to wait for the page before it is believed to have missed a frame.
 _PATIENCE: Final = 2.0
 # Epochs between two looks at the clock, where the page wants all that fits in a frame.
@@ -56,7 +58,7 @@ class Session:
         self._table: str | None = None
         self._playing = False
         self._epochs = 1
-        self._drawn = True
+        self._ahead = 0
         self._sent_at = 0.0
         self._speed = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -107,8 +109,9 @@ class Session:
             raise
 
     def _may_draw(self) -> bool:
-        waited = time.perf_counter() - self._sent_at
-        return self._drawn or waited > _PATIENCE
+        if time.perf_counter() - self._sent_at > _PATIENCE:
+            self._ahead = 0
+        return self._ahead < _MOST_AHEAD
 
     # --- messages --------------------------------------------------------------------
 
@@ -172,7 +175,7 @@ class Session:
 
     def _has_drawn(self, message: dict[str, Any]) -> None:
         del message
-        self._drawn = True
+        self._ahead = max(0, self._ahead - 1)
 
     def _write_script(self, message: dict[str, Any]) -> None:
         choices = read_choices(message.get("choices"))
@@ -214,7 +217,7 @@ class Session:
         self._draw()
 
     def _draw(self) -> None:
-        self._drawn = False
+        self._ahead += 1
         self._sent_at = time.perf_counter()
         self._send(frame(self._required(), self._speed))
 

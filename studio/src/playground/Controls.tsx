@@ -19,7 +19,7 @@ const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const PENALTIES = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const OPTIMIZERS = {
   sgd: "SGD",
-  momentum: "SGD with momentum",
+  momentum: "Momentum",
   adam: "Adam",
   adamw: "AdamW",
   rmsprop: "RMSprop",

@@ -90,7 +90,8 @@ function range(values: number[]): [number, number] {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+  const around = Math.abs(low) / 5 || 0.5;
+  return low === high ? [low - around, high + around] : [low, high];
 }
 
 /** Four to seven round numbers between two ends. */
