@@ -102,3 +102,13 @@ def test_saving_over_a_link_keeps_what_it_points_to(tmp_path):
     os.link(other, hard)
     model().save(hard)
     assert other.read_text() == "mine"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "utf-32-le", "utf-8-sig"])
+def test_a_file_does_not_choose_how_it_is_decoded(tmp_path, encoding):
+    from tests.trust.hostile_job import entry_file
+
+    path, read = entry_file(tmp_path, "model.json")
+    path.write_bytes(path.read_text().encode(encoding))
+    with pytest.raises(FileFormatError, match="is not JSON"):
+        read(path)
