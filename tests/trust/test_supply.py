@@ -24,7 +24,7 @@ getattr(build_meta, sys.argv[1])(sys.argv[2])
 SMOKE = """
 import numpy as np, nervure as nv
 from nervure.datasets import digits
-(x, y), _ = digits.load_data()
+x, y = digits.load_data()
 model = nv.models.Sequential([nv.layers.Flatten(), nv.layers.Dense(10, "softmax")])
 model.compile("adam", "sparse_categorical_crossentropy")
 history = model.fit(x[:200] / 16.0, y[:200], epochs=2, verbose=0).history
