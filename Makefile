@@ -27,7 +27,7 @@ PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint format bench bench-peers \
+.PHONY: help venv keras-env mnist test test-full lint audit format bench bench-peers \
 	test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
@@ -50,6 +50,9 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(STRICT)
+
+audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks the network)
+	@$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
 
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .

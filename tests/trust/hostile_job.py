@@ -34,7 +34,7 @@ from nervure.train.saving.container import write_container
 
 Reader = Callable[[Path], Any]
 # What a reader may raise; everything else is a fault.
-ALLOWED = (NervureError, OSError)
+ALLOWED = (NervureError,)
 MIB = 2**20
 
 

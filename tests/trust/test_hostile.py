@@ -102,3 +102,27 @@ def test_saving_over_a_link_keeps_what_it_points_to(tmp_path):
     os.link(other, hard)
     model().save(hard)
     assert other.read_text() == "mine"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "utf-32-le", "utf-8-sig"])
+def test_a_file_does_not_choose_how_it_is_decoded(tmp_path, encoding):
+    from tests.trust.hostile_job import entry_file
+
+    path, read = entry_file(tmp_path, "model.json")
+    path.write_bytes(path.read_text().encode(encoding))
+    with pytest.raises(FileFormatError, match="is not JSON"):
+        read(path)
+
+
+def test_offsets_before_the_beginning_of_a_zip(tmp_path):
+    path, read = FORMATS["nv"](tmp_path)
+    good = path.read_bytes()
+    end = good.rindex(b"PK\x05\x06")
+    first = good.index(b"PK\x01\x02")
+    for place in (end + 16, first + 42):  # of the directory, of the first entry
+        for value in (2**32 - 2, 2**31, len(good) - 3, len(good) * 2):
+            wrong = bytearray(good)
+            struct.pack_into("<I", wrong, place, value)
+            path.write_bytes(wrong)
+            with pytest.raises(FileFormatError, match="damaged"):
+                read(path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +32,14 @@ def read(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
             infos = _checked(path, archive)
             config = parse_json(path, archive.read(infos[_CONFIG]), _CONFIG)
             data = archive.read(infos[_WEIGHTS])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
+            RuntimeError) as error:  # fmt: skip
         raise damaged(path, f"it is not a readable zip ({error})") from None
+    except OSError as error:
+        # a place before the file's beginning, to which zipfile lets the system seek
+        if error.errno != errno.EINVAL:
+            raise
+        raise damaged(path, "it is not a readable zip (wrong offsets)") from None
     if not isinstance(config, dict):
         raise damaged(path, f"its {_CONFIG} describes no model")
     return config, io.BytesIO(data)

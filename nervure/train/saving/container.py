@@ -10,6 +10,7 @@ Reading verifies before it believes: the names, sizes, checksums and the version
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -97,6 +98,11 @@ def read_container(
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         # NotImplementedError: a newer version of zip; RuntimeError: encrypted.
         raise damaged(path, f"it is not a readable zip ({error})") from None
+    except OSError as error:
+        # a place before the file's beginning, to which zipfile lets the system seek
+        if error.errno != errno.EINVAL:
+            raise
+        raise damaged(path, "it is not a readable zip (wrong offsets)") from None
 
 
 def _checked_infos(
@@ -169,7 +175,8 @@ def _verified(path: Path, data: bytes, name: str, listed: Any) -> bytes:
 def parse_json(path: Path, data: bytes, name: str) -> Any:
     """Return plain data from the JSON entry ``name`` of a file."""
     try:
-        return json.loads(data)
+        # As UTF-8 and nothing else: given bytes, json would guess among five encodings.
+        return json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"its entry {name!r} is not JSON ({error})") from None
 
