@@ -459,9 +459,9 @@ def checkpoint(function: Function) -> Function:
     A gradient needs values that ``function`` computes on its way.  They are usually
     kept until then; behind this mark a compiled program keeps the arguments only, and
     computes the rest again when the gradient needs it: less memory for more time.
-    Values, gradients and their bits are the same.  Where a whole training step is to
-    fit into a budget, ``model.compile(..., memory_budget=...)`` finds out by itself
-    what to compute again.
+    Values and gradients are the same, on the cpu executor to the bit.  Where a whole
+    training step is to fit into a budget, ``model.compile(..., memory_budget=...)``
+    finds out by itself what to compute again.
 
     Parameters
     ----------

@@ -128,8 +128,8 @@ class Model(Saving, Programs, Trainer):
             The bytes that the values between the operations of a training step may take
             up, as a number or as text (``"200 MB"``).  What does not fit is computed
             again when the backward pass needs it: training takes longer, its results
-            stay the same to the last bit.  Weights, the optimizer's slots and the data
-            are not counted.
+            stay the same, on the cpu executor to the last bit.  Weights, the
+            optimizer's slots and the data are not counted.
         offload
             Let values that wait for the backward pass leave the memory: from a GPU to
             the host, here to a temporary file.  With a budget, as far as that is
