@@ -27,7 +27,7 @@ PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint format bench bench-peers \
+.PHONY: docs help venv keras-env mnist test test-full lint format bench bench-peers \
 	test-gpu bench-gpu clean
 
 help:  ## list the targets
@@ -54,6 +54,10 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+docs: $(VENV)/docs.stamp  ## build the documentation into build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run
@@ -97,6 +101,11 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
 	@echo "installing nervure with the tools for tests and lint"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
+
+$(VENV)/docs.stamp: pyproject.toml | $(VENV)/python.stamp
+	@echo "installing what builds the documentation"
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
 
 # The pip of $(VENV) installs in the environments below too: they need none of their own.
 .venv-keras/keras.stamp: tests/parity/environment.txt | $(VENV)/python.stamp
