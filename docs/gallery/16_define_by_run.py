@@ -35,12 +35,10 @@ for x in ([0.0, 2.0], [0.2, 0.1]):
 
 
 def depth(w, x):
-    def goes_on(carry):
-        _, change, steps = carry
+    def goes_on(state, change, steps):
         return (nv.max(change) > 1e-3) & (steps < 60)
 
-    def body(carry):
-        state, _, steps = carry
+    def body(state, change, steps):
         after = nv.tanh(w @ state + x)
         return after, nv.abs(after - state), steps + 1
 
