@@ -43,7 +43,7 @@ html_show_sourcelink = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 # Pages that GitHub shows too link to files of the repository; these are no pages here.
-suppress_warnings = ["myst.header", "myst.xref_missing"]
+suppress_warnings = ["myst.header", "myst.xref_missing", "ref.python"]
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

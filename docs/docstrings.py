@@ -23,7 +23,7 @@ def prepare(
         The docstring, without indentation.
     """
     del app, what, name, value, options
-    lines[:] = _with_heading_of_examples(_with_plain_returns(lines))
+    lines[:] = _with_notes(_with_heading_of_examples(_with_plain_returns(lines)))
     for place, line in enumerate(lines):
         if "``" not in line and ">>>" not in line and "| " not in line:
             lines[place] = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
@@ -69,3 +69,25 @@ def _with_plain_returns(lines: list[str]) -> list[str]:
     ]
     # Fields come last, so that the sections that follow are still sections.
     return [*lines[:start], "", *field, "", *lines[end:]]
+
+
+def _with_notes(lines: list[str]) -> list[str]:
+    """Put a heading over text that follows a list of names and belongs to none."""
+    result: list[str] = []
+    listing = False
+    for place, line in enumerate(lines):
+        after = lines[place + 1] if place + 1 < len(lines) else ""
+        if _starts(lines, place):
+            listing = line not in ("Examples", "Notes")
+        elif _RULE.match(line):
+            pass
+        elif (
+            listing
+            and line[:1].strip()
+            and not after.startswith(" ")
+            and not lines[place - 1].strip()
+        ):
+            result += ["Notes", "-----"]
+            listing = False
+        result.append(line)
+    return result

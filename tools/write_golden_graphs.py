@@ -1,6 +1,7 @@
-"""Write the graphs of a few training steps as text: ``python -m tools.write_golden_graphs``.
+"""Write the graphs of a few training steps as text.
 
-``tests/replay`` compares with them, so a refactoring that changes a graph shows.
+``python -m tools.write_golden_graphs`` writes them, and ``tests/replay`` compares, so
+a refactoring that changes a graph shows.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ NAMES: Final = tuple(_NETWORKS)
 
 
 def graph_text(name: str) -> str:
-    """Return the graph of a training step of one of ``NAMES``, without the lines' origins.
+    """Return the graph of a training step of one of ``NAMES``.
 
     >>> graph_text("dense").startswith("graph (")
     True
