@@ -10,6 +10,8 @@
 | ``dead`` | what no output needs is not computed |
 | ``fusion`` | operations become tasks |
 | ``in_place`` | new state is written over the old one |
+| ``recomputation`` | values are dropped and computed again, to fit a memory budget |
+| ``offload`` | values that wait for long lie elsewhere meanwhile |
 | ``schedule`` | kernels are shared among threads |
 | ``memory`` | values that do not live at the same time share memory |
 

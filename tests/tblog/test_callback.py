@@ -81,9 +81,9 @@ def test_the_layout_of_keras(model, tmp_path):
     np.testing.assert_allclose([value.min, value.max], [kernel.min(), kernel.max()])
     assert any("conv/kernel/image" in one for one in train.Tags()["images"])
     graph = {node.name: node for node in train.Graph().node}
-    assert any(name == "sequential/conv/conv" and node.op == "conv"
+    assert any(name == f"{model.name}/conv/conv" and node.op == "conv"
                for name, node in graph.items())  # fmt: skip
-    assert "sequential/head/kernel" in graph
+    assert f"{model.name}/head/kernel" in graph
     for node in graph.values():
         assert all(one in graph for one in node.input)
 

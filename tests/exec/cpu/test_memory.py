@@ -99,6 +99,13 @@ def test_large_values_take_the_place_of_their_like() -> None:
 # --- workspaces ----------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_workspaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the memory of programs that other tests have left alive."""
+    monkeypatch.setattr(memory, "_workspaces", [])
+
+
+@pytest.mark.usefixtures("no_workspaces")
 def test_a_workspace_is_aligned_and_lent_to_one_at_a_time() -> None:
     one = memory.locked_workspace(100_000)
     other = memory.locked_workspace(100_000)
@@ -112,6 +119,7 @@ def test_a_workspace_is_aligned_and_lent_to_one_at_a_time() -> None:
     other.lock.release()
 
 
+@pytest.mark.usefixtures("no_workspaces")
 def test_programs_share_a_workspace_and_give_it_back() -> None:
     def program(factor: float) -> CpuProgram:
         x = input_leaf((1000, 7), dtypes.float32, "x")
