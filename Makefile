@@ -27,7 +27,7 @@ PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint audit format bench bench-peers \
+.PHONY: help venv keras-env mnist test test-full lint audit format docs bench bench-peers \
 	test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
@@ -75,6 +75,10 @@ axe:
 		&& (cd studio && npm ci --silent); } \
 	|| echo "no npm: the studio's pages are not tested with axe-core"
 
+docs: $(VENV)/docs.stamp  ## build the documentation into build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run
 	@$(BIN)/python -m benchmarks.kernels
@@ -117,6 +121,11 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
 	@echo "installing nervure with the tools for tests and lint"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
+
+$(VENV)/docs.stamp: pyproject.toml | $(VENV)/python.stamp
+	@echo "installing what builds the documentation"
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
 
 # The pip of $(VENV) installs in the environments below too: they need none of their own.
 .venv-keras/keras.stamp: tests/parity/environment.txt | $(VENV)/python.stamp

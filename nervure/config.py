@@ -118,6 +118,10 @@ class Config:
     task only), then one assigned to the attribute, then the environment variable, then
     the default.  A wrong value raises :class:`~nervure.errors.SettingError` and changes
     nothing.
+
+    >>> with config.override(num_threads=2):
+    ...     config.num_threads
+    2
     """
 
     executor: str
@@ -208,7 +212,12 @@ config: Final = Config()
 
 
 def cache_directory() -> Path:
-    """Return the folder for cached files; it may not exist yet."""
+    """Return the folder for cached files; it may not exist yet.
+
+    >>> with config.override(cache_dir="somewhere"):
+    ...     cache_directory().name
+    'somewhere'
+    """
     return config.cache_dir or _platform_cache()
 
 
@@ -218,6 +227,10 @@ def thread_count() -> int:
     That is the setting.  If it is 0, it is what the environment variable
     ``OMP_NUM_THREADS`` says, by which joblib, Dask, Ray and Slurm divide the cores
     among the processes that they start; and else every core that may be used.
+
+    >>> with config.override(num_threads=2):
+    ...     thread_count()
+    2
     """
     if config.num_threads:
         return int(config.num_threads)

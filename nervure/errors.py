@@ -23,43 +23,134 @@ from numpy.linalg import LinAlgError
 
 
 class NervureError(Exception):
-    """Base class of every error that Nervure raises on purpose."""
+    """Base class of every error that Nervure raises on purpose.
+
+    >>> import nervure as nv
+    >>> nv.ones(3)[5]
+    Traceback (most recent call last):
+        ...
+    nervure.errors.IndexingError: ...
+    >>> isinstance(nv.errors.IndexingError(), nv.errors.NervureError)
+    True
+    """
 
 
 class ShapeError(NervureError, ValueError):
-    """Operands whose shapes do not fit the operation."""
+    """Operands whose shapes do not fit the operation.
+
+    >>> import nervure as nv
+    >>> nv.ones((2, 3)) @ nv.ones((2, 3))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.ShapeError: ...
+    >>> (nv.ones((2, 3)) @ nv.ones((2, 3)).mT).shape
+    (2, 2)
+    """
 
 
 class DTypeError(NervureError, TypeError):
-    """Operands whose data types do not fit the operation."""
+    """Operands whose data types do not fit the operation.
+
+    >>> import nervure as nv
+    >>> nv.asarray([1.0]) & 1
+    Traceback (most recent call last):
+        ...
+    nervure.errors.DTypeError: ...
+    >>> (nv.asarray([1.0]).astype('int64') & 1).tolist()
+    [1]
+    """
 
 
 class ArgumentError(NervureError, ValueError):
-    """An argument (an axis, a stride, a batch size) with a value not allowed."""
+    """An argument (an axis, a stride, a batch size) with a value not allowed.
+
+    >>> import nervure as nv
+    >>> nv.linspace(0, 1, -1)
+    Traceback (most recent call last):
+        ...
+    nervure.errors.ArgumentError: ...
+    >>> nv.linspace(0, 1, 3).tolist()
+    [0.0, 0.5, 1.0]
+    """
 
 
 class AxisError(ArgumentError, IndexError):
-    """An axis that the array does not have; NumPy users catch either base."""
+    """An axis that the array does not have; NumPy users catch either base.
+
+    >>> import nervure as nv
+    >>> nv.sum(nv.ones((2, 3)), axis=2)
+    Traceback (most recent call last):
+        ...
+    nervure.errors.AxisError: ...
+    >>> nv.sum(nv.ones((2, 3)), axis=1).tolist()
+    [3.0, 3.0]
+    """
 
 
 class IndexingError(NervureError, IndexError):
-    """An index that is out of range, or a key that does not fit the array."""
+    """An index that is out of range, or a key that does not fit the array.
+
+    >>> import nervure as nv
+    >>> nv.arange(3)[5]
+    Traceback (most recent call last):
+        ...
+    nervure.errors.IndexingError: ...
+    >>> int(nv.arange(3)[-1])
+    2
+    """
 
 
 class GradientError(NervureError, ValueError):
-    """A derivative that does not exist, with the reason."""
+    """A derivative that does not exist, with the reason.
+
+    >>> import nervure as nv
+    >>> nv.grad(lambda x: 2 * x)(nv.ones(3))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.GradientError: ...
+    >>> nv.grad(lambda x: nv.sum(2 * x))(nv.ones(3)).tolist()
+    [2.0, 2.0, 2.0]
+    """
 
 
 class TraceError(NervureError, RuntimeError):
-    """A value was asked for while a function is being traced, so there is none yet."""
+    """A value was asked for while a function is being traced, so there is none yet.
+
+    >>> import nervure as nv
+    >>> nv.compile(lambda x: 1.0 if x > 0 else -1.0)(nv.asarray(3.0))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.TraceError: ...
+    >>> float(nv.compile(lambda x: nv.where(x > 0, 1.0, -1.0))(nv.asarray(3.0)))
+    1.0
+    """
 
 
 class SingularMatrixError(NervureError, LinAlgError):
-    """A matrix that LAPACK cannot decompose, invert or solve for."""
+    """A matrix that LAPACK cannot decompose, invert or solve for.
+
+    >>> import nervure as nv
+    >>> nv.linalg.inv(nv.zeros((2, 2)))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.SingularMatrixError: ...
+    >>> nv.linalg.inv(nv.zeros((2, 2)) + 0.5 * nv.eye(2)).tolist()
+    [[2.0, 0.0], [0.0, 2.0]]
+    """
 
 
 class DataError(NervureError, ValueError):
-    """Data that must not be trained on: NaN, wrong length, labels out of range."""
+    """Data that must not be trained on: NaN, wrong length, labels out of range.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> model.fit(nv.asarray([[nv.nan]]), nv.ones(1), verbose=0)
+    Traceback (most recent call last):
+        ...
+    nervure.errors.DataError: ...
+    >>> _ = model.fit(nv.asarray([[0.5]]), nv.ones(1), verbose=0)  # mended
+    """
 
 
 class NumericsError(NervureError, FloatingPointError):
@@ -67,47 +158,136 @@ class NumericsError(NervureError, FloatingPointError):
 
     ``report`` is the :class:`~nervure.train.numerics_report.NumericsReport` of the
     step, or None where it could not be run again.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> model.compile(nv.optimizers.SGD(1e30), "mse", check_numerics=True)
+    >>> x = nv.linspace(-1, 1, 64)[:, None]
+    >>> model.fit(x, x, epochs=9, verbose=0)
+    Traceback (most recent call last):
+        ...
+    nervure.errors.NumericsError: ...
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> model.compile(nv.optimizers.SGD(0.1), "mse", check_numerics=True)
+    >>> _ = model.fit(x, x, epochs=9, verbose=0)  # mended
     """
 
     report: Any = None
 
 
 class NumericsWarning(RuntimeWarning):
-    """What :class:`NumericsError` says, when training goes on all the same."""
+    """What :class:`NumericsError` says, when training goes on all the same.
+
+    >>> issubclass(NumericsWarning, RuntimeWarning)
+    True
+    """
 
 
 class UnknownNameError(NervureError, ValueError):
-    """A name (of a loss, an activation, ...) that is not known."""
+    """A name (of a loss, an activation, ...) that is not known.
+
+    >>> import nervure as nv
+    >>> nv.layers.Dense(1, activation="rleu")
+    Traceback (most recent call last):
+        ...
+    nervure.errors.UnknownNameError: ...
+    >>> _ = nv.layers.Dense(1, activation="relu")  # mended
+    """
 
 
 class NotCompiledError(NervureError, RuntimeError):
-    """A model is asked to train or evaluate before ``compile`` was called."""
+    """A model is asked to train or evaluate before ``compile`` was called.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> x = nv.ones((4, 2))
+    >>> model.fit(x, nv.ones(4), verbose=0)
+    Traceback (most recent call last):
+        ...
+    nervure.errors.NotCompiledError: ...
+    >>> model.compile("sgd", "mse"); _ = model.fit(x, nv.ones(4), verbose=0)  # mended
+    """
 
 
 class NotBuiltError(NervureError, RuntimeError):
-    """A model or layer is used before the shape of its input is known."""
+    """A model or layer is used before the shape of its input is known.
+
+    >>> import nervure as nv
+    >>> layer = nv.layers.Dense(1)
+    >>> layer.count_params()
+    Traceback (most recent call last):
+        ...
+    nervure.errors.NotBuiltError: ...
+    >>> layer.build((None, 2)); layer.count_params()
+    3
+    """
 
 
 class FileFormatError(NervureError, ValueError):
-    """A file that is damaged, truncated or not what it claims to be."""
+    """A file that is damaged, truncated or not what it claims to be.
+
+    >>> import nervure as nv
+    >>> from pathlib import Path
+    >>> _ = Path("broken.nv").write_bytes(b"no model")
+    >>> nv.models.load_model("broken.nv")
+    Traceback (most recent call last):
+        ...
+    nervure.errors.FileFormatError: ...
+    >>> nv.models.Sequential([nv.layers.Dense(1, input_shape=(2,))]).save("whole.nv")
+    >>> _ = nv.models.load_model("whole.nv")  # mended
+    """
 
 
 class GraphError(NervureError, ValueError):
-    """A graph, or the text of one, that is not well formed."""
+    """A graph, or the text of one, that is not well formed.
+
+    >>> from nervure.ir import primitive_named
+    >>> primitive_named("tahn")
+    Traceback (most recent call last):
+        ...
+    nervure.errors.GraphError: ...
+    >>> primitive_named("tanh").name  # mended
+    'tanh'
+    """
 
 
 class SettingError(NervureError, ValueError):
-    """A setting (``nervure.config`` or an environment variable) with a bad value."""
+    """A setting (``nervure.config`` or an environment variable) with a bad value.
+
+    >>> import nervure as nv
+    >>> nv.config.num_threads = -1
+    Traceback (most recent call last):
+        ...
+    nervure.errors.SettingError: ...
+    >>> with nv.config.override(num_threads=2): print(nv.config.num_threads)
+    2
+    """
 
 
 class MachineError(NervureError, RuntimeError):
-    """A machine, or its installation of LLVM, that cannot run compiled code."""
+    """A machine, or its installation of LLVM, that cannot run compiled code.
+
+    Raised where LLVM cannot make code for this machine; Nervure then goes on with
+    ``NERVURE_EXECUTOR=reference``, and ``nervure doctor`` says what is there.
+
+    >>> issubclass(MachineError, RuntimeError)
+    True
+    """
 
 
 class BudgetError(NervureError, MemoryError):
     """A memory budget that no plan keeps to.
 
     ``smallest_bytes`` is the smallest budget that can be kept to, as far as known.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1, input_shape=(2,))])
+    >>> model.compile("sgd", "mse")
+    >>> try:
+    ...     model.train_program(batch_size=32, memory_budget=1)
+    ... except nv.errors.BudgetError as error:
+    ...     budget = error.smallest_bytes
+    >>> _ = model.train_program(batch_size=32, memory_budget=budget)  # mended
     """
 
     def __init__(self, message: str, smallest_bytes: int | None = None) -> None:
@@ -135,6 +315,10 @@ def explain(
         The user's ``file:line`` that asked for the operation.
     fix
         How to mend it.
+
+    >>> print(explain("expected 3 rows, got 4", fix="drop a row"))
+    expected 3 rows, got 4
+      fix: drop a row
     """
     rows = list(operands)
     lines = [headline]
@@ -164,7 +348,11 @@ def require_function(what: str, function: object) -> None:
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return the known names most like ``name``, best first."""
+    """Return the known names most like ``name``, best first.
+
+    >>> nearest_names("rleu", ["relu", "tanh"])
+    ['relu']
+    """
     lowered = {candidate.lower(): candidate for candidate in known}
     matches = difflib.get_close_matches(name.lower(), lowered, n=limit, cutoff=0.5)
     return [lowered[match] for match in matches]
@@ -174,6 +362,10 @@ def unknown_name(kind: str, name: object, known: Sequence[str]) -> UnknownNameEr
     """Build the error for a name that is not among ``known``.
 
     The message names the nearest candidates, or all of them when nothing is near.
+
+    >>> print(unknown_name("loss", "msee", ["mse", "mae"]))
+    unknown loss: 'msee'
+      fix: did you mean 'mse' or 'mae'?
     """
     near = nearest_names(name, known) if isinstance(name, str) else []
     if near:

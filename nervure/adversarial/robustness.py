@@ -37,6 +37,10 @@ class RobustnessCurve(NamedTuple):
         ``float64[n]``: the sizes of the change that were allowed.
     accuracy
         ``float64[n]``: the share of the samples that the model still gets right.
+
+    >>> import numpy as np
+    >>> RobustnessCurve(np.array([0.0, 0.1]), np.array([0.9, 0.4])).accuracy.tolist()
+    [0.9, 0.4]
     """
 
     eps: NDArray

@@ -51,6 +51,9 @@ class GraphNode:
         data type.
     attributes
         Numbers, text and truth values to show.
+
+    >>> GraphNode("product", "MatMul", ["x", "w"]).inputs
+    ['x', 'w']
     """
 
     name: str

@@ -82,6 +82,9 @@ class Run:
         The nodes of the last graph.
     damage
         What is wrong with files, if something is; what comes before it counts.
+
+    >>> Run().scalars
+    {}
     """
 
     scalars: dict[str, list[Moment]] = field(default_factory=dict)

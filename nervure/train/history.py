@@ -22,6 +22,12 @@ class History(Callback):
         What else happened in the last run; ``nervure.why(history)`` puts it into words.
 
     ``pandas.DataFrame(history.history)`` makes a table of it.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> list(model.fit(nv.ones((4, 1)), nv.ones(4), verbose=0).history)
+    ['loss']
     """
 
     history: dict[str, list[float]]

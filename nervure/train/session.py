@@ -60,5 +60,10 @@ def clear_session() -> None:
     """Count layers afresh, so that the next ``Dense`` is called ``dense`` again.
 
     Nothing else needs clearing: models that are not used any more are freed.
+
+    >>> import nervure as nv
+    >>> clear_session()
+    >>> nv.layers.Dense(1).name
+    'dense'
     """
     reset_names()

@@ -48,6 +48,9 @@ class FineTuned:
         Of the training of the new layers alone.
     history
         Of the training of the whole; None for ``epochs=0``.
+
+    >>> FineTuned._fields if hasattr(FineTuned, "_fields") else FineTuned.__match_args__
+    ('model', 'head_history', 'history')
     """
 
     model: Model

@@ -36,6 +36,12 @@ class CallbackList:
     with_history
         Append a :class:`~nervure.train.history.History`, unless there is one; it comes
         last, so it records what the others have added to the logs.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential([nv.layers.Dense(1)])
+    >>> callbacks = nv.callbacks.CallbackList([nv.callbacks.History()], model, {})
+    >>> [type(one).__name__ for one in callbacks.callbacks]
+    ['History']
     """
 
     def __init__(

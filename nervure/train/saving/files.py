@@ -116,6 +116,13 @@ def load_model(
         For a class or function that is not known.
     OSError
         When the file cannot be read.
+
+    >>> import nervure as nv, tempfile
+    >>> model = nv.models.Sequential([nv.layers.Dense(1, input_shape=(2,))])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.nv")
+    ...     nv.models.load_model(f"{folder}/model.nv").count_params()
+    3
     """
     path = _as_path(filepath)
     custom = dict(custom_objects or {})
