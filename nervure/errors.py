@@ -336,7 +336,15 @@ def explain(
 
 
 def require_function(what: str, function: object) -> None:
-    """Raise :class:`ArgumentError` for what cannot be called."""
+    """Raise :class:`ArgumentError` for what cannot be called.
+
+    >>> require_function("grad", abs)
+    >>> require_function("grad", abs(-3))
+    Traceback (most recent call last):
+    ...
+    nervure.errors.ArgumentError: grad: expected a function, got 3
+      fix: pass the function itself, such as lambda x: x * x, not what it returns
+    """
     if not callable(function):
         raise ArgumentError(
             explain(
