@@ -7,6 +7,7 @@ import pkgutil
 import pytest
 
 import nervure.studio
+from nervure.nn.naming import reset_names
 
 MODULES = [
     one.name
@@ -16,4 +17,5 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
+    reset_names()
     assert doctest.testmod(importlib.import_module(name)).failed == 0
