@@ -11,10 +11,15 @@ from hypothesis import HealthCheck, settings
 full = False
 
 
-def examples(quick: int, thorough: int) -> settings:
-    """Return the settings of a test of so many examples."""
+def examples(quick: int, thorough: int, *, fixed: bool = False) -> settings:
+    """Return the settings of a test of so many examples.
+
+    ``fixed`` makes the few examples the same every time, where the other side of a
+    comparison is a compiler that is not ours and whose errors vary.
+    """
     return settings(
         max_examples=thorough if full else quick,
+        derandomize=fixed and not full,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -28,14 +28,14 @@ def check(graphs: Sequence[Graph], seed: int) -> None:
 
 @pytest.mark.parametrize("allowed", TYPES)
 @given(seed=SEEDS)
-@examples(2, 40)
+@examples(2, 40, fixed=True)
 def test_graphs(allowed: Sequence[DType], seed: int) -> None:
     check(seeded(seed, allowed, (4, 6, 8, 12), count=80), seed)
 
 
 @pytest.mark.parametrize("allowed", TYPES)
 @given(data=st.data(), seed=SEEDS)
-@examples(4, 40)
+@examples(4, 40, fixed=True)
 def test_graphs_of_every_attribute(
     allowed: Sequence[DType], data: st.DataObject, seed: int
 ) -> None:
