@@ -136,7 +136,7 @@ def test_a_weight_is_edited_by_keyboard(page, server, pictures):
 def test_a_click_on_a_line_selects_its_weight(page, server):
     opened(page, server, "playground")
     page.locator("path.touch").first.dispatch_event("click")
-    assert page.evaluate("document.activeElement.name") == "weight-0"
+    until(page, "document.activeElement.name == 'weight-0'")
 
 
 def test_networks_and_data_are_changed(page, server):
