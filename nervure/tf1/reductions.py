@@ -43,7 +43,7 @@ def _reduction(
     return one_output(
         kind,
         [tensor],
-        lambda value: function(value, axis=axis, keepdims=bool(keepdims)),
+        lambda value: function(value, axis=axis, keepdims=keepdims),
         name,
         {"axis": axis},
     )

@@ -63,7 +63,7 @@ def place(lifetimes: Mapping[Hashable, Lifetime], *, tight: bool = True) -> Plac
     eighth larger for the sake of speed.
     """
     smallest = _placed_tightly(lifetimes)
-    if tight:
+    if tight or all(rounded(one.nbytes) < _APART for one in lifetimes.values()):
         return smallest
     apart = _placed_by_size(lifetimes)
     affordable = apart.nbytes <= smallest.nbytes * (1 + _WORTH_APART)
