@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="?",
         default=Path("logs"),
-        help="a model (.nv, .keras) or a folder of runs (logs)",
+        help="a model (.nv, .keras), a graph (.json) or a folder of runs (logs)",
     )
     studio.add_argument("--port", type=int, default=0, help="0 takes a free one (0)")
     studio.add_argument(

@@ -28,10 +28,15 @@ from nervure.program.memory import Memory
 from nervure.program.optimized import Kernel
 
 if TYPE_CHECKING:
+    from nervure.program.diff import PassDiff
     from nervure.program.program import Program
 
 _LONGEST: Final = 160  # characters of an attribute
 _FRAME_HEIGHT: Final = 640  # pixels, in a notebook
+SCRIPTS: Final = (
+    *("layout.js", "graph.js", "memory.js", "stages.js", "costs.js", "peak.js"),
+    *("details.js", "viewer.js"),
+)
 
 
 def to_html(program: Program) -> str:
@@ -40,9 +45,7 @@ def to_html(program: Program) -> str:
     parts = {
         "@@TITLE@@": html.escape(program.name),
         "/*@@STYLE@@*/": _file("viewer.css"),
-        "/*@@SCRIPT@@*/": "\n".join(
-            _file(name) for name in ("layout.js", "graph.js", "memory.js", "viewer.js")
-        ),
+        "/*@@SCRIPT@@*/": "\n".join(_file(name) for name in SCRIPTS),
         "@@DATA@@": embedded(data_of(program)),
     }
     # All at once: what is put in may look like a mark itself.
@@ -84,15 +87,25 @@ def data_of(program: Program) -> dict[str, Any]:
     """Return what the viewer shows.
 
     ``before`` and ``after`` list nodes; ``in`` are the places of the nodes that one
-    reads.  ``kernels`` are those of ``after``, ``memory`` are the buffers.
+    reads.  ``kernels`` are those of ``after``, ``memory`` are the buffers.  ``passes``
+    list what each pass has changed, and the places of the nodes of the graph that it
+    left in ``before`` and ``more`` together.
     """
     memory = program.memory()
+    diff = program.diff()
+    records = [one.record for one in diff if one.record is not None]
     nodes = [*program.graph, *program.optimized.graph]
+    nodes += [node for one in records for node in one.after]
+    before = _before(program.graph)
+    more, lists = _after_passes(program.graph, [one.after for one in records], before)
     return {
         "version": __version__,
         "title": program.name,
         "executor": program.executor,
-        "before": _before(program.graph),
+        "before": before,
+        "more": more,
+        "passes": [_pass(one) for one in diff],
+        "lists": lists,
         "after": _after(program),
         "kernels": [_kernel(one) for one in program.optimized],
         "memory": _memory(memory),
@@ -123,6 +136,41 @@ def _before(graph: Graph) -> list[dict[str, Any]]:
         _node(node, number, [numbers[one] for one in node.inputs], role, results)
         for node, number in numbers.items()
     ]
+
+
+def _pass(diff: PassDiff) -> dict[str, Any]:
+    """Return the numbers and the words of one pass."""
+    return {
+        "name": diff.name,
+        "before": diff.before,
+        "after": diff.after,
+        "changes": list(diff.changes),
+        "graph": diff.record is not None,
+    }
+
+
+def _after_passes(
+    first: Graph, graphs: list[Graph], before: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, list[int]]]]:
+    """Return the nodes that are not in ``before``, and for each graph its nodes.
+
+    Graphs share most of their nodes, so each node is described once.
+    """
+    place = dict(numbered(first))
+    more: list[dict[str, Any]] = []
+    lists = []
+    for graph in graphs:
+        role = roles(graph)
+        numbers = numbered(graph)
+        for node in numbers:
+            if node not in place:
+                inputs = [place[one] for one in node.inputs]
+                form = _node(node, len(before) + len(more), inputs, role, set())
+                place[node] = form["id"]
+                more.append(form)
+        results = [place[one] for one in dict.fromkeys(graph.outputs)]
+        lists.append({"nodes": [place[one] for one in numbers], "results": results})
+    return more, lists
 
 
 def _after(program: Program) -> list[dict[str, Any]]:

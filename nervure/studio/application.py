@@ -21,19 +21,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nervure.errors import ArgumentError, NervureError, explain
 from nervure.studio.access import Access, Gate
 from nervure.studio.assets import assets
-from nervure.studio.inspector.answers import Answers
-from nervure.studio.inspector.subject import (
-    DEFAULT_NAME,
-    DefaultModel,
-    GivenModel,
-    lecture_network,
-)
+from nervure.studio.inspector.networks import Networks
+from nervure.studio.inspector.subject import lecture_network
 from nervure.studio.playground.session import Session
 from nervure.studio.programs import POLICY, Programs
 from nervure.studio.runs import Runs
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+    from nervure.program import Program
 
 # Pages that train at the same time, and messages that may wait for one of them.
 _MOST_SESSIONS: Final = 8
@@ -56,12 +53,16 @@ class Subject:
         The folder below which event files are looked for.
     cache
         Where the network that reads digits is kept; None for Nervure's own folder.
+    program
+        A :class:`~nervure.program.Program`, or None: what the page of graphs shows
+        instead of those of a model.
     """
 
     model: Any = None
     name: str = ""
     folder: Path = Path("logs")
     cache: Path | None = None
+    program: Program | None = None
 
 
 def application(subject: Subject, access: Access) -> ASGIApp:
@@ -76,25 +77,24 @@ def application(subject: Subject, access: Access) -> ASGIApp:
     """
     runs = Runs(subject.folder)
     given = subject.model
-    seen = DefaultModel(subject.cache) if given is None else GivenModel(given)
-    answers = Answers(seen, subject.name or DEFAULT_NAME)
+    networks = Networks(given, subject.name, subject.cache)
     # A graph can be looked at before anything is trained.
-    programs = Programs(lambda: lecture_network() if given is None else given)
+    program = subject.program
+    programs = Programs(lambda: lecture_network() if given is None else given, program)
     asked: dict[str, Answer] = {
         "/api/runs/scalars": runs.scalars,
         "/api/runs/details": runs.details,
-        "/api/inspector/look": answers.look,
-        "/api/inspector/map": answers.map,
-        "/api/inspector/filters": answers.filters,
-        "/api/inspector/feature": answers.feature,
-        "/api/inspector/attack": answers.attack,
+        **{
+            f"/api/inspector/{one}": networks.answer(one)
+            for one in ("look", "layer", "map", "filters", "feature", "attack")
+        },
     }
     routes = [
         *(Route(path, _asset, methods=["GET"]) for path in assets()),
-        Route("/api/about", _about(subject, access), methods=["GET"]),
+        Route("/api/about", _about(subject, access, networks), methods=["GET"]),
         Route("/api/program/page", _program_page(programs), methods=["GET"]),
         Route("/api/runs", answering(runs.listed), methods=["GET"]),
-        Route("/api/inspector", answering(answers.about), methods=["GET"]),
+        Route("/api/inspector", answering(networks.answer("about")), methods=["GET"]),
         *(
             Route(path, answering(answer), methods=["POST"])
             for path, answer in asked.items()
@@ -110,7 +110,7 @@ async def _asset(request: Request) -> Response:
 
 
 def _about(
-    subject: Subject, access: Access
+    subject: Subject, access: Access, networks: Networks
 ) -> Callable[[Request], Awaitable[Response]]:
     async def about(request: Request) -> Response:
         del request
@@ -118,6 +118,8 @@ def _about(
             {
                 "model": subject.name,
                 "folder": str(subject.folder),
+                "is_program": subject.program is not None,
+                "networks": networks.listed(),
                 "ticket": access.ticket,
             }
         )
@@ -127,9 +129,10 @@ def _about(
 
 def _program_page(programs: Programs) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        kind = request.query_params.get("kind", "")
+        asked = request.query_params
+        kind, network = asked.get("kind", ""), asked.get("network", "")
         try:
-            text = await run_in_threadpool(programs.page, kind)
+            text = await run_in_threadpool(programs.page, kind, network)
         except NervureError as error:
             text = f"<!doctype html><title>no graph</title><p>{html.escape(str(error))}"
         # Frames of a sandbox are of no origin: the answer must allow being shown there.

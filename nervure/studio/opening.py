@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import Final
 
-from nervure.errors import ArgumentError, explain
+from nervure.config import config
+from nervure.errors import ArgumentError, DataError, explain
+from nervure.ir.jsonform import from_json
 from nervure.models import load_model
+from nervure.program import Program
 from nervure.studio.application import Subject
 from nervure.studio.server import Server
+
+_LARGEST_GRAPH: Final = 200_000_000
 
 
 def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
@@ -17,7 +23,7 @@ def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
     Parameters
     ----------
     subject
-        The file of a model, or a folder of runs.
+        The file of a model or of a graph, or a folder of runs.
     host, port
         Where to listen.
     browser
@@ -39,7 +45,7 @@ def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
 
 
 def read_subject(path: Path) -> Subject:
-    """Return what a path stands for: a model, or runs.
+    """Return what a path stands for: a model, a graph, or runs.
 
     Raises :class:`~nervure.errors.ArgumentError` if there is nothing, other than the
     folder "logs", where runs may appear later.
@@ -50,6 +56,8 @@ def read_subject(path: Path) -> Subject:
     """
     if path.is_dir() and not (path / "model.json").exists():
         return Subject(folder=path)
+    if path.suffix == ".json" and path.is_file():
+        return Subject(name=path.name, program=_program(path))
     if path.exists():
         return Subject(load_model(path), path.name)
     if path == Path("logs"):
@@ -57,7 +65,19 @@ def read_subject(path: Path) -> Subject:
     raise ArgumentError(
         explain(
             f"there is no {path}",
-            fix="give the file of a model, or the folder that callbacks.Studio or "
-            "callbacks.TensorBoard writes to",
+            fix="give the file of a model, a graph that Graph.to_json() wrote, or the "
+            "folder that callbacks.Studio or callbacks.TensorBoard writes to",
         )
     )
+
+
+def _program(path: Path) -> Program:
+    """Return the program of a graph in a file, as the chosen executor would run it."""
+    if path.stat().st_size > _LARGEST_GRAPH:
+        raise DataError(explain(f"{path} is larger than {_LARGEST_GRAPH:,} bytes"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DataError(explain(f"{path} holds no text: it is no graph")) from None
+    graph = from_json(text)
+    return Program(graph, name=path.name, executor=config.executor, inputs=list)

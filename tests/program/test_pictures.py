@@ -16,10 +16,9 @@ import pytest
 import nervure as nv
 from nervure.ir.node import scope
 from nervure.program import Program
-from nervure.program.html import embedded
+from nervure.program.html import SCRIPTS, embedded
 from tests.program import models
 
-SCRIPTS = ("layout.js", "graph.js", "memory.js", "viewer.js")
 NODE = shutil.which("node")
 
 

@@ -25,7 +25,8 @@ class Tree {
 
   group(parent, label, kind) {
     const made = { serial: this.fresh(), parent, label, kind, children: [], open: false,
-                   order: Infinity, count: 0, flops: 0, edges: [], dirty: true };
+                   order: Infinity, count: 0, flops: 0, bytes: 0, fresh: 0, gone: 0,
+                   edges: [], dirty: true };
     if (parent) parent.children.push(made);
     return made;
   }
@@ -74,12 +75,21 @@ class Tree {
       leaf.height = leaf.pill ? PILL_HEIGHT : BOX_HEIGHT;
       parent.children.push(leaf);
       this.leaves.set(node.id, leaf);
+      const bytes = node.kernel === undefined ? (node.read || 0) + (node.out || 0) : 0;
       for (let one = parent; one; one = one.parent) {
         // Inputs are listed first, whenever they are needed.
         if (!leaf.pill) one.order = Math.min(one.order, node.id);
         one.count += 1;
         one.flops += node.flops || 0;
+        one.bytes += bytes;
+        one.fresh += node.fresh ? 1 : 0;
+        one.gone += node.gone ? 1 : 0;
       }
+    }
+    // What kernels compute in between is never in memory: theirs are the bytes.
+    for (const box of this.groups.values()) {
+      if (!box.kernel) continue;
+      for (const one of around(box)) one.bytes += box.kernel.read + box.kernel.out;
     }
   }
 

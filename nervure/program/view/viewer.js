@@ -4,9 +4,10 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const canvas = element("graph"), tip = element("tip");
 const trees = {};
-const view = { mode: "after", scale: 1, x: 0, y: 0, chosen: null, hovered: null,
-               results: [], result: -1 };
+const view = { mode: "after", way: "role", scale: 1, x: 0, y: 0, chosen: null,
+               hovered: null, results: [], result: -1 };
 const tree = () => trees[view.mode];
+const heat = new Heat();
 
 // --- words -----------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ function colours() {
   const get = (name) => style.getPropertyValue(`--${name}`).trim();
   palette = { fill: {}, line: {} };
   for (const name of ["page", "panel", "ink", "faint", "rule", "edge", "mark", "group",
-                      "again", "saved", "live"]) palette[name] = get(name);
+                      "again", "saved", "live", "hot"]) palette[name] = get(name);
   for (const role of ["forward", "backward", "update", "other"]) {
     palette.fill[role] = get(role);
     palette.line[role] = get(`${role}-line`);
@@ -133,12 +134,13 @@ function drawGroup(ctx, box, colour) {
 
 function drawBox(ctx, box, colour) {
   const role = roleOf(box), small = box.height * view.scale < 9;
-  ctx.fillStyle = colour.fill[role];
+  ctx.fillStyle = view.way === "role" ? colour.fill[role]
+                                      : heat.fill(box, tree(), view.way, colour);
   ctx.strokeStyle = box.kernel && box.kernel.recomputed ? colour.again
     : box.kernel && box.kernel.saved ? colour.saved : colour.line[role];
   ctx.lineWidth = box.kernel && (box.kernel.saved || box.kernel.recomputed) ? 2 : 1;
   if (small) {
-    ctx.fillStyle = colour.line[role];
+    if (view.way === "role") ctx.fillStyle = colour.line[role];
     ctx.fillRect(box.x, box.y, box.width, box.height);
     return;
   }
@@ -159,6 +161,10 @@ function drawBox(ctx, box, colour) {
 }
 
 function detail(box) {
+  if (view.way === "work" || view.way === "bytes") {
+    const cost = costText(box, tree().root, view.way);
+    if (cost) return cost;
+  }
   if (box.node) return box.node.type;
   const parts = [`${box.count} nodes`];
   if (box.flops) parts.push(`${countText(box.flops)}FLOP`);
@@ -288,128 +294,6 @@ function choose(box, moves) {
   redraw();
 }
 
-function make(tag, words, ...children) {
-  const made = document.createElement(tag);
-  if (words) made.textContent = words;
-  made.append(...children);
-  return made;
-}
-
-function link(box, words) {
-  const button = make("button", words || `${nameOf(box)} ${box.node ? box.node.type : ""}`);
-  button.addEventListener("click", () => choose(box, true));
-  return make("li", "", button);
-}
-
-function list(title, items) {
-  if (!items.length) return [];
-  const made = make("ul");
-  made.className = "list";
-  made.append(...items.slice(0, 60));
-  if (items.length > 60) made.append(make("li", `and ${items.length - 60} more`));
-  return [make("h3", title), made];
-}
-
-function pairs(rows) {
-  const made = make("dl");
-  for (const [name, value] of rows) {
-    if (value === undefined || value === "" || value === null) continue;
-    made.append(make("dt", name), make("dd", String(value)));
-  }
-  return made;
-}
-
-function showDetails(box) {
-  const place = element("details");
-  place.replaceChildren();
-  if (!box) {
-    place.append(...overview());
-    return;
-  }
-  place.append(make("h2", box.node ? `%${box.node.id} ${box.node.op}` : nameOf(box)));
-  const of = box.node || box.kernel;
-  const kernel = box.kernel || (box.node && data.kernels[box.node.kernel]);
-  const flags = make("div");
-  const flag = (name, words) => {
-    const made = make("span", words);
-    made.className = `flag ${name}`;
-    flags.append(made);
-  };
-  flag("role", roleOf(box));
-  if (kernel && view.mode === "after" && kernel.saved) flag("saved", "kept for backward");
-  if (kernel && view.mode === "after" && kernel.recomputed) flag("recomputed", "recomputed");
-  place.append(flags);
-  if (of) place.append(pairs(facts(box, of, kernel)));
-  else place.append(pairs([["nodes", box.count], ["work", `${countText(box.flops)}FLOP`]]));
-  place.append(...neighbours(box));
-}
-
-function facts(box, of, kernel) {
-  const rows = [
-    ["name", of.name], ["type", of.type], ["layer", of.layer], ["part of", of.part],
-    ["line", of.site], ["code", data.code[of.site]],
-    ["work", of.flops ? `${countText(of.flops)}FLOP` : ""],
-    ["reads", bytesText(of.read || 0)], ["writes", bytesText(of.out || 0)],
-  ];
-  if (kernel) {
-    rows.push(["kernel", kernel.names.join(", ")], ["moment", kernel.moment],
-              ["threads", kernel.parallel ? "all" : "one"]);
-  }
-  for (const [name, value] of of.attrs || []) rows.push([name, value]);
-  if (box.node && box.node.result) rows.push(["result", "yes"]);
-  return rows;
-}
-
-function neighbours(box) {
-  const now = tree();
-  if (box.node) {
-    const constants = box.node.in.map((one) => now.nodes[one])
-      .filter((one) => !now.leaves.has(one.id));
-    const boxes = (ids) => [...new Set(ids)].map((one) => now.leaves.get(one))
-      .filter(Boolean).map((one) => link(one));
-    const written = (node) => (node.attrs || []).map(([, value]) => value).join(" ");
-    return [
-      ...list("reads", [...boxes(box.node.in),
-                        ...constants.map((one) => make("li", written(one)))]),
-      ...list("is read by", boxes(now.users[box.node.id])),
-    ];
-  }
-  const buffers = box.kernel ? box.kernel.writes.map((one) => data.memory.buffers[one]) : [];
-  return [
-    ...list("writes", buffers.map((one) =>
-      make("li", `${one.name} ${one.type} ${bytesText(one.bytes)}, moments ` +
-                 `${one.birth} to ${one.death}`))),
-    ...list("holds", box.children.map((one) => link(one))),
-  ];
-}
-
-function overview() {
-  const { memory } = data, shown = { before: "before", after: "after" }[view.mode];
-  const heavy = [...data.kernels].sort((a, b) => b.flops - a.flops).slice(0, 12);
-  const group = (kernel) => [...trees.after.groups.values()]
-    .find((one) => one.kernel === kernel);
-  return [
-    make("h2", data.title),
-    pairs([
-      ["executor", data.executor], ["shown", shown],
-      ["before", `${data.before.length} nodes`],
-      ["after", `${data.kernels.length} kernels, ${data.after.length} nodes`],
-      ["peak", `${bytesText(memory.peak)} (${memory.peak} bytes)`],
-      ["outside", `${bytesText(memory.outside)} of inputs and results`],
-      ["Nervure", data.version],
-    ]),
-    ...list("most work", heavy.map((kernel) => {
-      const button = make("button",
-        `${kernel.id} ${kernel.op} ${countText(kernel.flops)}FLOP ${kernel.layer || ""}`);
-      button.addEventListener("click", () => {
-        show("after");
-        choose(group(kernel), true);
-      });
-      return make("li", "", button);
-    })),
-  ];
-}
-
 function step(box, key) {
   const now = tree();
   if (!box) return now.visible[0];
@@ -471,14 +355,52 @@ function nextResult(backward) {
 
 function show(mode) {
   view.mode = mode;
-  if (!trees[mode]) trees[mode] = new Tree(data[mode], mode === "after" ? data.kernels : []);
+  if (!trees[mode]) trees[mode] = new Tree(nodesOf(mode), mode === "after" ? data.kernels : []);
   for (const name of ["before", "after"]) {
     element(name).setAttribute("aria-pressed", String(name === mode));
   }
+  element("stage").value = mode;
   view.chosen = null;
   showDetails(null);
   if (element("search").value) search(element("search").value);
   fit(0.6);
+}
+
+// The graph before or after the pass of this one.
+function showBeside(by) {
+  const names = stages().map(([name]) => name);
+  const next = names[names.indexOf(view.mode) + by];
+  if (next) show(next);
+}
+
+function colourBy(way) {
+  view.way = way;
+  element("colour").value = way;
+  heat.forget();
+  redraw();
+}
+
+function showPeak() {
+  const peak = peakOf(memoryView.inUse(data.memory.peakMoment));
+  const sentences = peakSentences(peak);
+  memoryView.moment = peak.moment;
+  memoryView.draw();
+  element("said").textContent = sentences.join(" ");
+  const shown = make("div", "", make("h2", "Why the peak"),
+    ...sentences.map((words) => make("p", words)),
+    ...list("what is alive then", peak.rows.slice(0, PEAK_ROWS).map((row) => {
+      if (!row.writer) return make("li", peakRow(row));
+      const button = make("button", peakRow(row));
+      button.addEventListener("click", () => showKernel(row.writer));
+      return make("li", "", button);
+    })));
+  shown.className = "peak";
+  element("details").replaceChildren(shown);
+}
+
+function showKernel(kernel) {
+  if (view.mode !== "after") show("after");
+  choose([...tree().groups.values()].find((one) => one.kernel === kernel), true);
 }
 
 function showTip(words, event) {
@@ -561,6 +483,9 @@ const actions = {
   "0": () => fit(),
   "/": () => element("search").focus(),
   b: () => show(view.mode === "after" ? "before" : "after"),
+  "[": () => showBeside(-1),
+  "]": () => showBeside(1),
+  p: () => showPeak(),
   e: () => { tree().unfoldLevel(); fit(0.25); },
   c: () => { tree().foldAll(); view.chosen = null; showDetails(null); fit(); },
   m: () => toggleMemory(),
@@ -572,6 +497,7 @@ const actions = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || element("keys").open) return;
+  if (event.target instanceof HTMLSelectElement) return;
   if (event.target === element("search")) {
     if (event.key === "Enter") nextResult(event.shiftKey);
     if (event.key === "Escape") { event.target.value = ""; search(""); canvas.focus(); }
@@ -603,6 +529,7 @@ function toggleTheme() {
 
 function repaint() {
   palette = null;
+  heat.forget();
   redraw();
   memoryView.draw();
 }
@@ -625,11 +552,7 @@ function onMemory(kind, buffer, moment, event) {
     return;
   }
   const writer = buffer && data.kernels.find((one) => one.writes.includes(buffer.id));
-  if (writer) {
-    if (view.mode !== "after") show("after");
-    choose([...tree().groups.values()].find((one) => one.kernel === writer), true);
-    return;
-  }
+  if (writer) { showKernel(writer); return; }
   const inUse = memoryView.inUse(moment);
   const words = `moment ${moment}: ${bytesText(data.memory.live[moment] || 0)} in use`;
   element("said").textContent = words;
@@ -642,6 +565,14 @@ const memoryView = new MemoryView(element("memory"), data.memory, colours, onMem
 for (const name of ["before", "after"]) {
   element(name).addEventListener("click", () => show(name));
 }
+element("stage").append(...stages().map(([name, words]) => {
+  const option = make("option", words);
+  option.value = name;
+  return option;
+}));
+element("stage").addEventListener("change", (event) => show(event.target.value));
+element("colour").addEventListener("change", (event) => colourBy(event.target.value));
+element("peak").addEventListener("click", showPeak);
 element("search").addEventListener("input", (event) => search(event.target.value));
 element("unfold").addEventListener("click", actions.e);
 element("fold").addEventListener("click", actions.c);

@@ -2,7 +2,8 @@
 
 | file | what is in it |
 |---|---|
-| ``subject`` | the model that is looked at; by default one that reads digits |
+| ``subject`` | the model that is looked at: one that reads digits, one for photos |
+| ``networks`` | those that can be chosen |
 | ``pictures`` | arrays as bytes for the page, and back |
 | ``answers`` | scores, activations, maps of importance, filters, attacks |
 """

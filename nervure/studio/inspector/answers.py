@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nervure import adversarial, inspect
+from nervure import adversarial, inspect, pretrained
 from nervure.errors import ArgumentError, UnknownNameError, explain
 from nervure.ir.attrs import NDArray
 from nervure.studio.inspector.pictures import (
@@ -17,10 +17,17 @@ from nervure.studio.inspector.pictures import (
     one_map,
     picture_shape,
     read_picture,
+    shown_picture,
+    thumbnail,
 )
 
 _MOST_CHANNELS: Final = 32
+# Networks of more layers show each one when it is asked for.
 _MOST_LAYERS: Final = 24
+_MOST_LISTED: Final = 400
+# Sides of the maps of activations: more could not be seen.
+_MOST_SIDE: Final = 56
+_MOST_UNITS: Final = 1000
 _MOST_CLASSES: Final = 1000
 _ATTACK_STEPS: Final = 15
 _VIEW_STEPS: Final = 64
@@ -44,7 +51,7 @@ class Answers:
 
     def __init__(self, subject: Any, name: str) -> None:
         self._subject = subject
-        self._name = name
+        self.name = name
         # Networks keep what they compiled; one question at a time.
         self._lock = threading.Lock()
 
@@ -53,7 +60,7 @@ class Answers:
         del asked
         state = self._subject.state()
         if not state["ready"]:
-            return {"name": self._name, **state}
+            return {"name": self.name, **state}
         with self._lock:
             model = self._subject.model()
             shape = picture_shape(model)
@@ -64,33 +71,36 @@ class Answers:
                 "name": name,
                 "channels": int(values.shape[-1]),
                 "maps": values.ndim == 4,
+                "shape": list(values.shape[1:]),
             }
-            for name, values in list(found.items())[:_MOST_LAYERS]
+            for name, values in list(found.items())[:_MOST_LISTED]
         ]
         size = {"height": shape.height, "width": shape.width}
         return {
-            "name": self._name,
+            "name": self.name,
             **state,
             **size,
             "channels": shape.channels,
             "layers": layers,
+            "classes": _classes(model),
         }
 
     def look(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Return scores and activations for a picture."""
+        """Return scores for a picture, and activations if there are few layers."""
         with self._lock:
-            model, shape, x = self._read(asked)
+            model, _, x = self._read(asked)
             found = inspect.activations(model, x)
-        layers = [
-            {
-                "name": name,
-                "shape": list(values.shape[1:]),
-                "maps": [one_map(one) for one in _maps(values[0])],
-            }
-            for name, values in list(found.items())[:_MOST_LAYERS]
-        ]
-        del shape
-        return {"scores": self._scores(model, x), "layers": layers}
+            scores = self._scores(model, x)
+        few = list(found.items()) if len(found) <= _MOST_LAYERS else []
+        return {"scores": scores, "layers": [_layer(*one) for one in few]}
+
+    def layer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the activations of the layer ``asked["layer"]`` for a picture."""
+        name = _text(asked.get("layer"))
+        with self._lock:
+            model, _, x = self._read(asked)
+            found = inspect.activations(model, x, [name])
+        return _layer(name, found[name])
 
     def map(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return a map of importance of ``asked["method"]``."""
@@ -99,8 +109,7 @@ class Answers:
             model, shape, x = self._read(asked)
             label = None if asked.get("label") is None else _whole(asked, "label")
             if method == "deconvnet":
-                layer, channel = asked.get("layer"), _whole(asked, "filter")
-                _text(layer)
+                layer, channel = _text(asked.get("layer")), _whole(asked, "filter")
                 found = inspect.deconvnet(model, x, layer=layer, filter=channel)
             elif method in _METHODS:
                 found = _METHODS[method](model, x, label)
@@ -125,14 +134,17 @@ class Answers:
 
     def feature(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return a picture that a filter responds to as much as possible."""
-        layer, channel = asked.get("layer"), _whole(asked, "filter")
-        _text(layer)
+        layer, channel = _text(asked.get("layer")), _whole(asked, "filter")
         with self._lock:
             model = self._subject.model()
+            shape = picture_shape(model)
             found = inspect.feature_visualization(
-                model, layer, [channel], steps=_VIEW_STEPS
+                *(model, layer, [channel]),
+                steps=_VIEW_STEPS,
+                clip_min=float(shape.low.min()),
+                clip_max=float(shape.high.max()),
             )
-        picture = found[0]
+        picture = shown_picture(found[0], shape)
         return one_map(picture[..., 0] if picture.shape[-1] == 1 else picture)
 
     def attack(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -148,14 +160,16 @@ class Answers:
             target = None if asked.get("target") is None else _whole(asked, "target")
             changed = adversarial.pgd(
                 *(model, x),
-                eps=float(strength),
+                eps=float(strength) * shape.span,
                 steps=_ATTACK_STEPS,
+                clip_min=float(shape.low.min()),
+                clip_max=float(shape.high.max()),
                 target=target,
                 seed=0,
             )
             scores = self._scores(model, changed)
-        pixels = changed.reshape(shape.height, shape.width, shape.channels)
-        change = (changed - x).reshape(pixels.shape).mean(axis=-1)
+        pixels = shown_picture(changed, shape)
+        change = (pixels - shown_picture(x, shape)).mean(axis=-1)
         return {
             "scores": scores,
             "pixels": as_bytes(pixels),
@@ -182,13 +196,33 @@ _METHODS: Final[dict[Any, Any]] = {
 }
 
 
+def _layer(name: str, values: NDArray) -> dict[str, Any]:
+    return {
+        "name": name,
+        "shape": list(values.shape[1:]),
+        "maps": [one_map(thumbnail(one, _MOST_SIDE)) for one in _maps(values[0])],
+    }
+
+
+def _classes(model: Any) -> list[str]:
+    """Return the names of the classes of a network of ImageNet."""
+    outputs = getattr(model, "output_shape", None)
+    is_known = _is_pretrained(model) and tuple(outputs or ())[-1:] == (1000,)
+    return list(pretrained.imagenet_classes()) if is_known else []
+
+
+def _is_pretrained(model: Any) -> bool:
+    name = getattr(model, "name", "")
+    return callable(getattr(pretrained, name, None)) if name.isidentifier() else False
+
+
 def _maps(values: NDArray) -> list[NDArray]:
     """Return activations of one sample as maps; units of a vector as one row."""
     if values.ndim == 3:
         return list(np.moveaxis(values, -1, 0)[:_MOST_CHANNELS])
     if values.ndim == 2:
         return [values]
-    return [values.reshape(1, -1)[:, :512]]
+    return [values.reshape(1, -1)[:, :_MOST_UNITS]]
 
 
 def _one_picture(values: NDArray, shape: PictureShape) -> NDArray:
@@ -206,6 +240,7 @@ def _whole(asked: dict[str, Any], name: str) -> int:
     return value
 
 
-def _text(value: Any) -> None:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ArgumentError(explain(f"layer must be a name, got {value!r:.60}"))
+    return value

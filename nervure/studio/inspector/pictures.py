@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nervure.errors import ArgumentError, DataError, explain
+from nervure import pretrained
+from nervure.errors import ArgumentError, DataError, NervureError, explain
 from nervure.ir.attrs import NDArray
 
 
@@ -21,12 +22,21 @@ class PictureShape(NamedTuple):
         Of the picture; channels are 1 or 3.
     input_shape
         Of one sample, such as ``(784,)``.
+    low, high
+        What the network is given for black and for white, ``float32[channels]``.
     """
 
     height: int
     width: int
     channels: int
     input_shape: tuple[int, ...]
+    low: NDArray = np.zeros(1, np.float32)
+    high: NDArray = np.ones(1, np.float32)
+
+    @property
+    def span(self) -> float:
+        """How far black and white lie apart, on average over the channels."""
+        return float((self.high - self.low).mean())
 
 
 def picture_shape(model: Any) -> PictureShape:
@@ -43,7 +53,7 @@ def picture_shape(model: Any) -> PictureShape:
     sizes = shape[1:] if isinstance(shape, tuple) and shape else ()
     if all(isinstance(one, int) for one in sizes):
         if len(sizes) == 3 and sizes[2] in (1, 3):
-            return PictureShape(*sizes, tuple(sizes))
+            return PictureShape(*sizes, tuple(sizes), *_ends(model, sizes[2]))
         if len(sizes) == 2:
             return PictureShape(*sizes, 1, tuple(sizes))
         if len(sizes) == 1 and round(sizes[0] ** 0.5) ** 2 == sizes[0] > 16:
@@ -58,8 +68,21 @@ def picture_shape(model: Any) -> PictureShape:
     )
 
 
+def _ends(model: Any, channels: int) -> NDArray:
+    """Return what stands for black and white: 0 and 1 for networks of the user.
+
+    Networks of :mod:`nervure.pretrained` are known by their names.
+    """
+    ends = np.broadcast_to(np.float32([[0], [255]]), (2, channels))
+    try:
+        found = pretrained.preprocess_input(ends.reshape(2, 1, 1, channels), model.name)
+    except NervureError:
+        return ends / np.float32(255)
+    return found.reshape(2, channels)
+
+
 def read_picture(text: Any, shape: PictureShape) -> NDArray:
-    """Return a picture sent as base64 of bytes as one sample, from 0 to 1.
+    """Return a picture sent as base64 of bytes as one sample.
 
     Raises :class:`~nervure.errors.DataError` for what has not the right length.
 
@@ -76,7 +99,37 @@ def read_picture(text: Any, shape: PictureShape) -> NDArray:
             explain(f"the picture must have {count} bytes in base64, got {len(data)}")
         )
     values = np.frombuffer(data, np.uint8).astype(np.float32) / 255
-    return values.reshape(1, *shape.input_shape)
+    picture = values.reshape(shape.height, shape.width, shape.channels)
+    scaled = shape.low + picture * (shape.high - shape.low)
+    return scaled.astype(np.float32).reshape(1, *shape.input_shape)
+
+
+def shown_picture(x: NDArray, shape: PictureShape) -> NDArray:
+    """Return a sample as a picture from 0 to 1: what :func:`read_picture` undoes.
+
+    >>> shape = PictureShape(2, 2, 1, (4,))
+    >>> shown_picture(read_picture("AP8A/w==", shape), shape).shape
+    (2, 2, 1)
+    """
+    picture = x.reshape(shape.height, shape.width, shape.channels)
+    return np.clip((picture - shape.low) / (shape.high - shape.low), 0, 1)
+
+
+def thumbnail(values: NDArray, most: int) -> NDArray:
+    """Return a map ``[height, width]`` with sides of at most ``most``, by means.
+
+    >>> import numpy as np
+    >>> thumbnail(np.arange(16.0).reshape(4, 4), 2).tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
+    """
+    factor = -(-max(values.shape) // most)
+    if factor < 2:
+        return values
+    height, width = (one // factor * factor for one in values.shape)
+    if not height or not width:
+        return values[::factor, ::factor]
+    cells = values[:height, :width].reshape(height // factor, factor, -1, factor)
+    return cells.mean(axis=(1, 3))
 
 
 def as_bytes(values: NDArray) -> str:

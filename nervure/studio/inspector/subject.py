@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nervure import layers, models, utils
+from nervure import layers, models, pretrained, utils
 from nervure._version import __version__
 from nervure.callbacks import LambdaCallback
 from nervure.config import cache_directory
@@ -125,6 +125,35 @@ class DefaultModel:
                 made = Path(folder) / self._path.name
                 model.save(made)
                 os.replace(made, self._path)
+
+
+class PretrainedModel:
+    """A network whose weights are in the package, read when first needed.
+
+    Parameters
+    ----------
+    name
+        Its constructor in :mod:`nervure.pretrained`.
+
+    >>> PretrainedModel("efficientnet_lite0").model().output_shape
+    (None, 1000)
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._model: Any = None
+
+    def state(self) -> dict[str, Any]:
+        """Return that it is there."""
+        return {"ready": True, "progress": 1.0, "error": ""}
+
+    def model(self) -> Any:
+        """Return it."""
+        with self._lock:
+            if self._model is None:
+                self._model = getattr(pretrained, self._name)()
+            return self._model
 
 
 class GivenModel:

@@ -4,7 +4,7 @@ All numbers are little-endian.
 
 | offset | type | what |
 |---|---|---|
-| 0 | uint32 | 1, the version |
+| 0 | uint32 | 2, the version |
 | 4 | uint32 | epoch |
 | 8 | float32 | training loss |
 | 12 | float32 | test loss |
@@ -12,8 +12,10 @@ All numbers are little-endian.
 | 20 | uint16, uint16 | side of the map, side of the small maps |
 | 24 | uint32 | number w of weights |
 | 28 | uint32 | number n of hidden neurons |
-| 32 | float32[w] | kernels and biases in turn |
-| 32 + 4w | uint8[side, side] | the output from -1 (0) to 1 (255) |
+| 32 | float32, float32 | part of the training and test points that are right, or NaN |
+| 40 | uint32 | number k of outputs |
+| 44 | float32[w] | kernels and biases in turn |
+| 44 + 4w | uint8[k, side, side] | each output from -1 (0) to 1 (255) |
 | after it | uint8[n, small, small] | what each hidden neuron answers, likewise |
 """
 
@@ -27,8 +29,8 @@ import numpy as np
 from nervure.ir.attrs import NDArray
 from nervure.studio.playground.trainer import MAP_SIDE, SMALL_SIDE, Trainer
 
-HEADER: Final = struct.Struct("<IIfffHHII")
-_VERSION: Final = 1
+HEADER: Final = struct.Struct("<IIfffHHIIffI")
+_VERSION: Final = 2
 
 
 def frame(trainer: Trainer, speed: float) -> bytes:
@@ -42,12 +44,14 @@ def frame(trainer: Trainer, speed: float) -> bytes:
     view = trainer.look()
     weights = trainer.network.weights()
     small = [np.moveaxis(one, -1, 0) for one in view.neurons]
+    output = np.moveaxis(view.output, -1, 0)
     count = sum(map(len, small))
     header = HEADER.pack(
         *(_VERSION, trainer.epoch, view.train_loss, view.test_loss, speed),
         *(MAP_SIDE, SMALL_SIDE, weights.size, count),
+        *(view.train_right, view.test_right, len(output)),
     )
-    parts = [header, weights.astype("<f4").tobytes(), _bytes(view.output)]
+    parts = [header, weights.astype("<f4").tobytes(), _bytes(output)]
     return b"".join([*parts, *map(_bytes, small)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +20,9 @@ from nervure.studio.playground.points import (
 TITLES: Final = {
     "moons": "two moons",
     "blobs": "two blobs",
-    "iris": "iris: versicolor or virginica, by petals",
-    "wine": "wine: first kind or another, by alcohol and flavanoids",
+    "iris": "iris: three kinds, by petals",
+    "wine": "wine: three cultivars, by alcohol and flavanoids",
+    "digits": "digits: ten classes, by two principal components",
     "breast_cancer": "breast cancer: radius and texture",
     "diabetes": "diabetes: progress by body mass and blood sugar",
 }
@@ -44,7 +46,7 @@ def named_set(name: str, *, noise: float, seed: int) -> Points:
 
     >>> from nervure.studio.playground.named_sets import named_set
     >>> named_set("iris", noise=0.0, seed=0).x.shape
-    (100, 2)
+    (150, 2)
     """
     if not available():
         raise ArgumentError(
@@ -60,8 +62,52 @@ def named_set(name: str, *, noise: float, seed: int) -> Points:
                 fix=f"take {', '.join(TITLES)}",
             )
         )
+    if name in _KINDS:
+        inputs, numbers, axes, classes = _KINDS[name]()
+        return of_columns(inputs, numbers, CLASSIFICATION, axes, seed, classes)
     inputs, targets, problem, axes = _drawn(name, noise, seed)
     return of_columns(inputs, targets, problem, axes, seed)
+
+
+# --- more than two classes ------------------------------------------------------------
+
+_Kinds = tuple[Any, Any, tuple[str, str], tuple[str, ...]]
+
+
+def _iris() -> _Kinds:
+    from sklearn import datasets
+
+    found = datasets.load_iris()
+    names = tuple(map(str, found.target_names))
+    return found.data[:, 2:], found.target, ("petal length", "petal width"), names
+
+
+def _wine() -> _Kinds:
+    from sklearn import datasets
+
+    found = datasets.load_wine()
+    names = ("cultivar 1", "cultivar 2", "cultivar 3")
+    return found.data[:, [0, 6]], found.target, ("alcohol", "flavanoids"), names
+
+
+def _digits() -> _Kinds:
+    from sklearn import datasets
+
+    found = datasets.load_digits()
+    centred = found.data - found.data.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    axes = ("first component", "second component")
+    return centred @ directions[:2].T, found.target, axes, tuple("0123456789")
+
+
+_KINDS: Final[dict[str, Callable[[], _Kinds]]] = {
+    "iris": _iris,
+    "wine": _wine,
+    "digits": _digits,
+}
+
+
+# --- two classes, and numbers ---------------------------------------------------------
 
 
 def _drawn(name: str, noise: float, seed: int) -> tuple[Any, Any, str, tuple[str, str]]:
@@ -76,13 +122,6 @@ def _drawn(name: str, noise: float, seed: int) -> tuple[Any, Any, str, tuple[str
             500, centers=2, cluster_std=spread, random_state=seed
         )
         return x, y, CLASSIFICATION, ("x₁", "x₂")
-    if name == "iris":
-        x, y = datasets.load_iris(return_X_y=True)
-        rows = y > 0
-        return x[rows, 2:], y[rows], CLASSIFICATION, ("petal length", "petal width")
-    if name == "wine":
-        x, y = datasets.load_wine(return_X_y=True)
-        return x[:, [0, 6]], y == 0, CLASSIFICATION, ("alcohol", "flavanoids")
     if name == "breast_cancer":
         x, y = datasets.load_breast_cancer(return_X_y=True)
         return x[:, :2], y, CLASSIFICATION, ("mean radius", "mean texture")

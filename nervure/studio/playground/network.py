@@ -31,16 +31,19 @@ class Network:
     ----------
     choices
         What to build.
+    outputs
+        How many neurons answer; more than one are classes, whose answers are
+        probabilities.
 
     >>> from nervure.studio.playground.choices import Choices
     >>> Network(Choices(hidden=(3,))).sizes
     [2, 3, 1]
     """
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, outputs: int = 1) -> None:
         utils.set_random_seed(choices.seed)
         self.choices = choices
-        self.sizes = [len(choices.features), *choices.hidden, 1]
+        self.sizes = [len(choices.features), *choices.hidden, outputs]
         self.dense: list[Any] = []
         x = inputs = layers.Input((len(choices.features),))
         answers = []
@@ -52,11 +55,14 @@ class Network:
             answers.append(x)
             if choices.dropout:
                 x = layers.Dropout(choices.dropout)(x)
-        last = self._dense(1)(x)
-        is_regression = choices.problem == REGRESSION
-        output = last if is_regression else layers.Activation("tanh")(last)
+        output = self._dense(outputs)(x)
+        if outputs > 1:
+            output = layers.Activation("softmax")(output)
+        elif choices.problem != REGRESSION:
+            output = layers.Activation("tanh")(output)
+        loss = "sparse_categorical_crossentropy" if outputs > 1 else half_square
         self.model = models.Model(inputs, output)
-        self.model.compile(_optimizer(choices), half_square)
+        self.model.compile(_optimizer(choices), loss)
         self._shown = models.Model(inputs, [*answers, output])
 
     def _dense(self, size: int) -> Any:

@@ -1,8 +1,9 @@
 """Data sets on a plane: those of playground.tensorflow.org, and tables of the user.
 
-All points lie in about ``[-6, 6]`` on both axes; targets are -1 and 1 for two classes
-and lie in ``[-1, 1]`` for regressions.  The shapes are those of the original's
-``dataset.ts``: spirals of 1.75 turns, gaussians around (2, 2) and (-2, -2), and so on.
+All points lie in about ``[-6, 6]`` on both axes; targets are -1 and 1 for two classes,
+0, 1, 2, ... for more, and lie in ``[-1, 1]`` for regressions.  The shapes are those of
+the original's ``dataset.ts``: spirals of 1.75 turns, gaussians around (2, 2) and
+(-2, -2), and so on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _CLASSIFIED: Final = 500
 _REGRESSED: Final = 1200
 _REACH: Final = 6.0
 _MOST_ROWS: Final = 20_000
+MOST_CLASSES: Final = 10
 
 
 class Points(NamedTuple):
@@ -36,17 +38,25 @@ class Points(NamedTuple):
     x
         ``float32[n, 2]``, within about -6 and 6.
     y
-        ``float32[n, 1]``, within -1 and 1.
+        ``float32[n, 1]``: within -1 and 1, or the number of the class, from 0.
     problem
         "classification" or "regression".
     axes
         What the two axes are called.
+    classes
+        What the classes are called, if there are more than two.
     """
 
     x: NDArray
     y: NDArray
     problem: str
     axes: tuple[str, str] = ("x₁", "x₂")
+    classes: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many neurons answer: one for each class if there are more than two."""
+        return max(1, len(self.classes))
 
 
 def dataset(name: str, *, noise: float = 0.0, seed: int = 0) -> Points:
@@ -189,9 +199,16 @@ _SHAPES: Final[dict[str, tuple[str, _Shape]]] = {
 
 
 def of_columns(
-    inputs: NDArray, targets: NDArray, problem: str, axes: tuple[str, str], seed: int
+    inputs: NDArray,
+    targets: NDArray,
+    problem: str,
+    axes: tuple[str, str],
+    seed: int,
+    classes: tuple[str, ...] = (),
 ) -> Points:
     """Bring two columns to ``[-6, 6]`` and a third to ``[-1, 1]``.
+
+    With more than two ``classes`` the targets are their numbers and stay as they are.
 
     Raises :class:`~nervure.errors.DataError` for fewer than four rows, numbers that are
     not finite, and columns that hold a single value.
@@ -222,6 +239,8 @@ def of_columns(
         )
     scaled = 2 * (table - low) / (high - low) - 1
     x, y = scaled[:, :2] * (_REACH - 1), scaled[:, 2]
+    if len(classes) > 2:
+        return shuffled(Points(x, table[:, 2], problem, axes, classes), seed)
     return shuffled(Points(x, y, problem, axes), seed)
 
 
@@ -229,8 +248,8 @@ def of_table(text: str, seed: int = 0) -> Points:
     r"""Read a table of comma-separated values: two inputs, and the target as the last.
 
     The first row may hold names.  A target with two different values, numbers or words,
-    makes a classification; more numbers make a regression.  Further columns between are
-    left out.
+    or with up to ten different words makes a classification; more numbers make a
+    regression.  Further columns between are left out.
 
     Raises
     ------
@@ -263,15 +282,18 @@ def of_table(text: str, seed: int = 0) -> Points:
     inputs = np.array([_inputs(row, at) for at, row in enumerate(rows, 1)])
     words = [row[-1].strip() for row in rows]
     kinds = sorted(set(words))
-    if len(kinds) == 2:
-        found = np.array([kinds.index(word) for word in words])
-        return of_columns(inputs.reshape(-1, 2), found, CLASSIFICATION, axes, seed)
     numbers = [_number(word) for word in words]
-    if any(one is None for one in numbers):
+    is_words = any(one is None for one in numbers)
+    if len(kinds) == 2 or (is_words and 2 < len(kinds) <= MOST_CLASSES):
+        found = np.array([kinds.index(word) for word in words])
+        classes = tuple(kind[:20] for kind in kinds) if len(kinds) > 2 else ()
+        x = inputs.reshape(-1, 2)
+        return of_columns(x, found, CLASSIFICATION, axes, seed, classes)
+    if is_words:
         raise DataError(
             explain(
-                f"the target has {len(kinds)} different words; two classes or numbers "
-                "are expected in the last column"
+                f"the target has {len(kinds)} different words; two to {MOST_CLASSES} "
+                "classes, or numbers, are expected in the last column"
             )
         )
     return of_columns(

@@ -8,8 +8,10 @@ from nervure.studio.playground.points import REGRESSION
 _EPOCHS = 200
 
 
-def script(choices: Choices) -> str:
+def script(choices: Choices, outputs: int = 1) -> str:
     r"""Return a program that does what the page does.
+
+    ``outputs`` is the number of classes, if there are more than two.
 
     >>> "layers.Dense(3" in script(Choices(hidden=(3,)))
     True
@@ -30,16 +32,12 @@ def script(choices: Choices) -> str:
             f"x = features(points.x, {list(choices.features)!r})",
             f"count = round({choices.train_part:g} * len(x))",
             "x_train, x_test = x[:count], x[count:]",
-            "y_train, y_test = points.y[:count], points.y[count:]",
+            f"y = points.y{'.astype(np.int32)' if outputs > 1 else ''}",
+            "y_train, y_test = y[:count], y[count:]",
             "",
-            *_model(choices),
-            "",
-            "",
-            "def half_square(y_true, y_pred):",
-            "    return nv.square(y_true - y_pred) / 2",
-            "",
-            "",
-            f"model.compile({_optimizer(choices)}, half_square)",
+            *_model(choices, outputs),
+            *_loss(outputs),
+            f"model.compile({_optimizer(choices)}, loss)",
             "model.fit(",
             "    x_train,",
             "    y_train,",
@@ -48,7 +46,7 @@ def script(choices: Choices) -> str:
             "    verbose=0,",
             ")",
             "prediction = model.predict(x_test, verbose=0)",
-            "test_loss = float(np.mean((prediction - y_test) ** 2) / 2)",
+            *_judgement(outputs),
             'print(f"Test loss: {test_loss:.4f}")',
             "",
         ]
@@ -83,7 +81,25 @@ def _data(choices: Choices) -> list[str]:
     return [f"points = {function}({name!r}, {options})"]
 
 
-def _model(choices: Choices) -> list[str]:
+def _loss(outputs: int) -> list[str]:
+    if outputs > 1:
+        return ["", 'loss = "sparse_categorical_crossentropy"']
+    return [
+        *("", "", "def loss(y_true, y_pred):"),
+        *("    return nv.square(y_true - y_pred) / 2", "", ""),
+    ]
+
+
+def _judgement(outputs: int) -> list[str]:
+    if outputs > 1:
+        return [
+            "chosen = np.take_along_axis(prediction, y_test, axis=1)",
+            "test_loss = float(-np.log(np.maximum(chosen, 1e-7)).mean())",
+        ]
+    return ["test_loss = float(np.mean((prediction - y_test) ** 2) / 2)"]
+
+
+def _model(choices: Choices, outputs: int) -> list[str]:
     penalty = _penalty(choices)
     lines = [f"layers.Input(({len(choices.features)},)),"]
     for size in choices.hidden:
@@ -93,8 +109,10 @@ def _model(choices: Choices) -> list[str]:
         lines.append(f"layers.Activation({choices.activation!r}),")
         if choices.dropout:
             lines.append(f"layers.Dropout({choices.dropout:g}),")
-    lines.append(f"layers.Dense(1{penalty}),")
-    if choices.problem != REGRESSION:
+    lines.append(f"layers.Dense({outputs}{penalty}),")
+    if outputs > 1:
+        lines.append("layers.Activation('softmax'),")
+    elif choices.problem != REGRESSION:
         lines.append("layers.Activation('tanh'),")
     return [
         "model = models.Sequential(",

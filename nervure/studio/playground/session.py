@@ -17,7 +17,7 @@ from nervure.errors import ArgumentError, NervureError, explain
 from nervure.studio.playground import named_sets, script
 from nervure.studio.playground.choices import read_choices
 from nervure.studio.playground.frames import frame
-from nervure.studio.playground.trainer import Trainer
+from nervure.studio.playground.trainer import Trainer, chosen_points
 
 # Pictures a second at most, and passes over the data that one may wait for.
 _FRAME_SECONDS: Final = 1 / 60
@@ -179,7 +179,8 @@ class Session:
 
     def _write_script(self, message: dict[str, Any]) -> None:
         choices = read_choices(message.get("choices"))
-        self._send({"type": "script", "text": script.script(choices)})
+        outputs = chosen_points(choices, self._table).outputs
+        self._send({"type": "script", "text": script.script(choices, outputs)})
 
     _HEARERS: Final = {
         "configure": _configure,
@@ -234,6 +235,7 @@ def _description(trainer: Trainer) -> dict[str, Any]:
         "sizes": trainer.network.sizes,
         "axes": points.axes,
         "problem": points.problem,
+        "classes": points.classes,
         "train": table[: trainer.train_count],
         "test": table[trainer.train_count :],
     }

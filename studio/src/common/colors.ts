@@ -21,6 +21,44 @@ export function color(value: number): string {
   return `rgb(${mixed(value).join(",")})`;
 }
 
+// Ten classes; the first two are the ends of the scale above.
+const CLASSES = [
+  [8, 119, 189], [245, 147, 34], [44, 150, 60], [204, 51, 63], [128, 90, 190],
+  [140, 96, 80], [220, 110, 180], [110, 116, 120], [160, 158, 30], [30, 175, 190],
+] as const;
+
+export function classColor(number: number): string {
+  return `rgb(${CLASSES[number % CLASSES.length]!.join(",")})`;
+}
+
+/** Draw where which class is the most likely: the surer, the stronger its colour. */
+export function drawClasses(
+  canvas: HTMLCanvasElement,
+  maps: Uint8Array[],
+  side: number,
+  discrete: boolean,
+): void {
+  if (canvas.width !== side) canvas.width = canvas.height = side;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const image = context.createImageData(side, side);
+  for (let at = 0; at < side * side; at += 1) {
+    let best = 0;
+    for (let one = 1; one < maps.length; one += 1) {
+      if (maps[one]![at]! > maps[best]![at]!) best = one;
+    }
+    const least = 1 / maps.length;
+    const surely = Math.max(0, (maps[best]![at]! / 255 - least) / (1 - least));
+    const part = discrete ? 1 : 0.25 + 0.75 * surely;
+    const end = CLASSES[best % CLASSES.length]!;
+    for (const channel of [0, 1, 2] as const) {
+      image.data[at * 4 + channel] = MIDDLE[channel] + (end[channel] - MIDDLE[channel]) * part;
+    }
+    image.data[at * 4 + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
 /** Draw bytes from 0 (-1) to 255 (1) on a canvas of the same size. */
 export function drawMap(
   canvas: HTMLCanvasElement,

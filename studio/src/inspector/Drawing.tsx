@@ -1,7 +1,7 @@
 // A square to draw in, to drop a picture on, or to fill from a file.
 
 import { useEffect, useRef } from "preact/hooks";
-import { centred, sampled } from "./pixels";
+import { centred, cut, sampled } from "./pixels";
 
 const SIDE = 280;
 
@@ -57,8 +57,9 @@ export function Drawing({ width, height, channels, onPixels, onError }: Props) {
     try {
       const picture = await createImageBitmap(file);
       clear();
-      canvas.current?.getContext("2d")?.drawImage(picture, 0, 0, SIDE, SIDE);
-      onPixels(sampled(picture, width, height, channels));
+      const middle = cut(picture, width, height);
+      canvas.current?.getContext("2d")?.drawImage(middle, 0, 0, SIDE, SIDE);
+      onPixels(sampled(middle, width, height, channels));
     } catch {
       onError("This file is no picture that the browser can read: take a PNG or JPEG file.");
     }

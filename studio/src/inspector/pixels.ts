@@ -42,6 +42,19 @@ export function drawPixels(canvas: HTMLCanvasElement, map: PixelMap): void {
   context.putImageData(image, 0, 0);
 }
 
+/** Cut the middle out of a picture, in the proportions of the network's input. */
+export function cut(picture: ImageBitmap, width: number, height: number): HTMLCanvasElement {
+  const scale = Math.min(picture.width / width, picture.height / height);
+  const [wide, high] = [width * scale, height * scale];
+  const made = document.createElement("canvas");
+  made.width = Math.max(1, Math.round(wide));
+  made.height = Math.max(1, Math.round(high));
+  const context = made.getContext("2d");
+  const [left, top] = [(picture.width - wide) / 2, (picture.height - high) / 2];
+  context?.drawImage(picture, left, top, wide, high, 0, 0, made.width, made.height);
+  return made;
+}
+
 /** Scale a drawing down to the network's input, as bytes. */
 export function sampled(
   source: CanvasImageSource,

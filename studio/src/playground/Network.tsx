@@ -2,7 +2,7 @@
 // the weights. Lines and maps are drawn straight from frames, without Preact between.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { color, drawMap } from "../common/colors";
+import { classColor, color, drawMap } from "../common/colors";
 import { FEATURES, type Feature, MOST_LAYERS, MOST_NEURONS } from "./choices";
 import { type Frame, offsets } from "./connection";
 import { featureMap } from "./features";
@@ -11,6 +11,7 @@ const SIZE = 36; // of a neuron, in pixels
 const ROW = 46;
 const TOP = 56;
 const COLUMN = 92;
+const OUTPUT_ROW = 30;
 
 export interface Edit {
   layer: number;
@@ -21,6 +22,8 @@ export interface Edit {
 interface Props {
   features: Feature[];
   hidden: number[];
+  outputs: number;
+  classes: string[];
   frames: FrameSource;
   onFeatures(features: Feature[]): void;
   onHidden(hidden: number[]): void;
@@ -45,7 +48,7 @@ interface Line {
 const ALL = Object.keys(FEATURES) as Feature[];
 
 export function Network(props: Props) {
-  const { features, hidden, frames } = props;
+  const { features, hidden, outputs, classes, frames } = props;
   const box = useRef<HTMLDivElement>(null);
   const svg = useRef<SVGSVGElement>(null);
   const [width, setWidth] = useState(0);
@@ -58,29 +61,29 @@ export function Network(props: Props) {
     return () => observer.disconnect();
   }, []);
 
-  const sizes = [features.length, ...hidden, 1];
+  const sizes = [features.length, ...hidden, outputs];
   const columns = hidden.length + 1;
   const wide = Math.max(width, 70 + columns * COLUMN);
   const xOf = (column: number) => 88 + (column * (wide - 96)) / columns;
   const yOf = (row: number) => TOP + row * ROW + SIZE / 2;
   const rowOfFeature = (index: number) => ALL.indexOf(features[index] ?? "x");
-  const outputY = yOf(2.5);
-  const key = `${features}|${hidden}|${wide}`;
+  const outputY = (number: number) => yOf(2.5) + (number - (outputs - 1) / 2) * OUTPUT_ROW;
+  const key = `${features}|${hidden}|${outputs}|${wide}`;
   const lines = useMemo(() => {
     const places = offsets(sizes);
     const found: Line[] = [];
     places.forEach(({ kernel }, layer) => {
-      const outputs = sizes[layer + 1] ?? 0;
+      const targets = sizes[layer + 1] ?? 0;
       for (let source = 0; source < (sizes[layer] ?? 0); source += 1) {
-        for (let target = 0; target < outputs; target += 1) {
+        for (let target = 0; target < targets; target += 1) {
           const x1 = layer === 0 ? xOf(0) - 6 : xOf(layer) - 4;
           const y1 = yOf(layer === 0 ? rowOfFeature(source) : source);
           const isLast = layer === hidden.length;
           const x2 = isLast ? wide - 2 : xOf(layer + 1) - SIZE - 4;
-          const y2 = isLast ? outputY : yOf(target);
+          const y2 = isLast ? outputY(target) : yOf(target);
           const bend = (x2 - x1) / 2;
           const path = `M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
-          found.push({ layer, source, target, weight: kernel + source * outputs + target, path });
+          found.push({ layer, source, target, weight: kernel + source * targets + target, path });
         }
       }
     });
@@ -110,6 +113,13 @@ export function Network(props: Props) {
   const rows = Math.max(ALL.length, ...hidden);
   const height = TOP + rows * ROW + 14;
   let number = 0;
+  // Outputs are counted after the hidden neurons.
+  const looked = (index: number) => ({
+    onMouseEnter: () => props.onLook(index),
+    onMouseLeave: () => props.onLook(null),
+    onFocus: () => props.onLook(index),
+    onBlur: () => props.onLook(null),
+  });
   return (
     <div class="network" ref={box} role="group" aria-label="Network">
       <div class="network-plan" style={{ width: `${wide}px`, height: `${height}px` }}>
@@ -160,10 +170,7 @@ export function Network(props: Props) {
                   aria-label={`Neuron ${row + 1} of hidden layer ${layer + 1}: edit its weights`}
                   title="Click to edit its weights and bias"
                   onClick={() => props.onEdit({ layer, target: row, source: null })}
-                  onMouseEnter={() => props.onLook(index)}
-                  onMouseLeave={() => props.onLook(null)}
-                  onFocus={() => props.onLook(index)}
-                  onBlur={() => props.onLook(null)}
+                  {...looked(index)}
                 >
                   <canvas class="neuron" width="20" height="20" aria-hidden="true" />
                 </button>
@@ -171,13 +178,25 @@ export function Network(props: Props) {
             })}
           </div>
         ))}
-        <button
-          class="output-neuron"
-          style={{ left: `${wide - 18}px`, top: `${outputY - 9}px` }}
-          aria-label="Output neuron: edit its weights"
-          title="Click to edit the weights and bias of the output"
-          onClick={() => props.onEdit({ layer: hidden.length, target: 0, source: null })}
-        />
+        {Array.from({ length: outputs }, (_, target) => (
+          <button
+            key={`output${target}`}
+            class="output-neuron"
+            style={{
+              left: `${wide - 18}px`,
+              top: `${outputY(target) - 9}px`,
+              ...(outputs > 1 && { background: classColor(target) }),
+            }}
+            aria-label={
+              outputs > 1
+                ? `Output neuron of ${classes[target] ?? target}: edit its weights`
+                : "Output neuron: edit its weights"
+            }
+            title={`${classes[target] ?? "Output"}: click to edit its weights and bias`}
+            onClick={() => props.onEdit({ layer: hidden.length, target, source: null })}
+            {...looked(number + target)}
+          />
+        ))}
         <div class="layer-buttons" role="group" aria-label="Hidden layers">
           <button
             aria-label="Remove the last hidden layer"

@@ -1,7 +1,7 @@
 // The map of the output with the points on it, the losses, and their curves.
 
 import { useEffect, useRef } from "preact/hooks";
-import { color, drawMap } from "../common/colors";
+import { classColor, color, drawClasses, drawMap } from "../common/colors";
 import type { Frame, Ready } from "./connection";
 import type { Looks } from "./choices";
 import type { FrameSource } from "./Network";
@@ -20,14 +20,24 @@ export function Output({ frames, ready, looks, neuron }: Props) {
   const map = useRef<HTMLCanvasElement>(null);
   const points = useRef<HTMLCanvasElement>(null);
   const text = useRef<HTMLDListElement>(null);
+  const right = useRef<HTMLParagraphElement>(null);
 
   useEffect(() => {
     const draw = (frame: Frame) => {
-      const shown = neuron === null ? undefined : frame.neurons[neuron];
+      // Outputs are counted after the hidden neurons.
+      const hidden = frame.neurons.length;
+      const one = neuron ?? hidden;
       if (map.current) {
-        if (shown) drawMap(map.current, shown, frame.small, looks.discrete);
-        else drawMap(map.current, frame.output, frame.side, looks.discrete);
+        if (neuron === null && frame.outputs.length > 1) {
+          drawClasses(map.current, frame.outputs, frame.side, looks.discrete);
+        } else if (one < hidden) {
+          drawMap(map.current, frame.neurons[one]!, frame.small, looks.discrete);
+        } else {
+          const shown = frame.outputs[one - hidden];
+          if (shown) drawMap(map.current, shown, frame.side, looks.discrete);
+        }
       }
+      if (right.current) right.current.textContent = partsRight(frame);
       const cells = text.current?.querySelectorAll("dd");
       if (cells && cells.length === 3) {
         cells[0]!.textContent = frame.trainLoss.toFixed(3);
@@ -43,6 +53,7 @@ export function Output({ frames, ready, looks, neuron }: Props) {
     if (points.current && ready) drawPoints(points.current, ready, looks.showTest);
   }, [ready, looks.showTest]);
 
+  const classes = ready?.classes ?? [];
   return (
     <div class="output">
       <dl class="losses" ref={text}>
@@ -51,24 +62,45 @@ export function Output({ frames, ready, looks, neuron }: Props) {
         <div><dt>Samples a second</dt><dd data-testid="speed">–</dd></div>
       </dl>
       <Curves frames={frames} />
+      <p class="right" ref={right} data-testid="right" />
       <div
         class="map"
         role="img"
-        aria-label="Output of the network over the plane, with the points: orange is minus one, blue is one"
+        aria-label={
+          classes.length > 0
+            ? `The most likely class over the plane, with the points: ${classes.join(", ")}`
+            : "Output of the network over the plane, with the points: orange is minus one, blue is one"
+        }
       >
         <canvas class="plane" ref={map} width="60" height="60" />
         <canvas class="points" ref={points} width={2 * SIDE} height={2 * SIDE} />
       </div>
-      <div class="scale">
-        <span>−1</span>
-        <span class="bar" aria-hidden="true" />
-        <span>1</span>
-      </div>
+      {classes.length > 0 ? (
+        <ul class="classes">
+          {classes.map((name, at) => (
+            <li key={name}>
+              <span class="dot" style={{ background: classColor(at) }} /> {name}
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <div class="scale">
+          <span>−1</span>
+          <span class="bar" aria-hidden="true" />
+          <span>1</span>
+        </div>
+      )}
       <p class="axes">
         {ready && ready.axes[0] !== "x₁" ? `Across: ${ready.axes[0]}; up: ${ready.axes[1]}` : ""}
       </p>
     </div>
   );
+}
+
+function partsRight(frame: Frame): string {
+  if (Number.isNaN(frame.trainRight)) return "";
+  const percent = (part: number) => `${(100 * part).toFixed(0)} %`;
+  return `Right: ${percent(frame.trainRight)} of training, ${percent(frame.testRight)} of test`;
 }
 
 function drawPoints(canvas: HTMLCanvasElement, ready: Ready, showTest: boolean): void {
@@ -80,7 +112,7 @@ function drawPoints(canvas: HTMLCanvasElement, ready: Ready, showTest: boolean):
     for (const [x, y, target] of list) {
       context.beginPath();
       context.arc(place(x), canvas.width - place(y), 6, 0, 2 * Math.PI);
-      context.fillStyle = color(target);
+      context.fillStyle = ready.classes.length > 0 ? classColor(target) : color(target);
       context.strokeStyle = edge;
       context.lineWidth = 1.5;
       context.fill();

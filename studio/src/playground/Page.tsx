@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Choices, type Looks, read, written } from "./choices";
+import { type Choices, graphAddress, type Looks, read, written } from "./choices";
 import { Connection, type Frame, type Ready } from "./connection";
 import { DataControls, LearningControls } from "./Controls";
 import { type Edit, type FrameSource, Network } from "./Network";
@@ -105,6 +105,7 @@ export function Playground({ query, onError }: Props) {
     setPlaying(!playing);
   };
 
+  const outputs = ready?.sizes.at(-1) ?? 1;
   const controls = {
     choices,
     looks,
@@ -145,12 +146,15 @@ export function Playground({ query, onError }: Props) {
         </div>
         <LearningControls {...controls} />
         <button onClick={() => connection.current?.script(choices)}>Open as Python</button>
+        <a class="button" href={graphAddress(choices, outputs)}>Open its graph</a>
       </div>
       <div class="stage">
         <DataControls {...controls} />
         <Network
           features={choices.features}
           hidden={choices.hidden}
+          outputs={outputs}
+          classes={ready?.classes ?? []}
           frames={frames}
           onFeatures={(features) => change({ features })}
           onHidden={(hidden) => change({ hidden })}
@@ -165,6 +169,7 @@ export function Playground({ query, onError }: Props) {
           edit={edit}
           sizes={ready.sizes}
           features={choices.features}
+          classes={ready.classes}
           frame={frames.last}
           onWeight={(...weight) => connection.current?.setWeight(...weight)}
           onClose={() => setEdit(null)}

@@ -9,12 +9,13 @@ interface Props {
   edit: Edit;
   sizes: number[];
   features: Feature[];
+  classes: string[];
   frame: Frame | null;
   onWeight(layer: number, source: number, target: number, value: number): void;
   onClose(): void;
 }
 
-export function Weights({ edit, sizes, features, frame, onWeight, onClose }: Props) {
+export function Weights({ edit, sizes, features, classes, frame, onWeight, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { layer, target, source } = edit;
   const inputs = sizes[layer] ?? 0;
@@ -29,7 +30,7 @@ export function Weights({ edit, sizes, features, frame, onWeight, onClose }: Pro
   }, []);
   if (!place) return null;
   const isOutput = layer === sizes.length - 2;
-  const title = isOutput ? "Output" : `Neuron ${target + 1} of hidden layer ${layer + 1}`;
+  const title = isOutput ? (classes[target] ? `Output of ${classes[target]}` : "Output") : `Neuron ${target + 1} of hidden layer ${layer + 1}`;
   const nameOf = (at: number) =>
     layer === 0 ? FEATURES[features[at] ?? "x"] : `neuron ${at + 1} of layer ${layer}`;
   const field = (label: string, from: number, index: number) => (

@@ -84,6 +84,12 @@ export function written(choices: Choices, looks: Looks): string {
   return query ? `/playground?${query}` : "/playground";
 }
 
+/** The address of the page that shows the graph of the network. */
+export function graphAddress(choices: Choices, outputs: number): string {
+  const [, query = ""] = written(choices, FIRST_LOOKS).split("?");
+  return `#/graph?${query}${query ? "&" : ""}outputs=${outputs}`;
+}
+
 function asText(value: Value): string {
   return Array.isArray(value) ? value.join(".") : String(value);
 }

@@ -11,8 +11,10 @@ export interface Frame {
   speed: number;
   side: number;
   small: number;
+  trainRight: number; // parts that are right; NaN for regressions
+  testRight: number;
   weights: Float32Array;
-  output: Uint8Array;
+  outputs: Uint8Array[];
   neurons: Uint8Array[];
 }
 
@@ -20,6 +22,7 @@ export interface Ready {
   sizes: number[];
   axes: [string, string];
   problem: string;
+  classes: string[]; // none for two classes and for regressions
   train: [number, number, number][];
   test: [number, number, number][];
 }
@@ -34,14 +37,16 @@ export interface Listener {
 
 export function decoded(buffer: ArrayBuffer): Frame {
   const view = new DataView(buffer);
-  if (view.getUint32(0, true) !== 1) throw new Error("the frame has another version");
+  if (view.getUint32(0, true) !== 2) throw new Error("the frame has another version");
   const side = view.getUint16(20, true);
   const small = view.getUint16(22, true);
   const weights = view.getUint32(24, true);
   const count = view.getUint32(28, true);
-  const output = 32 + 4 * weights;
-  const first = output + side * side;
-  const area = small * small;
+  const results = view.getUint32(40, true);
+  const output = 44 + 4 * weights;
+  const first = output + results * side * side;
+  const maps = (length: number, start: number, area: number) =>
+    Array.from({ length }, (_, at) => new Uint8Array(buffer, start + at * area, area));
   return {
     epoch: view.getUint32(4, true),
     trainLoss: view.getFloat32(8, true),
@@ -49,12 +54,11 @@ export function decoded(buffer: ArrayBuffer): Frame {
     speed: view.getFloat32(16, true),
     side,
     small,
-    weights: new Float32Array(buffer, 32, weights),
-    output: new Uint8Array(buffer, output, side * side),
-    neurons: Array.from(
-      { length: count },
-      (_, at) => new Uint8Array(buffer, first + at * area, area),
-    ),
+    trainRight: view.getFloat32(32, true),
+    testRight: view.getFloat32(36, true),
+    weights: new Float32Array(buffer, 44, weights),
+    outputs: maps(results, output, side * side),
+    neurons: maps(count, first, small * small),
   };
 }
 
