@@ -71,6 +71,10 @@ class RowsFeed:
     def seed(self, value: int | None) -> None:
         self._order.seed = value
 
+    def first_rows(self, count: int) -> Rows:
+        """Return the first rows as they were given, at most ``count``."""
+        return self._rows.between(0, count)
+
     def pieces(self, first: int, count: int | None) -> Iterator[Piece]:
         """Yield ``count`` batches from batch ``first`` on."""
         arrays = self._rows.constants

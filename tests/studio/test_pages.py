@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 import nervure as nv
-from nervure.datasets import mnist
-from nervure.studio.application import Subject
-from nervure.studio.inspector.subject import lecture_network
-from nervure.studio.server import Server
+from tests.studio.browsing import PATIENCE, draw_one, loss, opened, shown, until
 
 AXE = Path(__file__).resolve().parents[2] / "studio/node_modules/axe-core/axe.min.js"
-PATIENCE = 30_000  # milliseconds, on a machine that does other things too
 ALL = "x.y.xSquared.ySquared.xTimesY.sinX.sinY"
 SPIRAL = (
     f"/playground?data=spiral&batch=50&features={ALL}&hidden=8.6"
@@ -26,80 +20,10 @@ SPIRAL = (
 PAGES = ["playground", "graph", "training", "inspector"]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def model():
-    """The lecture's CNN, which knows digits a little."""
-    nv.utils.set_random_seed(0)
-    (images, y), _ = mnist.load_data()
-    x = (images[:9600, ..., None] / 255).astype(np.float32)
-    found = lecture_network()
-    found.fit(x, y[:9600], batch_size=64, epochs=1, verbose=0)
-    return found
-
-
-@pytest.fixture(scope="module")
-def server(model, runs):
-    found = Server(Subject(model, "lecture.nv", runs)).start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def page(chromium, server):
-    """A page that must neither ask other machines nor write errors to its console."""
-    found = chromium.new_page(viewport={"width": 1280, "height": 800})
-    found.set_default_timeout(PATIENCE)
-    asked, problems = [], []
-    found.on("request", lambda request: asked.append(urlsplit(request.url)))
-    found.on("pageerror", lambda error: problems.append(str(error)))
-    found.on(
-        "console",
-        lambda message: message.type == "error" and problems.append(message.text),
-    )
-    yield found
-    found.close()
-    own = f"127.0.0.1:{server.port}"
-    assert {one.netloc for one in asked if one.scheme in ("http", "https", "ws")} == {
-        own
-    }
-    assert problems == []
-
-
-def opened(page, server, place, query=""):
-    """Open a page and wait until it has what it asked for."""
-    path = place if place.startswith("/") else f"/{place}{query}"
-    page.goto(f"{server.address}#{path}")
-    page.wait_for_selector("main:not([aria-busy=true])")
-    return page
-
-
-def until(page, expression):
-    """Wait until an expression of JavaScript is true."""
-    end = time.monotonic() + PATIENCE / 1000
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, f"never true: {expression}"
-        page.wait_for_timeout(30)
-
-
 def circles(count):
     """Return the expression that the first chart has so many points."""
     first = "document.querySelector('figure svg')"
     return f"{first}?.querySelectorAll('circle').length == {count}"
-
-
-def shown(name):
-    """Return the expression for the text of an element."""
-    return f"document.querySelector('[data-testid={name}]').textContent"
-
-
-def loss(page):
-    text = page.get_by_test_id("test-loss").inner_text()
-    return float(text) if text[0].isdigit() else np.inf
 
 
 def test_the_spiral_is_learned(page, server, pictures):
@@ -218,16 +142,6 @@ def test_a_running_fit_is_watched(page, server, runs, pictures):
     box.check()
     chart.wait_for()
     page.screenshot(path=pictures / "training.png")
-
-
-def draw_one(page):
-    """Draw a 1 with the mouse."""
-    box = page.get_by_test_id("drawing").bounding_box()
-    x = box["x"] + box["width"] / 2
-    page.mouse.move(x, box["y"] + 0.2 * box["height"])
-    page.mouse.down()
-    page.mouse.move(x, box["y"] + 0.8 * box["height"], steps=8)
-    page.mouse.up()
 
 
 def test_a_digit_is_drawn_and_attacked(page, server, pictures):

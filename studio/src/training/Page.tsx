@@ -222,7 +222,7 @@ function Empty() {
       <h1>No runs yet</h1>
       <p>Train with the studio's callback, and curves appear here while it runs:</p>
       <pre class="panel">{`model.fit(x, y, epochs=10,
-          callbacks=[nv.callbacks.Studio("logs", samples=(x[:256], y[:256]))])`}</pre>
+          callbacks=[nv.callbacks.Studio("logs")])`}</pre>
       <p>
         Other folders, and those of TensorBoard: <code>nervure studio FOLDER</code>
       </p>
