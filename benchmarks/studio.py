@@ -187,8 +187,8 @@ def main() -> None:
             "",
             "Written by `python -m benchmarks.studio`; see its first lines for what is",
             f"measured. {machine['CPU']}, {machine['cores that may be used']} cores, "
-            f"which the browser shares; Chromium {browser.version} without a window",
-            "and without a GPU.",
+            "which the browser shares;",
+            f"Chromium {browser.version} without a window and without a GPU.",
             "",
             *_paints(browser, server.address),
             "",

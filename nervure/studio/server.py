@@ -151,6 +151,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        # Now, so that a port that is taken is found before anything is promised.
+        found.listen()
     except (OSError, OverflowError) as error:
         found.close()
         raise ArgumentError(

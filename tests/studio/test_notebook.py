@@ -73,9 +73,8 @@ def test_the_cells_are_drawn_in_a_browser(outputs, chromium, place, pictures):
     page = chromium.new_page()
     page.set_content(f"<!doctype html><title>notebook</title>{text}")
     if place == 1:
-        page.frame_locator("iframe").get_by_text("tanh").first.wait_for(
-            state="attached"
-        )
+        frame = page.frame_locator("iframe")
+        frame.locator("#details dt", has_text="executor").wait_for()
         page.screenshot(path=pictures / "notebook-program.png")
     else:
         assert page.locator("iframe").get_attribute("title") == "Nervure playground"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nervure as nv
-from tests.studio.browsing import PATIENCE, draw_one, loss, opened, shown, until
+from tests.studio.browsing import PATIENCE, draw_one, loss, opened, shown, until, viewer
 
 AXE = Path(__file__).resolve().parents[2] / "studio/node_modules/axe-core/axe.min.js"
 ALL = "x.y.xSquared.ySquared.xTimesY.sinX.sinY"
@@ -161,6 +161,20 @@ def test_a_digit_is_drawn_and_attacked(page, server, pictures):
     page.screenshot(path=pictures / "inspector.png", full_page=True)
 
 
+def serious(page):
+    """Return what axe-core finds wrong with a page or a frame."""
+    # Evaluated through the protocol, which the page's policy does not concern.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "axe.run(document, {iframes: false, resultTypes: ['violations']})"
+    )
+    return [
+        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize("colors", ["light", "dark"])
 @pytest.mark.parametrize("place", PAGES)
 def test_screen_readers_and_phones_are_served(page, server, place, colors, pictures):
@@ -175,17 +189,12 @@ def test_screen_readers_and_phones_are_served(page, server, place, colors, pictu
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=pictures / f"{place}-phone-{colors}.png", full_page=True)
-    # Evaluated through the protocol, which the page's policy does not concern.
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate(
-        "axe.run(document, {iframes: false, resultTypes: ['violations']})"
-    )
-    serious = [
-        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious(page) == []
+    if place == "graph":
+        frame = viewer(page)
+        assert serious(frame) == []
+        frame.click("#peak")
+        assert serious(frame) == []
 
 
 def test_a_page_without_a_token_says_what_to_do(chromium, server):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import time
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from nervure.studio.access import MOST_BYTES
@@ -192,8 +194,6 @@ def test_no_path_leads_elsewhere(server, path):
     ],
 )
 def test_only_runs_of_the_folder_are_read(server, name):
-    import json
-
     body = json.dumps({"run": name}).encode()
     path = "/api/runs/details"
     assert request(server, "POST", path, body=body, Origin=own(server)) == 400
@@ -315,8 +315,6 @@ def test_sockets_through_a_rebound_name_are_refused(server):
     ],
 )
 def test_messages_that_make_no_sense_are_answered_with_an_error(server, message):
-    import json
-
     with connect(
         f"ws://127.0.0.1:{server.port}/api/playground",
         origin=own(server),
@@ -325,6 +323,28 @@ def test_messages_that_make_no_sense_are_answered_with_an_error(server, message)
         assert json.loads(one.recv(5))["type"] == "hello"
         one.send(message)
         assert json.loads(one.recv(5))["type"] == "error"
+
+
+def test_uploads_through_sockets_are_bounded(server):
+    def opened():
+        return connect(
+            f"ws://127.0.0.1:{server.port}/api/playground",
+            origin=own(server),
+            subprotocols=["nervure", server.access.token],
+        )
+
+    with opened() as one:
+        with contextlib.suppress(ConnectionClosed):
+            one.send("x" * (MOST_BYTES + 1))
+        with pytest.raises(ConnectionClosed) as caught:
+            list(one)
+    assert caught.value.rcvd.code == 1009
+    with opened() as one:
+        table = "1,2,3\n" * 400_000
+        message = {"type": "configure", "choices": {"data": "csv"}, "table": table}
+        one.send(json.dumps(message))
+        found = [json.loads(one.recv(20)) for _ in range(2)]
+    assert "2000000 is the most" in found[1]["message"]
 
 
 def test_answers_carry_a_strict_policy(server):

@@ -91,13 +91,19 @@ export function Network(props: Props) {
   }, [key]);
 
   useEffect(() => {
+    // What lines look like: setting what is there already would cost a picture's time.
+    const looks: string[] = [];
     const draw = (frame: Frame) => {
       const drawn = svg.current?.querySelectorAll<SVGPathElement>("path.weight");
       drawn?.forEach((path, at) => {
         const weight = frame.weights[lines[at]?.weight ?? 0] ?? 0;
         const size = Math.min(9, 0.6 + 2.2 * Math.abs(weight));
+        const shade = Math.round(24 * Math.max(-1, Math.min(1, weight))) / 24;
+        const look = `${size.toFixed(1)} ${shade}`;
+        if (looks[at] === look) return;
+        looks[at] = look;
         path.style.strokeWidth = `${size.toFixed(1)}px`;
-        path.style.stroke = color(Math.max(-1, Math.min(1, weight)));
+        path.style.stroke = color(shade);
       });
       box.current
         ?.querySelectorAll<HTMLCanvasElement>("canvas.neuron")
