@@ -17,7 +17,6 @@ all four results of the tiles that see it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -238,12 +237,6 @@ def see_image(
         vectors(i64(whole), lanes, problem.channels - whole)
 
 
-def rounded(count: int, multiple: int) -> int:
-    """Return the next multiple of a number."""
-    return -(-count // multiple) * multiple
-
-
-def cut_evenly(count: int, most: int, multiple: int) -> int:
-    """Return the length of pieces, a multiple, of which none is much shorter."""
-    pieces = math.ceil(count / max(rounded(most - multiple + 1, multiple), multiple))
-    return rounded(math.ceil(count / pieces), multiple)
+def cut_evenly(count: int, most: int) -> int:
+    """Return the length of stretches of at most ``most`` things, all about as long."""
+    return -(-count // -(-count // max(most, 1)))

@@ -114,7 +114,7 @@ class _Cut:
         part_tiles = band * grid.of_image if band else -(-grid.tiles // parts)
         pitches = problem.channels + blocks * vectors * lanes + 3 * lanes
         most = STACK // (SEEN * 4 * pitches)
-        stretch = cut_evenly(part_tiles, most, 1)
+        stretch = cut_evenly(part_tiles, most)
         return cls(lanes, vectors, blocks, filter_parts, rows, row_tiles, parts,
                    part_tiles, stretch, band)  # fmt: skip
 

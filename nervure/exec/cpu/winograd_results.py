@@ -57,7 +57,7 @@ from nervure.exec.cpu.winograd_weights import (
 from nervure.ir.node import Node
 
 # Bytes on the stack, beside the weights in a core's second-level cache.
-STACK: Final = 2**18
+STACK: Final = 3 * 2**17
 # Tiles that a band of images should have at least, for weights to be read seldom.
 BAND_TILES: Final = 64
 
@@ -83,7 +83,6 @@ class _Cut:
         lanes = target.lanes
         blocks = cut_filters(problem.filters, lanes)
         vectors = max(block.vectors for block in blocks)
-        rows = most_results(target, vectors)
         # a power of two between values would bring many to the same place of a cache
         pitch = -(-problem.channels // lanes) * lanes + lanes
         most = STACK // (POSITIONS * 4 * (pitch + vectors * lanes))
@@ -92,7 +91,9 @@ class _Cut:
         if band * grid.of_image < BAND_TILES:
             band = 0
         tiles = band * grid.of_image if band else grid.tiles // 2
-        stretch = cut_evenly(tiles, most, rows)
+        stretch = cut_evenly(tiles, most)
+        rows = _tile_rows(stretch, most_results(target, vectors))
+        stretch = -(-stretch // rows) * rows
         unit = tiles if band else stretch
         return cls(lanes, blocks, rows, stretch, unit, band, pitch)
 
@@ -110,6 +111,16 @@ class _Cut:
     def sum_step(self) -> int:
         """Elements from the sums of one position to those of the next."""
         return self.stretch * self.width + self.lanes
+
+
+def _tile_rows(count: int, most: int) -> int:
+    """Return the rows of register tiles that have the fewest to spare."""
+
+    def spare(rows: int) -> tuple[int, int]:
+        return -count % rows, -rows
+
+    most = min(most, count)
+    return min(range(most - most // 4, most + 1), key=spare)
 
 
 def lower_results(
