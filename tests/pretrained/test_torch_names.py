@@ -35,9 +35,7 @@ OF_TORCHVISION = {
 @pytest.mark.parametrize("name", OF_TORCHVISION)
 def test_names_and_shapes_are_those_of_torchvision(name):
     with torch.device("meta"):  # no memory, no numbers
-        network = (
-            others.ViT(224, 1000) if name == "vit_b_16" else CASES[name][0](1000)
-        )
+        network = others.ViT(224, 1000) if name == "vit_b_16" else CASES[name][0](1000)
     stored = {
         label: one
         for label, one in network.state_dict().items()
