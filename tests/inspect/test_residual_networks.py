@@ -255,3 +255,32 @@ def test_occlusion(model):
             after = torch.softmax(Twin(model)(channels_first(covered)), 1).numpy()
             fall = (before - after)[np.arange(3), Y]
             np.testing.assert_allclose(found[:, top, left], fall, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_shipped_network():
+    """On EfficientNet-Lite0 every method shows something, and in the right place."""
+    from sklearn.datasets import load_sample_image
+
+    flower = load_sample_image("flower.jpg")[50:386:3, 150:486:3]  # in the middle
+    x = nv.pretrained.preprocess_input(flower[None])
+    size = x.shape[1]
+    model = nv.pretrained.efficientnet_lite0(input_shape=(size, size, 3))
+    daisy = 985
+    assert model.predict(x, verbose=0).argmax() == daisy
+    for name in ("block2a_expand_activation", "block4a_add", "top_activation"):
+        if name in {one.name for one in model.layers}:
+            back = inspect.deconvnet(model, x, layer=name, filter=3)
+            assert np.isfinite(back).all() and back.any(), name
+    inside = np.s_[:, size // 4 : -size // 4, size // 4 : -size // 4]
+    for method in (inspect.grad_cam, inspect.grad_cam_plus_plus):
+        found = method(model, x, daisy)
+        assert found[inside].mean() > 1.2 * found.mean()
+    guided = inspect.guided_backpropagation(model, x, daisy)
+    assert np.isfinite(guided).all() and (guided < 0).any() and (guided > 0).any()
+    logits = nv.pretrained.efficientnet_lite0(
+        input_shape=(size, size, 3), classifier_activation=None
+    )
+    here, there = (logits.predict(one, verbose=0)[0, daisy] for one in (x, 0 * x))
+    total = inspect.integrated_gradients(model, x, daisy, steps=100).sum()
+    np.testing.assert_allclose(total, here - there, rtol=0.15)
