@@ -260,27 +260,28 @@ def test_occlusion(model):
 @pytest.mark.slow
 def test_the_shipped_network():
     """On EfficientNet-Lite0 every method shows something, and in the right place."""
+    from PIL import Image
     from sklearn.datasets import load_sample_image
 
-    flower = load_sample_image("flower.jpg")[50:386:3, 150:486:3]  # in the middle
-    x = nv.pretrained.preprocess_input(flower[None])
-    size = x.shape[1]
-    model = nv.pretrained.efficientnet_lite0(input_shape=(size, size, 3))
+    size = 224
+    photo = Image.fromarray(load_sample_image("flower.jpg"))
+    flower = photo.crop((133, 27, 506, 400)).resize((size, size))  # in the middle
+    x = nv.pretrained.preprocess_input(np.asarray(flower)[None])
+    model = nv.pretrained.efficientnet_lite0()
     daisy = 985
     assert model.predict(x, verbose=0).argmax() == daisy
-    for name in ("block2a_expand_activation", "block4a_add", "top_activation"):
-        if name in {one.name for one in model.layers}:
-            back = inspect.deconvnet(model, x, layer=name, filter=3)
-            assert np.isfinite(back).all() and back.any(), name
+    for name in ("block2a_expand_activation", "block4b_add", "top_activation"):
+        responses = inspect.activations(model, x, name)[name].max(axis=(0, 1, 2))
+        strongest = int(responses.argmax())  # at the limit of ReLU6
+        back = inspect.deconvnet(model, x, layer=name, filter=strongest)
+        assert np.isfinite(back).all() and back.any(), name
     inside = np.s_[:, size // 4 : -size // 4, size // 4 : -size // 4]
     for method in (inspect.grad_cam, inspect.grad_cam_plus_plus):
         found = method(model, x, daisy)
         assert found[inside].mean() > 1.2 * found.mean()
     guided = inspect.guided_backpropagation(model, x, daisy)
     assert np.isfinite(guided).all() and (guided < 0).any() and (guided > 0).any()
-    logits = nv.pretrained.efficientnet_lite0(
-        input_shape=(size, size, 3), classifier_activation=None
-    )
+    logits = nv.pretrained.efficientnet_lite0(classifier_activation=None)
     here, there = (logits.predict(one, verbose=0)[0, daisy] for one in (x, 0 * x))
     total = inspect.integrated_gradients(model, x, daisy, steps=100).sum()
-    np.testing.assert_allclose(total, here - there, rtol=0.15)
+    np.testing.assert_allclose(total, here - there, rtol=0.2)
