@@ -6,10 +6,13 @@ import webbrowser
 from pathlib import Path
 from typing import Final
 
-from nervure.config import config
 from nervure.errors import ArgumentError, DataError, explain
+from nervure.exec import choose_executor
+from nervure.ir.graph import Graph, substitute
 from nervure.ir.jsonform import from_json
+from nervure.ir.sites import made_at
 from nervure.models import load_model
+from nervure.prims.leaf import input_leaf
 from nervure.program import Program
 from nervure.studio.application import Subject
 from nervure.studio.server import Server
@@ -79,5 +82,18 @@ def _program(path: Path) -> Program:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise DataError(explain(f"{path} holds no text: it is no graph")) from None
-    graph = from_json(text)
-    return Program(graph, name=path.name, executor=config.executor, inputs=list)
+    graph = _without_data(from_json(text))
+    executor = choose_executor(graph).name
+    return Program(graph, name=path.name, executor=executor, inputs=list)
+
+
+def _without_data(graph: Graph) -> Graph:
+    """Return the graph with arguments for the buffers, whose data no file holds."""
+    arguments = {}
+    for node in graph:
+        if node.buffer is not None:
+            with made_at(node.site):
+                name = node.buffer.name
+                arguments[node] = input_leaf(node.shape, node.dtype, name)
+    outputs = substitute(graph.outputs, arguments)
+    return Graph(outputs, [*graph.inputs, *arguments.values()])
