@@ -79,7 +79,8 @@ export function Playground({ query, onError }: Props) {
       const next = { ...choices, ...part };
       setChoices(next);
       onError("");
-      if (Object.keys(part).every((name) => name === "rate")) {
+      // Without any part it is "Reset": everything starts again.
+      if (Object.keys(part).join() === "rate") {
         connection.current?.setRate(next.rate);
         return;
       }
