@@ -12,7 +12,9 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import thread as pools
 from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Final, NamedTuple, ParamSpec, TypeVar
@@ -158,7 +160,9 @@ _is_ours: dict[CodeType, bool] = {}
 
 
 # Python's own wrappers, which Nervure's functions are called through.
-_WRAPPERS: Final = frozenset({contextlib.__file__, functools.__file__})
+_WRAPPERS: Final = frozenset(
+    one.__file__ for one in (contextlib, functools, threading, pools)
+)
 
 
 def _is_skipped(filename: str) -> bool:

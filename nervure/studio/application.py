@@ -132,7 +132,8 @@ def _program_page(programs: Programs) -> Callable[[Request], Awaitable[Response]
         asked = request.query_params
         kind, network = asked.get("kind", ""), asked.get("network", "")
         try:
-            text = await run_in_threadpool(programs.page, kind, network)
+            # A thread of Python's own: the lines of anyio's would be the user's lines.
+            text = await asyncio.to_thread(programs.page, kind, network)
         except NervureError as error:
             text = f"<!doctype html><title>no graph</title><p>{html.escape(str(error))}"
         # Frames of a sandbox are of no origin: the answer must allow being shown there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from hypothesis import given
@@ -13,7 +14,7 @@ from nervure.autodiff import reverse
 from nervure.ir.build import apply_at
 from nervure.ir.graph import Graph
 from nervure.ir.jsonform import from_json, to_json
-from nervure.ir.node import Site, scope
+from nervure.ir.node import Node, Site, scope
 from nervure.ir.parser import parse
 from nervure.ir.sites import composite, gradient_of, within
 from nervure.ir.text import sectioned_text, to_text
@@ -101,6 +102,17 @@ def test_pythons_wrappers_are_not_the_users_line() -> None:
             return unary.exp(leaf.input_leaf((3,), dtypes.float32, "x"))
 
     assert Late().node.site.file == __file__
+
+
+def test_threads_that_only_run_nervure_have_no_line() -> None:
+    x = leaf.input_leaf((3,), dtypes.float32, "x")
+
+    def of_the_user() -> Node:
+        return unary.sin(x)
+
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(unary.exp, x).result().site.line == 0
+        assert threads.submit(of_the_user).result().site.file == __file__
 
 
 def test_sections_write_operands_first_and_twice_what_is_listed_twice() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import urllib.request
+from urllib.parse import urlencode
 
 import pytest
 
@@ -65,6 +68,20 @@ def test_the_line_of_the_user_is_shown(chromium):
     words = until_details(page, lambda words: words.startswith("%"))
     assert "test_graph_page.py:" in words and "nv.sum(nv.tanh(x))" in words
     page.close()
+
+
+def test_no_line_of_the_server_is_shown(server):
+    """Of a network that nothing else has traced yet."""
+    choices = {
+        "kind": "train",
+        "network": json.dumps({"hidden": [7, 5]}),
+        "ticket": server.access.ticket,
+    }
+    address = f"{server.origin}/api/program/page?{urlencode(choices)}"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        page = answer.read().decode()
+    assert '"flops"' in page
+    assert not re.search(r'"(_asyncio|threading|thread)\.py:', page)
 
 
 def test_the_graph_after_each_pass(frame, model, pictures, page):
