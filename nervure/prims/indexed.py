@@ -9,7 +9,8 @@
 
 No place is ever outside: an index is clamped to the first or the last one, and a piece
 is moved until it fits.  A compiled program cannot stop in the middle, so clamping is
-the definition; the reference raises instead while ``config.check`` is on.
+the definition; while ``config.check`` is on, the reference raises instead, and so does
+the cpu executor after a run with such an index.
 """
 
 from __future__ import annotations
@@ -112,15 +113,26 @@ def _places(node: Node, indices: NDArray) -> NDArray:
     extent = node.inputs[0].shape[axis]
     places = _clamp(indices, max(extent - 1, 0))
     if config.check and not np.array_equal(places, indices):
-        outside = np.argwhere(places != indices)[0].tolist()
-        where = f" at indices{outside}" if outside else ""
-        raise _refuse(
-            node,
-            f"index {indices[tuple(outside)]}{where} is out of range for axis {axis} "
-            f"of size {extent}",
-            f"use indices from 0 to {extent - 1}",
-        )
+        number = int(np.flatnonzero(places != indices)[0])
+        raise index_outside(node, number, indices.flat[number])
     return places
+
+
+def index_outside(node: Node, number: int, index: int) -> DataError:
+    """Return the error for an index of ``gather`` or ``scatter`` that is no place.
+
+    ``number`` is its place among all indices.
+    """
+    axis: Any = node.attrs["axis"]
+    extent = node.inputs[0].shape[axis]
+    shape = node.inputs[1].shape
+    outside = [int(one) for one in np.unravel_index(number, shape)]
+    where = f" at indices{outside}" if outside else ""
+    return _refuse(
+        node,
+        f"index {index}{where} is out of range for axis {axis} of size {extent}",
+        f"use indices from 0 to {extent - 1}",
+    )
 
 
 # --- gather --------------------------------------------------------------------------
@@ -419,15 +431,22 @@ def _piece(node: Node, starts: NDArray, shape: Shape) -> tuple[slice, ...]:
     places = _clamp(starts, room)
     if config.check and not np.array_equal(places, starts):
         axis = int(np.argmax(places != starts))
-        raise _refuse(
-            node,
-            f"a piece of {shape[axis]} from {starts[axis]} on does not fit axis {axis} "
-            f"of size {whole[axis]}",
-            f"use a start from 0 to {room[axis]}",
-        )
+        raise start_outside(node, axis, starts[axis])
     return tuple(
         slice(start, start + size)
         for start, size in zip(places.tolist(), shape, strict=True)
+    )
+
+
+def start_outside(node: Node, axis: int, start: int) -> DataError:
+    """Return the error for a piece that starts where it does not fit an axis."""
+    whole = node.inputs[0].shape[axis]
+    update = node.op.name == "dynamic_update_slice"
+    size = (node.inputs[1].shape if update else node.shape)[axis]
+    return _refuse(
+        node,
+        f"a piece of {size} from {start} on does not fit axis {axis} of size {whole}",
+        f"use a start from 0 to {whole - size}",
     )
 
 
