@@ -73,7 +73,7 @@ def _access_error(plan: Plan, fault: Fault) -> NervureError:
         rows.append((what, *_described(slots[access.operand])))
     rows += [("computes", node.type_text, origin_of(node)) for node in nodes[-1:]]
     if access is not None:
-        rows.append(("line", access.line, ""))
+        rows.append(("line", "", access.line))
     name = f"kernel {kernel.name}" if kernel else "a step"
     verb = "writes" if access and access.writes else "reads"
     headline = f"{name} {verb} {_distance(fault, what)}"
