@@ -27,7 +27,7 @@ from nervure.ir import Graph
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from nervure.ir.primitive import primitive_named, primitives
-from nervure.prims import binary, contract, indexed, order, reduce
+from nervure.prims import binary, contract, indexed, order, reduce, unary
 from nervure.prims.leaf import const, full, input_leaf
 from tests.exec.cpu.checks.checked import memory_alone
 from tests.exec.cpu.test_primitives_cpu import applied
@@ -267,3 +267,21 @@ def test_a_kernel_in_a_loop_is_named_with_what_it_computes(
     assert text.startswith("kernel cumsum_")
     assert re.search(r"computes +float32\[5\] +from cumsum, test_faults.py", text)
     assert "(the first of 15 such accesses of this run)" in text
+
+
+def test_a_table_of_constants_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digits of 2/pi lie beside the code; the sine of a large number reads them."""
+    table = "ptr @nervure_two_over_pi, i64 "
+
+    def damaged(name: str, text: str, declarations: Sequence[str] = ()) -> Any:
+        far = [re.sub(rf"{table}%\w+", f"{table}1000000", one) for one in declarations]
+        assert far != list(declarations)
+        return checked(name, text, far)
+
+    graph = Graph([unary.sin(leaf(20))])
+    values = [np.full(20, 1e30, np.float32)]
+    (sine,) = CpuProgram(graph, CHECKED)(values)
+    np.testing.assert_allclose(sine, np.sin(values[0].astype(np.float64)), rtol=1e-6)
+    monkeypatch.setattr(kernel_module, "checked", damaged)
+    with pytest.raises(NativeCodeError, match=r"at offset 1000000 of its own memory"):
+        CpuProgram(graph, CHECKED)(values)

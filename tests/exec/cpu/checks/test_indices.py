@@ -132,6 +132,20 @@ def indexed_rows(x: Any, indices: Any) -> Any:
     return nv.sin(nv.take(x, indices))
 
 
+def test_an_index_within_a_loop_is_named() -> None:
+    x, indices = nv.arange(10.0), nv.asarray([3, 9, 12, 4])
+
+    def total(x: Any, indices: Any) -> Any:
+        return nv.scan(lambda sum_, i: (sum_ + indexed_rows(x, i), None), 0.0, indices)
+
+    with config.override(executor="cpu"):
+        nv.compile(total)(x, indices)
+    setting = config.override(executor="cpu", check=True)
+    with setting, pytest.raises(DataError, match="index 12 is out of range") as caught:
+        nv.compile(total)(x, indices)
+    assert "test_indices.py" in str(caught.value)
+
+
 def test_words_out_of_range_of_an_embedding_are_an_error() -> None:
     with config.override(executor="cpu", check=True):
         model = Sequential([Embedding(10, 4, input_shape=(5,))])
