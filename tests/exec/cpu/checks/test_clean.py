@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,6 +123,31 @@ def test_settings_do_not_share_programs() -> None:
         assert executor.compile(graph) is not plain
         assert executor.compile(graph) is executor.compile(graph)
     assert executor.compile(graph) is plain
+
+
+# The tests of everything that writes kernels, or decides where they work.
+SUITES = (
+    *("budget", "control", "convolution", "copies", "fusion", "gemm", "indexed"),
+    *("mathlib", "ordering", "phases", "points", "primitives_cpu", "program"),
+    *("random_graphs", "reductions", "steps", "training", "training_images"),
+    *("whole_runs", "windows"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_tests_of_the_executor_pass_with_checks(suite: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-m", "not slow", f"tests/exec/cpu/test_{suite}.py"]
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[4],
+        env={**os.environ, "NERVURE_TEST_CHECKED": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"[1-9]\d* accesses checked", done.stdout)
 
 
 # --- random graphs -------------------------------------------------------------------
