@@ -25,7 +25,8 @@ commas between them, or are a sequence; see ``nervure.passes``.
 out of range raises :class:`~nervure.errors.DataError` on the reference and cpu
 executors, where it would be clamped; on cpu, each load and store of compiled code is
 checked against the buffer that it belongs to, and one outside raises
-:class:`~nervure.errors.NativeCodeError`.  No bit of a result changes.
+:class:`~nervure.errors.NativeCodeError`.  Results keep their bits, but for the sign of
+NaN.
 """
 
 from __future__ import annotations

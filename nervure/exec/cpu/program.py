@@ -45,6 +45,7 @@ class Compiled:
                 native.make_ready()
             self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
+        self._checked = plan.checked
         words = HEAD + len(layout.arrays) + plan.checked
         self._context = struct.Struct(f"{words}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
@@ -80,7 +81,7 @@ class Compiled:
                 given.append(spill_file(self.layout.spill.nbytes))
             words = [*map(memory.handle, given)]
             watch = None
-            if self.layout.plan.checked:
+            if self._checked:
                 context = workspace.address, nbytes
                 watch = Watch(context, given, 1 if pool is None else pool.threads)
                 words.append(watch.address)
