@@ -130,7 +130,7 @@ SUITES = (
     *("budget", "control", "convolution", "copies", "fusion", "gemm", "indexed"),
     *("mathlib", "ordering", "phases", "points", "primitives_cpu", "program"),
     *("random_graphs", "reductions", "steps", "training", "training_images"),
-    *("whole_runs", "windows"),
+    *("whole_runs", "windows", "winograd"),
 )
 
 
