@@ -26,19 +26,18 @@ from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import (
     ArgumentError,
-    DataError,
     DTypeError,
     ShapeError,
-    explain,
 )
 from nervure.ir.attrs import Attrs, NDArray
-from nervure.ir.build import apply, origin_of, wrong
+from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
 from nervure.ir.primitive import Fusion, Primitive, Sample, WrongUse, register
 from nervure.prims import binary
 from nervure.prims.check import as_shape, axis_within, same_dtype
 from nervure.prims.leaf import const, full, full_like, iota
 from nervure.prims.movement import broadcast, reshape
+from nervure.prims.outside import index_outside, start_outside
 from nervure.prims.select import cast, select
 from nervure.prims.slicing import sample_values
 
@@ -96,17 +95,6 @@ def _clamp(places: NDArray, limit: Sequence[int] | int) -> NDArray:
     return np.minimum(positive, np.asarray(limit, np.uint64)).astype(np.int64)
 
 
-def _refuse(node: Node, headline: str, fix: str) -> DataError:
-    """Build the error for a place outside, which is known only at run time."""
-    rows = [
-        (name, operand.type_text, origin_of(operand))
-        for name, operand in zip(node.op.operands, node.inputs, strict=True)
-    ]
-    place = f"{node.site.file}:{node.site.line}"
-    text = f"{node.op.name}: {headline}"
-    return DataError(explain(text, operands=rows, made_at=place, fix=fix))
-
-
 def _places(node: Node, indices: NDArray) -> NDArray:
     """Return the indices of ``gather`` and ``scatter``, clamped; checked if asked."""
     axis: Any = node.attrs["axis"]
@@ -116,23 +104,6 @@ def _places(node: Node, indices: NDArray) -> NDArray:
         number = int(np.flatnonzero(places != indices)[0])
         raise index_outside(node, number, indices.flat[number])
     return places
-
-
-def index_outside(node: Node, number: int, index: int) -> DataError:
-    """Return the error for an index of ``gather`` or ``scatter`` that is no place.
-
-    ``number`` is its place among all indices.
-    """
-    axis: Any = node.attrs["axis"]
-    extent = node.inputs[0].shape[axis]
-    shape = node.inputs[1].shape
-    outside = [int(one) for one in np.unravel_index(number, shape)]
-    where = f" at indices{outside}" if outside else ""
-    return _refuse(
-        node,
-        f"index {index}{where} is out of range for axis {axis} of size {extent}",
-        f"use indices from 0 to {extent - 1}",
-    )
 
 
 # --- gather --------------------------------------------------------------------------
@@ -435,18 +406,6 @@ def _piece(node: Node, starts: NDArray, shape: Shape) -> tuple[slice, ...]:
     return tuple(
         slice(start, start + size)
         for start, size in zip(places.tolist(), shape, strict=True)
-    )
-
-
-def start_outside(node: Node, axis: int, start: int) -> DataError:
-    """Return the error for a piece that starts where it does not fit an axis."""
-    whole = node.inputs[0].shape[axis]
-    update = node.op.name == "dynamic_update_slice"
-    size = (node.inputs[1].shape if update else node.shape)[axis]
-    return _refuse(
-        node,
-        f"a piece of {size} from {start} on does not fit axis {axis} of size {whole}",
-        f"use a start from 0 to {whole - size}",
     )
 
 

@@ -12,7 +12,7 @@ from nervure.exec.cpu.kernel import Block, Instance, Kernel, KernelCall, Slot
 from nervure.exec.cpu.plan import Plan
 from nervure.ir.build import origin_of
 from nervure.ir.node import Node
-from nervure.prims.indexed import index_outside, start_outside
+from nervure.prims.outside import index_outside, start_outside
 
 _REPORT: Final = (
     "report it with this text and the code that made the graph: it is an error in "
