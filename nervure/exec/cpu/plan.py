@@ -125,6 +125,16 @@ class Plan:
         plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
         return plan
 
+    def part(
+        self, calls: Sequence[KernelCall], outputs: Sequence[Slot] | None = None
+    ) -> Plan:
+        """Return a plan of some of the kernels, with other outputs if any are given."""
+        plan = copy(self)
+        plan.calls = list(calls)
+        plan.outputs = self.outputs if outputs is None else list(outputs)
+        plan.phases = Phases(plan.calls, self._over)
+        return plan
+
     def _lower(self, tasks: Tasks) -> None:
         """Write the kernels of all tasks."""
         graph, target = self.graph, self._target

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from nervure.errors import GraphError
-from nervure.exec.base import step_count
+from nervure.exec.base import NOTHING, step_count
 from nervure.exec.cpu import memory, runtime
 from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.entry import program_texts
@@ -18,6 +18,7 @@ from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.preparing import Kept, prepared_apart
 from nervure.exec.cpu.spill import spill_file
 from nervure.exec.cpu.target import Target
 from nervure.ir.attrs import NDArray
@@ -52,9 +53,13 @@ class Compiled:
         return program_texts(self.layout.plan, self.layout)
 
     def run(
-        self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1
+        self,
+        inputs: Sequence[NDArray],
+        results: Sequence[NDArray],
+        steps: int = 1,
+        kept: Sequence[NDArray] = (),
     ) -> None:
-        """Run with arrays for the inputs and for the layout's results."""
+        """Run with arrays for the inputs, the kept values and the layout's results."""
         if not self._function:
             return
         pool = None if self._serial else runtime.pool()
@@ -69,7 +74,7 @@ class Compiled:
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
-            given = [*inputs, *self._constants, *results]
+            given = [*inputs, *self._constants, *kept, *results]
             if self.layout.spill is not None:
                 given.append(spill_file(self.layout.spill.nbytes))
             arrays = map(memory.handle, given)
@@ -85,13 +90,25 @@ class Compiled:
 
 
 class CpuProgram:
-    """Runs a graph once a call; see :class:`~nervure.exec.base.Program`."""
+    """Runs a graph once a call; see :class:`~nervure.exec.base.Program`.
+
+    ``settled`` are the places of inputs that hardly ever change from call to call.
+    """
 
     on_device: ClassVar[bool] = False
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    def __init__(self, graph: Graph, target: Target, settled: range = NOTHING) -> None:
         plan = Plan(graph, target)
-        layout = budgeted(Layout(plan), target, None, offload=False)
+        inputs = plan.graph.inputs
+        apart = prepared_apart(plan, [inputs[place] for place in settled])
+        self._kept: Kept | None = None
+        if apart is None:
+            layout = budgeted(Layout(plan), target, None, offload=False)
+        else:
+            plan = apart.plan
+            layout = Layout(plan, kept=apart.kept)
+            before = Compiled(Layout(apart.before), target)
+            self._kept = Kept(apart.kept, before.run, settled)
         self._compiled = compiled = Compiled(layout, target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
@@ -116,7 +133,8 @@ class CpuProgram:
         """Run the graph once."""
         given = self._inputs.checked(inputs)
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]
-        self._compiled.run(given, results)
+        kept = () if self._kept is None else self._kept.values(given)
+        self._compiled.run(given, results, kept=kept)
         if self._plain:
             return results
         values = [*given, *results, *self._constants]
