@@ -19,7 +19,7 @@ import numpy as np
 
 from nervure.config import config
 from nervure.exec.cpu.kernel import Block, KernelCall, Slot
-from nervure.exec.cpu.memory import ALIGNMENT, address, rounded
+from nervure.exec.cpu.memory import ALIGNMENT, address, handle, rounded
 from nervure.exec.cpu.plan import Plan
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
@@ -79,18 +79,39 @@ def _early(plan: Plan, settled: Collection[Node]) -> set[KernelCall]:
     return set(chosen)
 
 
-class _Last(NamedTuple):
-    """The settled inputs of the last call, and what was computed of them."""
+class Known(NamedTuple):
+    """The settled inputs of a call, and what was computed of them.
+
+    Attributes
+    ----------
+    settled
+        The arrays as they were given; they are not kept alive.
+    handles
+        What native code is given for them.
+    copies
+        Contiguous copies of those that are not.
+    values
+        The kept values, ``uint8[...]`` each.
+    """
 
     settled: tuple[weakref.ref[NDArray], ...]
+    handles: tuple[int, ...]
+    copies: list[NDArray]
     values: list[NDArray]
 
+    def is_for(self, settled: Sequence[NDArray]) -> bool:
+        """Tell whether these are the very same arrays.
 
-class Kept:
-    """The kept values of a program, as long as its settled inputs are the same arrays.
+        Arrays are never changed while somebody may compute with them, so the same array
+        is the same value.
+        """
+        return all(
+            known() is one for known, one in zip(self.settled, settled, strict=True)
+        )
 
-    Arrays are never changed while somebody may compute with them, so the very same
-    array is the same value.
+
+class Keeper:
+    """Computes the kept values of a program, and remembers those of the last call.
 
     Parameters
     ----------
@@ -105,24 +126,33 @@ class Kept:
     def __init__(self, slots: Sequence[Slot], run: Run, places: range) -> None:
         self._sizes = [slot.nbytes for slot in slots]
         self._run = run
-        self._places = slice(places.start, places.stop)
-        self._last: _Last | None = None
+        self.places = slice(places.start, places.stop)
+        self._last: Known | None = None
 
-    def values(self, given: Sequence[NDArray]) -> list[NDArray]:
-        """Return the kept values for the inputs of a call."""
-        settled = given[self._places]
+    def known(self, inputs: Sequence[NDArray]) -> Known | None:
+        """Return what is known of the inputs of a call, None if it has to be made."""
         last = self._last  # another thread may replace it meanwhile
-        if last is not None and all(
-            known() is one for known, one in zip(last.settled, settled, strict=True)
-        ):
-            return last.values
+        if last is not None and last.is_for(inputs[self.places]):
+            return last
+        return None
+
+    def made(self, inputs: Sequence[NDArray], given: Sequence[NDArray]) -> Known:
+        """Compute what is kept; ``given`` are the inputs, checked and contiguous."""
         values = self._empty()
         self._run(given, values)
-        self._last = _Last(tuple(map(weakref.ref, settled)), values)
-        return values
+        settled, arrays = inputs[self.places], given[self.places]
+        plain = all(isinstance(one, np.ndarray) for one in settled)
+        known = Known(
+            tuple(map(weakref.ref, settled if plain else arrays)),
+            tuple(map(handle, arrays)),
+            [one for one, old in zip(arrays, settled, strict=True) if one is not old],
+            values,
+        )
+        self._last = known if plain else None
+        return known
 
     def _empty(self) -> list[NDArray]:
-        """Return memory for the values, ``uint8[...]`` each, on cache lines."""
+        """Return memory for the values, on cache lines."""
         memory = np.empty(sum(map(rounded, self._sizes)) + ALIGNMENT, np.uint8)
         begin = -address(memory) % ALIGNMENT
         found = []
