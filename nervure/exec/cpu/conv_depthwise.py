@@ -5,10 +5,9 @@ each element that it reads, and a copy of the image with its padding would cost 
 than they do.  Instead, the tiles at both ends of a row are code of their own, which
 leaves out the taps beyond the image.
 
-Neighbouring channels lie in one cache line, the pixels of a channel far apart.  Where
-the weights of all channels stay in the first-level cache, a tile takes all channels, so
-that the image is read line after line.  Elsewhere vectors of channels are taken one by
-one, each with its weights for the whole image, and threads share them.
+Neighbouring channels lie in one cache line, the pixels of a channel far apart.  So a
+work unit takes as many channels as have weights that stay in the first-level cache, and
+within it each tile takes all of these before the next one.
 """
 
 from __future__ import annotations
@@ -34,10 +33,12 @@ from nervure.exec.cpu.runs import divided, i64, least, minus, most, plus, times
 # Kinds of tiles that are worth code of their own.
 MOST_KINDS: Final = 4
 # Bytes of weights that stay in the first-level cache beside a tile's pixels.
-WEIGHTS: Final = 2**14
+WEIGHTS: Final = 2**13
 # Products of vectors that a work unit should make, and work units that there should be.
 UNIT_PRODUCTS: Final = 2**13
 UNITS: Final = 64
+# Bytes of an image from which on it comes from memory.
+FETCHED: Final = 2**24
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,6 @@ def suits_in_place(shared: Lanes, tiling: Tiling) -> bool:
         and depth.count == 1
         and problem.depth > 0
         and width.taps <= UNROLLED_TAPS
-        and tiling.images == 1
         and len(tiles_of_row(problem, tiling)) <= MOST_KINDS
     )
 
@@ -98,7 +98,6 @@ class _Cuts(NamedTuple):
 
     rows: int
     vectors: int
-    by_tile: bool  # whether a tile takes all channels
 
 
 def _cuts(problem: Correlation, tiling: Tiling) -> _Cuts:
@@ -106,13 +105,12 @@ def _cuts(problem: Correlation, tiling: Tiling) -> _Cuts:
     vectors = sum(block.number for block in tiling.blocks)
     products = height.count * width.count * problem.taps * vectors
     wanted = min(-(-products // UNIT_PRODUCTS), -(-UNITS // max(problem.batch, 1)))
-    wanted = 4 * -(-wanted // 4) if wanted > 1 else 1  # equal shares for threads
-    size = problem.taps * vectors * tiling.lanes
-    if size * dtypes.accumulator(problem.dtype).itemsize <= WEIGHTS:
-        return _Cuts(max(1, min(wanted, height.count)), 1, by_tile=True)
-    parts = min(wanted, vectors)
-    rows = max(1, min(-(-wanted // parts), height.count))
-    return _Cuts(rows, parts, by_tile=False)
+    itemsize = dtypes.accumulator(problem.dtype).itemsize
+    together = max(1, WEIGHTS // (problem.taps * tiling.lanes * itemsize))
+    parts = -(-vectors // together)
+    rows = -(-wanted // parts)
+    rows += rows % 2  # two threads share the rows, and so the caches
+    return _Cuts(max(1, min(rows, height.count)), parts)
 
 
 class _Unit(NamedTuple):
@@ -174,8 +172,8 @@ class DepthwiseWriter:
         height = problem.axes[1].count
         vectors = sum(block.number for block in self._tiling.blocks)
         with b.loop(begin, least(b, end, count)) as item:
-            rest, row_part = divided(b, item.index, cuts.rows)
-            image, vector_part = divided(b, rest, cuts.vectors)
+            rest, vector_part = divided(b, item.index, cuts.vectors)
+            image, row_part = divided(b, rest, cuts.rows)
             base = plus(b, times(b, image, problem.batch_step), problem.offset)
             rows = self._share(row_part, height, cuts.rows)
             self._write_unit(
@@ -195,21 +193,12 @@ class DepthwiseWriter:
 
     def _write_unit(self, unit: _Unit) -> None:
         b = self._b
-        if self._cuts.by_tile:
-            with b.loop(*unit.rows) as row:
-                here = self._row(unit, row.index)
-                for tiles in self._tiles:
-                    with b.loop(0, tiles.count) as tile:
-                        index = tile.index if tiles.count > 1 else i64(0)
-                        for block, vector in self._vectors(unit):
-                            self._write_tile(unit, here, tiles, index, block, vector)
-            return
-        for block, vector in self._vectors(unit):
-            with b.loop(*unit.rows) as row:
-                here = self._row(unit, row.index)
-                for tiles in self._tiles:
-                    with b.loop(0, tiles.count) as tile:
-                        index = tile.index if tiles.count > 1 else i64(0)
+        with b.loop(*unit.rows) as row:
+            here = self._row(unit, row.index)
+            for tiles in self._tiles:
+                with b.loop(0, tiles.count) as tile:
+                    index = tile.index if tiles.count > 1 else i64(0)
+                    for block, vector in self._vectors(unit):
                         self._write_tile(unit, here, tiles, index, block, vector)
 
     def _row(self, unit: _Unit, number: Value) -> _Row:
@@ -244,6 +233,8 @@ class DepthwiseWriter:
         filter_ = plus(b, times(b, vector, lanes), block.first)
         at = plus(b, row.base, times(b, width.first(b, column), width.step))
         at = plus(b, at, filter_)
+        if self._problem.image_bytes > FETCHED:
+            self._fetch(tiles, at)
         panel = times(b, vector, lanes * self._problem.taps)
         start = self._weights_start + self._tiling.panel_offset(block)
         values = self._sums(row, tiles, block, at, plus(b, panel, start))
@@ -252,6 +243,18 @@ class DepthwiseWriter:
             Results(place, (i64(0),) * 3, 1, tiles.columns, filter_,
                     block.active(lanes), values)
         )  # fmt: skip
+
+    def _fetch(self, tiles: Tiles, at: Value) -> None:
+        """Bring the next row nearer: the machine does not foresee jumps from pixels."""
+        b, (_, height, width) = self._b, self._problem.axes
+        how = [constant(number, "i32") for number in (0, 3, 1)]
+        for row, column in itertools.product(
+            range(height.stride), range(tiles.columns * width.stride)
+        ):
+            distance = (height.reach + row) * height.step
+            distance += (column + width.low) * width.step
+            where = b.address(self._image, self._element, plus(b, at, distance))
+            b.call("llvm.prefetch.p0", "void", [where, *how])
 
     def _sums(
         self, row: _Row, tiles: Tiles, block: Block, at: Value, panel: Value

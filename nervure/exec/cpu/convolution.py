@@ -101,7 +101,7 @@ class _Part:
         shared = share_lanes(problem, target)
         if shared is None:
             return cls(problem, None, choose_tiling(problem, target), start)
-        tiling = lanes_tiling(shared, target, in_place=True)
+        tiling = replace(lanes_tiling(shared, target, in_place=True), images=1)
         if not suits_in_place(shared, tiling):
             tiling = lanes_tiling(shared, target)
         return cls(problem, shared, tiling, start)
