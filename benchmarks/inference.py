@@ -34,13 +34,15 @@ _TOLERANCE = 1e-3
 def exported(name: str, folder: Path) -> Path:
     """Write a network for all peers, and return its path without suffix.
 
-    EfficientNet-Lite0 has its trained weights, the others random ones.
+    EfficientNet-Lite0 has its trained weights, the others random ones.  They end with
+    logits: probabilities of random networks are all 0 or 1, which would agree easily.
     """
     import nervure as nv
 
     nv.utils.set_random_seed(0)
     weights = "imagenet" if name == "efficientnet_lite0" else None
-    model = getattr(nv.pretrained, name)(weights=weights)
+    make = getattr(nv.pretrained, name)
+    model = make(weights=weights, classifier_activation=None)
     path = folder / name
     model.export(path.with_suffix(".onnx"))
     model.save(path.with_suffix(".nv"))

@@ -27,6 +27,7 @@ from nervure.exec.cpu.lowering import (
     lower_group,
     lower_operation,
 )
+from nervure.exec.cpu.paddings import with_padding_inside
 from nervure.exec.cpu.phases import Phases
 from nervure.exec.cpu.points import with_products_of_points
 from nervure.exec.cpu.target import Target
@@ -79,7 +80,8 @@ class Plan:
         apart: Container[Node] = (),
     ) -> None:
         if not body:  # the passes have looked into bodies already
-            graph = with_products_of_points(runnable(optimized(graph)))
+            graph = with_padding_inside(runnable(optimized(graph)))
+            graph = with_products_of_points(graph)
         self.regions = _plain_regions(graph)
         graph = without_annotations(graph)
         self.graph = graph
