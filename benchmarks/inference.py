@@ -1,8 +1,8 @@
 """Measure networks that predict: ``python -m benchmarks.inference``.
 
-Writes benchmarks/INFERENCE.md: Nervure beside onnxruntime and PyTorch, which compute
-the same network with the same weights, the file that ``model.export`` writes.  The
-outputs are compared; whose are others is left out.
+Prints a table, and writes it with ``--output benchmarks/INFERENCE.md``: Nervure beside
+onnxruntime and PyTorch, which compute the same network with the same weights, the file
+that ``model.export`` writes.  The logits are compared; whose are others is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from benchmarks.outcome import duration
 from benchmarks.process import Peer, PeerError
 from benchmarks.report import QUIET, machine_table, table
 
-RESULTS = Path(__file__).parent / "INFERENCE.md"
 NETWORKS = ("efficientnet_lite0", "resnet50", "vgg19", "densenet121")
 PEERS = ("nervure", "onnxruntime", "torch")
 BATCHES = (1, 16)
