@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nervure import dtypes
-from nervure.exec.cpu.conv_geometry import ALONE, Correlation, Slide
+from nervure.exec.cpu.conv_geometry import Correlation, Slide
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import Value, constant
 from nervure.exec.cpu.runs import Run, divided, i64, load_run, plus, times
@@ -34,6 +34,8 @@ SEEN: Final = 4
 POSITIONS: Final = SEEN * SEEN
 # Fewer channels or filters do not pay for the additions.
 FEWEST: Final = 16
+# With more of them, too few tiles at a time would fit the second-level cache.
+MOST: Final = 1024
 # Fewer tiles do not pay for the transformed weights, which are 16/9 of the weights.
 FEWEST_TILES: Final = 128
 # The products saved must be more than this, where tiles stick out of the image.
@@ -44,10 +46,13 @@ def suits(problem: Correlation) -> bool:
     """Tell whether a correlation is worth computing this way."""
     depth, height, width = problem.axes
     plain = problem.dtype == problem.image_dtype == dtypes.float32
+    flat = depth.size == depth.count == depth.taps == 1 and depth.is_inside
     windows = _is_window(height) and _is_window(width)
-    if not (plain and windows and depth == _no_depth(depth)):
+    if not (plain and flat and windows):
         return False
     if problem.groups > 1 or problem.channel_step != 1:
+        return False
+    if max(problem.channels, problem.filters) > MOST:
         return False
     grid = Grid.of(problem)
     direct = height.count * width.count * height.taps * width.taps
@@ -60,12 +65,6 @@ def suits(problem: Correlation) -> bool:
 
 def _is_window(axis: Slide) -> bool:
     return axis.taps == WINDOW and axis.stride == axis.dilation == axis.variants == 1
-
-
-def _no_depth(axis: Slide) -> Slide:
-    """Return the axis that is not there, with the steps of a given one."""
-    return Slide(**{**vars(ALONE), "step": axis.step, "stream_steps": axis.stream_steps,
-                    "weight_step": axis.weight_step})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ def test_parts_of_larger_arrays() -> None:
     [
         ((8, 16, 16, 8, 64, 1), {}),  # few channels
         ((8, 16, 16, 64, 8, 1), {}),  # few filters
+        ((16, 8, 8, 1040, 16, 1), {}),  # many channels
         ((1, 8, 8, 64, 64, 1), {}),  # few tiles
         ((32, 7, 7, 64, 64, 1), {}),  # much of the tiles is outside
         ((8, 16, 16, 64, 64, 1), {"strides": (2, 2)}),
