@@ -113,6 +113,9 @@ class Known(NamedTuple):
 class Keeper:
     """Computes the kept values of a program, and remembers those of the last call.
 
+    They are let go with the first of the settled inputs that nobody holds any longer: a
+    program may outlive the weights that it was last called with.
+
     Parameters
     ----------
     slots
@@ -142,8 +145,15 @@ class Keeper:
         self._run(given, values)
         settled, arrays = inputs[self.places], given[self.places]
         plain = all(isinstance(one, np.ndarray) for one in settled)
+        me = weakref.ref(self)
+
+        def forget(_: object) -> None:
+            keeper = me()
+            if keeper is not None:
+                keeper._last = None
+
         known = Known(
-            tuple(map(weakref.ref, settled if plain else arrays)),
+            tuple(weakref.ref(one, forget) for one in (settled if plain else arrays)),
             tuple(map(handle, arrays)),
             [one for one, old in zip(arrays, settled, strict=True) if one is not old],
             values,

@@ -90,9 +90,11 @@ def test_old_weights_are_not_kept_alive():
     program = CpuProgram(graph, target(), range(1, 3))
     program(values)
     old = weakref.ref(values[1])
+    kept = weakref.ref(program._keeper._last.values[0].base)
     values[1] = values[1].copy()
     gc.collect()
     assert old() is None
+    assert kept() is None  # nor is what was computed of them
     np.testing.assert_array_equal(program(values)[0], expected(graph, values))
 
 
