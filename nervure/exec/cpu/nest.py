@@ -313,8 +313,8 @@ class Row:
             if active == lanes:
                 raw = b.load(type_, where, size)
             else:
-                mask, rest = first_lanes(lanes, active), constant(_UNUSED, type_)
-                raw = b.masked_load(type_, where, mask, size, rest)
+                mask = first_lanes(lanes, active)
+                raw = b.masked_load(type_, where, mask, size, _UNUSED)
         else:
             raw = self._gather(place, column, lanes, active)
         return loaded(b, raw, stream.dtype)

@@ -191,3 +191,20 @@ def test_unused_lanes_of_quotients(
     expected = [np.full(3, x.shape[1] // step, x.dtype) for x in leaves]
     for result, total in zip(results, expected, strict=True):
         np.testing.assert_array_equal(result, total)
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_tails_on_every_level(
+    level: str, dtype: DType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM once called a function that nobody has, to load a tail of bfloat16."""
+    monkeypatch.setenv("NERVURE_CPU_LEVEL", level)
+    leaves = [input_leaf((length,), dtype) for length in (3, 5, 13, 21)]
+    totals = [reduce.reduce_max(binary.le(x, x), (0,)) for x in leaves]
+    totals += [reduce.reduce_max(x, (0,)) for x in leaves]
+    values = [values_of(x.shape, dtype) for x in leaves]
+    results = CpuProgram(Graph(totals, leaves), target())(values)
+    assert all(results[:4])
+    for result, given in zip(results[4:], values, strict=True):
+        assert result == given.max()
