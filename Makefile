@@ -82,6 +82,7 @@ docs: $(VENV)/docs.stamp  ## build the documentation into build/docs
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run
 	@$(BIN)/python -m benchmarks.kernels
+	@$(BIN)/python -m benchmarks.inference --output benchmarks/INFERENCE.md
 
 test-gpu: $(VENV)/dev.stamp  ## run the tests of the xla executor on a GPU, if there is one
 	@$(BIN)/python -m benchmarks.gpu --check && $(BIN)/python -m pytest tests/exec/xla \

@@ -55,6 +55,12 @@ class Trace(NamedTuple):
     only_read: tuple[Cell, ...]
     structure: tree.Structure
 
+    @property
+    def settled(self) -> range:
+        """The places of the inputs that no call changes: cells that are only read."""
+        first = len(self.written)
+        return range(first, first + len(self.only_read))
+
 
 def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Trace:
     """Call ``function(*args)`` for its graph; ``args`` are made of ``leaves``."""
@@ -322,7 +328,7 @@ class CompiledFunction:
         if found is None:
             captured = self._capture(arrays, structure, static)
             executor = choose_executor(captured.graph)
-            found = captured, executor.compile(captured.graph)
+            found = captured, executor.compile(captured.graph, captured.settled)
             self._programs[signature] = found
             self.recompiles.compiled(
                 signature, types_text(types), self._names(structure, static)

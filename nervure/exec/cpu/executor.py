@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config, thread_count
 from nervure.errors import MachineError, explain
-from nervure.exec.base import check_step
+from nervure.exec.base import NOTHING, check_step
 from nervure.exec.cpu import runtime
 from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.layout import Layout
@@ -42,13 +42,15 @@ class CpuExecutor:
         _check_machine()
         self._programs: dict[_Key, Any] = {}
 
-    def compile(self, graph: Graph) -> CpuProgram:
+    def compile(self, graph: Graph, settled: range = NOTHING) -> CpuProgram:
         """Compile a graph, or take the program of one alike.
 
         That is one of this process, as the folds of a cross-validation make them, or
-        one from the cache on disk.
+        one from the cache on disk.  What depends on the ``settled`` inputs alone is
+        kept from call to call; see ``preparing.py``.
         """
-        return self._shared(graph, (), lambda: CpuProgram(graph, target()))
+        key = (f"settled {settled.start} {settled.stop}",) if settled else ()
+        return self._shared(graph, key, lambda: CpuProgram(graph, target(), settled))
 
     def compile_step(
         self,
