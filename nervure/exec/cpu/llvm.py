@@ -217,12 +217,19 @@ class FunctionBuilder:
         """Store a scalar or a vector."""
         self.line(f"store {x}, {address}, align {align}")
 
-    def masked_load(self, type_: str, address: Value, mask: Value, align: int) -> Value:
-        """Load the lanes of ``mask``; the others are zero."""
-        zero = Value(type_, "zeroinitializer")
+    def masked_load(
+        self,
+        type_: str,
+        address: Value,
+        mask: Value,
+        align: int,
+        others: Value | None = None,
+    ) -> Value:
+        """Load the lanes of ``mask``; the others are zero unless given."""
+        rest = others or Value(type_, "zeroinitializer")
         name = f"llvm.masked.load.{_suffix(type_)}.p0"
         if_aligned = Value("ptr", f"align {align} {address.name}")
-        return self._masked(name, type_, (if_aligned, mask, zero))
+        return self._masked(name, type_, (if_aligned, mask, rest))
 
     def masked_store(self, x: Value, address: Value, mask: Value, align: int) -> None:
         """Store the lanes of ``mask``.
