@@ -99,6 +99,8 @@ def test_a_child_of_a_process_that_trains():
                 failed.append(error)
                 raise
 
+    # Python's own locks of modules that are just being imported stay locked in a child.
+    train()
     thread = threading.Thread(target=go_on)
     thread.start()
     try:
