@@ -19,6 +19,8 @@ STRICT := $(wildcard $(addprefix nervure/, _version.py config.py errors.py dtype
 
 # Twice quiet: errors only. One line a stage is ours to write.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# The versions of everything, also of what the extras need; tools/lock.py writes them.
+LOCKED := --constraint constraints.txt
 
 PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 	$(wildcard benchmarks/environments/*.txt))
@@ -27,8 +29,8 @@ PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint audit format docs bench bench-peers \
-	test-gpu bench-gpu studio chromium axe clean
+.PHONY: help venv keras-env mnist test test-full lint audit dist format docs bench \
+	bench-peers test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -51,8 +53,11 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(STRICT)
 
-audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks the network)
-	@$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
+audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks pypi.org)
+	@$(BIN)/python tools/audit.py
+
+dist: $(VENV)/dev.stamp  ## build wheel and sdist into dist, the same bytes each time
+	@$(BIN)/python tools/build_distributions.py dist
 
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .
@@ -116,16 +121,16 @@ $(VENV)/run.stamp: pyproject.toml | $(VENV)/python.stamp
 	@$(PIP) install --editable '.[plot]'
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing $(TORCH) (200 MB)"
 	@$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
 	@echo "installing nervure with the tools for tests and lint"
-	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install $(LOCKED) --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
 
-$(VENV)/docs.stamp: pyproject.toml | $(VENV)/python.stamp
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing what builds the documentation"
-	@$(PIP) install --editable '.[docs]'
+	@$(PIP) install $(LOCKED) --editable '.[docs]'
 	@touch $@
 
 # The pip of $(VENV) installs in the environments below too: they need none of their own.

@@ -7,6 +7,7 @@ import hashlib
 import operator
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Final
@@ -194,6 +195,7 @@ class Generator:
 
     def __init__(self, seed: int | None = None, name: str = "random/generator") -> None:
         self._lock = threading.Lock()
+        _generators.add(self)
         self.cell = Cell(_first_state(seed), name)
 
     def seed(self, seed: int | None = None) -> None:
@@ -210,6 +212,10 @@ class Generator:
             else:  # inside a function that is being traced
                 self.cell.value = Array.of_node(_counted_node(state.node))
         return Array.of_node(_drawn(state.node))
+
+
+# All there are, for the locks of a child process.
+_generators: weakref.WeakSet[Generator] = weakref.WeakSet()
 
 
 def _first_state(seed: int | None) -> Array:
@@ -252,6 +258,18 @@ _default: Generator | None = None
 _default_lock = threading.Lock()
 # The generator of a `with seeded(...)` block, for this thread or task only.
 _local: ContextVar[Generator | None] = ContextVar("nervure_generator", default=None)
+
+
+def _after_fork() -> None:
+    """Forget locks that a thread which is not here may hold."""
+    global _default_lock
+    _default_lock = threading.Lock()
+    for one in _generators:
+        one._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def default_generator() -> Generator:
