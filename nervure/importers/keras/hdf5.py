@@ -50,7 +50,7 @@ class Numbers:
     def array(self, name: str) -> NDArray:
         """Return an array."""
         found = self._find(name)
-        if found is None or not hasattr(found, "dtype"):
+        if found is None:
             raise damaged(self._path, f"it has no array {name!r}")
         self._check(name, found)
         return np.asarray(found[()])
@@ -76,7 +76,7 @@ class Numbers:
                     waiting.append(full)
                 else:
                     found = self._find(full)
-                    if found is not None and found.dtype.kind in _KINDS:
+                    if getattr(found, "dtype", None) and found.dtype.kind in _KINDS:
                         self._check(full, found)
                         total += self._bytes(found)
         return total
@@ -85,6 +85,10 @@ class Numbers:
         return int(math.prod(found.shape) * found.dtype.itemsize)
 
     def _check(self, name: str, found: Any) -> None:
+        import h5py
+
+        if not isinstance(found, h5py.Dataset):  # but a named type
+            raise damaged(self._path, f"{name!r} is no array")
         if found.dtype.kind not in _KINDS:
             raise damaged(self._path, f"{name!r} holds {found.dtype}, not numbers")
         if found.external or found.is_virtual:

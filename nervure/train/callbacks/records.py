@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, FileFormatError, explain
 from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
 
@@ -33,6 +33,8 @@ class CSVLogger(Callback):
     ------
     ArgumentError
         For a separator that is not one character.
+    FileFormatError
+        When training begins, for a file to go on with that is no such table.
 
     >>> import nervure as nv
     >>> log = nv.callbacks.CSVLogger("training.csv", append=True)
@@ -63,9 +65,22 @@ class CSVLogger(Callback):
         if not self.append:
             path.write_text("", encoding="utf-8")
         elif path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self._columns = next(csv.reader(file, delimiter=self.sep), [])
+            self._columns = self._columns_of(path)
         self._has_header = bool(self._columns)
+
+    def _columns_of(self, path: Path) -> list[str]:
+        """Return the names in the first line of a file."""
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                columns = next(csv.reader(file, delimiter=self.sep), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FileFormatError(
+                explain(
+                    f"{str(path)!r} is no log that can be gone on with: {error}",
+                    fix="use another name, or append=False to write it anew",
+                )
+            ) from None
+        return columns
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the line of this epoch; of several processes, the first one does."""
