@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -213,6 +214,120 @@ def test_graphs_that_make_no_sense(tmp_path):
     most = numpy_helper.from_array(np.asarray(2, "int64"), "most")
     loop = helper.make_node("Loop", ["most", "", "x"], ["y"], body=few)
     refused(tmp_path, graph([loop], [most]), "takes 2 values, not 3")
+
+
+# --- HDF5 ----------------------------------------------------------------------------
+
+
+GOLDEN = Path(__file__).parents[1] / "importers" / "keras" / "golden"
+
+
+def refused_hdf5(tmp_path, content, match):
+    path = tmp_path / "m.h5"
+    path.write_bytes(content)
+    with Bounds(), pytest.raises(FileFormatError, match=match):
+        load_model(path)
+
+
+def made_hdf5(write, **options):
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", **options) as file:
+        write(file)
+    return buffer.getvalue()
+
+
+def test_a_text_that_claims_gigabytes(tmp_path):
+    """The library would make room for it before it looks."""
+    good = (GOLDEN / "dense.h5").read_bytes()
+    place = good.find(b"model_config")
+    heap = good.find(b"GCOL")
+    at = good.index(struct.pack("<Q", heap), place) - 4
+    for length in (2**32 - 1, 10**9):
+        wrong = bytearray(good)
+        struct.pack_into("<I", wrong, at, length)
+        refused_hdf5(tmp_path, wrong, "a text claims")
+    wrong = bytearray(good)
+    struct.pack_into("<Q", wrong, at + 4, len(good) + 8)
+    refused_hdf5(tmp_path, wrong, "a text at byte")
+
+
+def test_a_tree_that_leads_to_itself(tmp_path):
+    good = bytearray((GOLDEN / "dense.h5").read_bytes())
+    tree = good.find(b"TREE")
+    good[tree + 5] = 1  # not a leaf
+    struct.pack_into("<Q", good, tree + 32, tree)
+    refused_hdf5(tmp_path, good, "reached twice|another kind")
+
+
+def test_layouts_that_keras_does_not_write(tmp_path):
+    def linked(file):
+        file["a"] = h5py.ExternalLink("/etc/passwd", "x")
+
+    def ordered(file):
+        file.create_group("a", track_order=True)
+
+    def virtual(file):
+        layout = h5py.VirtualLayout((4,), "f4")
+        layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+        file.create_virtual_dataset("a", layout)
+
+    def external(file):
+        file.create_dataset("a", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+    def described(file):
+        file["a"] = np.zeros(2, [("x", "f4"), ("y", "f4")])
+
+    for write in (linked, ordered, virtual, external, described):
+        refused_hdf5(
+            tmp_path, made_hdf5(write), "does not write|another file|as Keras writes"
+        )
+    refused_hdf5(tmp_path, made_hdf5(lambda file: None, libver="latest"), "newer")
+    aside = bytes(512) + (GOLDEN / "dense.h5").read_bytes()
+    refused_hdf5(tmp_path, aside, "does not begin")
+
+
+def test_packed_numbers_that_unfold(tmp_path):
+    def zeros(file):
+        file.create_dataset("a", data=np.zeros(2**23), chunks=(2**16,), compression=9)
+
+    refused_hdf5(tmp_path, made_hdf5(zeros), "does not hold|claims")
+
+    def many(file):
+        file["0"] = np.ones(2**17)
+        for number in range(1, 99):
+            file[str(number)] = file["0"]
+
+    path = tmp_path / "m.weights.h5"
+    path.write_bytes(
+        made_hdf5(lambda file: many(file.create_group("layers/dense/vars")))
+    )
+    model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
+    with Bounds(), pytest.raises(FileFormatError, match="claim .* together"):
+        model.load_weights(path)
+
+
+def test_an_unknown_filter_is_not_looked_for(tmp_path):
+    """HDF5 would search folders of the system for a library of that number."""
+    good = made_hdf5(
+        lambda file: file.create_dataset(
+            "a", data=np.ones(8), shuffle=True, chunks=(4,)
+        )
+    )
+    place = good.index(b"shuffle") - 8
+    wrong = bytearray(good)
+    struct.pack_into("<H", wrong, place, 32_015)
+    refused_hdf5(tmp_path, wrong, "unknown filter 32015")
+
+
+# --- JSON ----------------------------------------------------------------------------
+
+
+def test_json_that_unfolds(tmp_path):
+    path = tmp_path / "m.nv"
+    text = b"[" + b"[]," * 2_000_000 + b"0]"
+    write_container(path, "model", {"model.json": text, "variables.safetensors": b""})
+    with Bounds(), pytest.raises(FileFormatError, match="parts, too many"):
+        load_model(path)
 
 
 # --- texts ---------------------------------------------------------------------------

@@ -29,6 +29,9 @@ MANIFEST: Final = "manifest.json"
 VERSION: Final = 1
 # A manifest lists a handful of entries.
 _MOST_MANIFEST_BYTES: Final = 1 << 16
+# How many values JSON may have, beside what grows with the file: no more in memory than
+# a few times the file.
+_FREE_PARTS: Final = 400_000
 # What constructors raise for arguments that make no sense; a file may hold any.
 UNUSABLE: Final = (
     *(NervureError, TypeError, ValueError, LookupError, AttributeError),
@@ -174,6 +177,10 @@ def _verified(path: Path, data: bytes, name: str, listed: Any) -> bytes:
 
 def parse_json(path: Path, data: bytes, name: str) -> Any:
     """Return plain data from the JSON entry ``name`` of a file."""
+    # "[]," takes three bytes in the file and thirty times that in memory.
+    parts = sum(map(data.count, (b",", b"[", b"{")))
+    if parts > _FREE_PARTS + len(data) // 32:
+        raise damaged(path, f"its entry {name!r} has {parts:,} parts, too many")
     try:
         # As UTF-8 and nothing else: given bytes, json would guess among five encodings.
         return json.loads(data.decode("utf-8"))
