@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
-from nervure.train.saving.container import damaged, parse_json
+from nervure.train.saving.container import UNREADABLE_ZIP, damaged, parse_json
 
 _CONFIG: Final = "config.json"
 _WEIGHTS: Final = "model.weights.h5"
@@ -32,8 +32,7 @@ def read(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
             infos = _checked(path, archive)
             config = parse_json(path, archive.read(infos[_CONFIG]), _CONFIG)
             data = archive.read(infos[_WEIGHTS])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
-            RuntimeError) as error:  # fmt: skip
+    except (*UNREADABLE_ZIP, zlib.error) as error:
         raise damaged(path, f"it is not a readable zip ({error})") from None
     except OSError as error:
         # a place before the file's beginning, to which zipfile lets the system seek

@@ -34,7 +34,7 @@ from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.registry import register_keras_serializable
 from nervure.nn.variable import Variable
-from nervure.train.saving.container import UNUSABLE
+from nervure.train.saving.container import UNUSABLE, is_no_fault_of_a_file
 
 if TYPE_CHECKING:
     import onnx
@@ -167,6 +167,8 @@ def load_model(
     except (NervureError, OSError):
         raise
     except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
         raise damaged(f"it describes no model ({error})") from error
 
 

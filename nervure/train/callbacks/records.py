@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from nervure.errors import ArgumentError, FileFormatError, explain
 from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
+from nervure.train.saving.atomic import append_whole
 
 
 class CSVLogger(Callback):
@@ -94,14 +96,13 @@ class CSVLogger(Callback):
                 names += [f"val_{name}" for name in names]
             self._columns = ["epoch", *names]
         row = {name: _cell(logs[name]) for name in self._columns if name in logs}
-        with Path(self.filename).open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(
-                file, self._columns, restval="NA", delimiter=self.sep
-            )
-            if not self._has_header:
-                writer.writeheader()
-                self._has_header = True
-            writer.writerow(row | {"epoch": epoch})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, restval="NA", delimiter=self.sep)
+        if not self._has_header:
+            writer.writeheader()
+        writer.writerow(row | {"epoch": epoch})
+        append_whole(Path(self.filename), text.getvalue().encode())
+        self._has_header = True
 
 
 def _cell(value: Any) -> Any:
