@@ -92,7 +92,7 @@ class Trials:
         self.watch = Watch(folder)
         sys.addaudithook(self.watch.hook)
         self.count = self.refused = 0
-        self.slowest = 0.0
+        self.slowest = self.seconds = 0.0
         self._guarded = 0.0
         self.faults: list[str] = []
         self._first_peak = self._peak = _peak_memory()
@@ -125,6 +125,7 @@ class Trials:
         self.count += 1
         seconds = time.process_time() - begun
         self.slowest = max(self.slowest, seconds)
+        self.seconds += seconds
         wrong = wrong or self._cost(data, seconds) or next(iter(self.watch.seen), "")
         if wrong:
             self.watch.seen.clear()
@@ -149,6 +150,7 @@ class Trials:
             "inputs": self.count,
             "refused": self.refused,
             "faults": self.faults,
+            "seconds": round(self.seconds, 2),
             "slowest": round(self.slowest, 3),
             "grown": self._peak - self._first_peak,
         }
