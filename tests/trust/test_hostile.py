@@ -62,6 +62,61 @@ def fuzz(folder: Path, names: list[str], inputs: int, seed: int = 1) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+BAD_READERS = {
+    "open /etc/passwd": "open('/etc/passwd').close()",
+    "write ": "open(folder / 'new', 'w').close()",
+    "import colorsys": "import colorsys",
+    "compile": "compile('1', 'file', 'eval')",
+    "exec": "exec(CODE)",
+    "subprocess.Popen": "subprocess.run(['true'])",
+    "os.remove": "(folder / 'old').unlink()",
+    "ZeroDivisionError": "1 / 0",
+    "MiB for 3 bytes": "bytearray(90_000_000)",
+    "took 1": "spin()",
+}
+
+
+WATCHED = """
+import json, subprocess, sys, time
+from pathlib import Path
+from tests.trust.fuzz.watch import Trials
+folder = Path(sys.argv[1])
+CODE = compile("1", "file", "eval")
+def spin():
+    end = time.process_time() + 1.2
+    while time.process_time() < end: pass
+found = {}
+for seen, source in json.loads(sys.argv[2]).items():
+    (folder / "old").write_text("")
+    space = dict(globals())
+    exec("def read():\\n    " + source, space)
+    trials = Trials(folder, lambda data: None, space["read"])
+    trials.trial(b"abc")
+    found[seen] = trials.faults
+(folder / "old").write_text("")
+good = Trials(folder, lambda data: None, (folder / "old").read_text)
+good.trial(b"abc")
+print(json.dumps([found, good.faults]))
+"""
+
+
+def test_the_watch_sees(tmp_path):
+    """The watch itself: each bad reader is found out, and a good one is not."""
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(tmp_path), json.dumps(BAD_READERS)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found, good = json.loads(done.stdout)
+    assert good == []
+    for seen, faults in found.items():
+        assert len(faults) == 1 and seen in faults[0], (seen, faults)
+
+
 COUNTS = sorted({*FEWER.values(), 20_000})
 
 

@@ -89,6 +89,7 @@ def main(name: str, folder: Path, inputs: int, seconds: float, seed: int) -> Non
 
     options = [f"-seed={seed}", f"-max_len={MOST_BYTES}", "-timeout=60"]
     options += ["-rss_limit_mb=8192", "-len_control=0"]
+    options += [f"-artifact_prefix={folder}/"]
     atheris.Setup(
         [sys.argv[0], *options, str(own), str(given)], attack, custom_mutator=mutate
     )

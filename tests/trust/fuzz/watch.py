@@ -126,7 +126,8 @@ class Trials:
         seconds = time.process_time() - begun
         self.slowest = max(self.slowest, seconds)
         self.seconds += seconds
-        wrong = wrong or self._cost(data, seconds) or next(iter(self.watch.seen), "")
+        cost = self._cost(data, seconds)
+        wrong = next(iter(self.watch.seen), "") or wrong or cost
         if wrong:
             self.watch.seen.clear()
             self._keep(data, wrong)
