@@ -25,11 +25,14 @@ LOCKED := --constraint constraints.txt
 PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 	$(wildcard benchmarks/environments/*.txt))
 
+# A million inputs a format takes hours; `make fuzz FUZZ="--inputs 20000 png"` for less.
+FUZZ ?= --inputs 1000000
+
 # The parity tests ask this Python; named here, it must be there.
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint audit dist format docs bench \
+.PHONY: help venv keras-env mnist test test-full lint fuzz audit dist format docs bench \
 	bench-peers test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
@@ -52,6 +55,9 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(STRICT)
+
+fuzz: $(VENV)/fuzz.stamp  ## attack every reader of files, led by coverage
+	@$(BIN)/python -m tests.trust.fuzz --guided $(FUZZ)
 
 audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks pypi.org)
 	@$(BIN)/python tools/audit.py
@@ -127,6 +133,11 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing nervure with the tools for tests and lint"
 	@$(PIP) install $(LOCKED) --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
+	@echo "installing atheris (35 MB)"
+	@$(PIP) install $(LOCKED) --editable '.[fuzz]'
+	@touch $@
 
 $(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing what builds the documentation"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nervure._version import __version__
-from nervure.errors import nearest_names
+from nervure.errors import FileFormatError, nearest_names
 
 if TYPE_CHECKING:
     from nervure.ir.attrs import NDArray
@@ -26,8 +26,6 @@ _INTERRUPTED = 130
 # The shorter side of a photo before its middle is cut out, and the size of that.
 _PHOTO_SIDE: Final = 256
 _PHOTO_CUT: Final = 224
-# What Pillow raises for what is no picture.
-_NO_PHOTO: Final = (OSError, ValueError, SyntaxError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     ostrich = commands.add_parser(
         "ostrich", help="change a photo invisibly, until a network sees an ostrich"
     )
-    ostrich.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
+    ostrich.add_argument("photo", type=Path, help="the photo: JPEG or PNG")
     ostrich.add_argument("out", type=Path, help="where the picture goes: out.png")
     ostrich.add_argument(
         "--target", default="ostrich", help="another class of ImageNet (ostrich)"
@@ -251,7 +249,9 @@ def _ostrich(options: argparse.Namespace) -> int:
         )
     try:
         pixels = _square_photo(options.photo)
-    except _NO_PHOTO as error:
+    except FileFormatError as error:
+        return _refused(str(error))
+    except OSError as error:
         return _refused(f"cannot read {options.photo}: {error}")
     model = pretrained.efficientnet_lite0()
     x = pretrained.preprocess_input(pixels[None])
@@ -286,19 +286,11 @@ def _square_photo(path: Path) -> NDArray:
 
     Its shorter side becomes 256 pixels, of which the middle 224 are kept.
     """
-    from PIL import Image, ImageOps
+    from nervure.pretrained.photos import read_photo
 
-    try:
-        with Image.open(path) as photo:
-            upright = ImageOps.exif_transpose(photo).convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-    width, height = upright.size
-    scale = _PHOTO_SIDE / min(width, height)
-    size = round(width * scale), round(height * scale)
-    left, top = ((one - _PHOTO_CUT) // 2 for one in size)
-    resized = upright.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(resized.crop((left, top, left + _PHOTO_CUT, top + _PHOTO_CUT)))
+    cut = (_PHOTO_SIDE - _PHOTO_CUT) // 2
+    upright = read_photo(path, _PHOTO_SIDE)
+    return np.asarray(upright.crop((cut, cut, cut + _PHOTO_CUT, cut + _PHOTO_CUT)))
 
 
 def _answer(model: Model, x: NDArray) -> str:

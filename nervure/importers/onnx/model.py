@@ -7,33 +7,40 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, NervureError, explain
+from nervure.importers.onnx.budget import Budget, bytes_for
 from nervure.importers.onnx.folding import FoldedGraph, folded
 from nervure.importers.onnx.reading import (
     OnnxFile,
+    damaged,
     from_proto,
     parsed,
     read_file,
 )
 from nervure.importers.onnx.records import OnnxValue, dtype_of
 from nervure.importers.onnx.refusal import UnsupportedError
-from nervure.importers.onnx.running import Rules, constant, run_nodes
+from nervure.importers.onnx.running import Rules, constant, outputs_of, run_nodes
 from nervure.ir.attrs import NDArray
+from nervure.ir.node import TRACED
 from nervure.layers import Input
 from nervure.models import Model
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.registry import register_keras_serializable
 from nervure.nn.variable import Variable
+from nervure.train.saving.container import UNUSABLE, is_no_fault_of_a_file
 
 if TYPE_CHECKING:
     import onnx
+
+# What constants may take in a graph that comes from memory, not from a file.
+_MOST_BYTES: Final = 1 << 32
 
 
 @register_keras_serializable("nervure.importers.onnx")
@@ -80,8 +87,13 @@ class OnnxGraphLayer(Layer):
         for value, array in zip(graph.inputs, values, strict=True):
             wanted = value.dtype or array.dtype
             known[value.name] = array if array.dtype == wanted else array.astype(wanted)
-        run_nodes(graph.nodes, Rules(self._file.opsets, self._file.functions), known)
-        outputs = [known[value.name] for value in graph.outputs]
+        traced = any(one.tracking == TRACED for one in values)
+        # Among values that are all known, constants cannot be told from results.
+        most = bytes_for(len(self.graph)) if traced else None
+        budget = Budget(len(graph.nodes), most)
+        rules = Rules(self._file.opsets, self._file.functions, budget=budget)
+        run_nodes(graph.nodes, rules, known)
+        outputs = outputs_of(graph, known)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def get_config(self) -> dict[str, Any]:
@@ -97,6 +109,7 @@ def load_model(
     known: Mapping[str, npt.ArrayLike] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     outputs: Sequence[str] | None = None,
+    max_bytes: int | None = None,
 ) -> Model:
     """Read a model of ONNX: one that predicts, can be trained, and be differentiated.
 
@@ -114,6 +127,9 @@ def load_model(
     outputs
         The names of the values to return, instead of the file's outputs: any value of
         the graph, such as the features before a classifier.
+    max_bytes
+        How many bytes constants may take that the graph computes before it runs; by
+        default twice the file's size and 24 MiB, so that a small file stays small.
 
     Returns
     -------
@@ -144,7 +160,16 @@ def load_model(
     """
     del custom_objects
     name = Path(path).stem
-    return model_of(read_file(path), name, known, input_shapes, outputs)
+    file = read_file(path)
+    most = bytes_for(Path(path).stat().st_size) if max_bytes is None else max_bytes
+    try:
+        return model_of(file, name, known, input_shapes, outputs, most)
+    except (NervureError, OSError):
+        raise
+    except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
+        raise damaged(f"it describes no model ({error})") from error
 
 
 def load_weights(model: Model, path: Path) -> None:
@@ -187,12 +212,13 @@ def model_of(
     known: Mapping[str, npt.ArrayLike] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     outputs: Sequence[str] | None = None,
+    max_bytes: int = _MOST_BYTES,
 ) -> Model:
     """Return the model of a file that was read."""
     if outputs is not None:
         file = _with_outputs(file, outputs)
     given = _checked_known(file, known or {})
-    parts = folded(file, given)
+    parts = folded(file, given, max_bytes)
     tensors = [
         _input(value, (input_shapes or {}).get(value.name)) for value in parts.inputs
     ]

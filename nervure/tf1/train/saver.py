@@ -276,9 +276,13 @@ def get_checkpoint_state(
     newest, kept = None, []
     for line in lines:
         match = _LINE.match(line)
-        if match is None:
+        try:
+            told = json.loads(match[2]) if match else None
+        except ValueError:  # a control character, or an escape that there is not
+            told = None
+        if match is None or told is None:
             raise DataLossError(f"{path} has a line that it cannot have: {line[:80]!r}")
-        name = str(folder / json.loads(match[2]))
+        name = str(folder / told)
         if match[1]:
             kept.append(name)
         else:

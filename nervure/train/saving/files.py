@@ -24,6 +24,7 @@ from nervure.train.saving.compiling import compile_again, compiling
 from nervure.train.saving.container import (
     UNUSABLE,
     damaged,
+    is_no_fault_of_a_file,
     parse_json,
     read_container,
     write_container,
@@ -168,6 +169,8 @@ def _compile(
     except (FileFormatError, UnknownNameError):
         raise
     except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
         raise damaged(
             path, f"what it says of compile cannot be used: {error}"
         ) from None

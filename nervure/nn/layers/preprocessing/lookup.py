@@ -10,9 +10,10 @@ import numpy as np
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, DTypeError
+from nervure.errors import ArgumentError, DTypeError, FileFormatError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn.arguments import whole_number
+from nervure.nn.first_values import reads_a_file
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.preprocessing.batches import batches_of
 from nervure.nn.layers.preprocessing.encoding import dense_only, encoded, known_mode
@@ -125,10 +126,12 @@ class IndexLookup(HostLayer):
         ------
         ArgumentError
             For tokens that occur twice or too many, or weights that do not fit.
+        FileFormatError
+            For a file that is not text in UTF-8, and for a model's file that names
+            another one.
         """
         if isinstance(vocabulary, str):
-            with open(vocabulary, encoding="utf-8") as file:
-                vocabulary = file.read().splitlines()
+            vocabulary = _words_of(vocabulary)
         given = self.tokens_of(vocabulary).reshape(-1).tolist()
         if (idf_weights is not None) != (self.output_mode == "tf_idf"):
             raise ArgumentError(
@@ -400,3 +403,25 @@ def bucket(text: str, count: int, salt: Sequence[int] | None) -> int:
     if salt is None:
         return fingerprint(data) % count
     return keyed_hash(data, (salt[0], salt[1])) % count
+
+
+def _words_of(path: str) -> list[str]:
+    """Return the lines of a text file."""
+    if reads_a_file():
+        raise FileFormatError(
+            explain(
+                f"the model's file names another one, {path!r}, for its vocabulary; a "
+                "file may not choose what else is opened",
+                fix="save the model with its vocabulary, or make the layer in Python",
+            )
+        )
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            explain(
+                f"the vocabulary {path!r} is no text in UTF-8: {error}",
+                fix="write one word a line, in UTF-8",
+            )
+        ) from None
