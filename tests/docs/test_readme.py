@@ -33,8 +33,9 @@ def test_it_is_short_and_shows_pictures() -> None:
 
 
 def test_its_example_runs(tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(example())
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example()],
+        [sys.executable, "-W", "error", "example.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
         capture_output=True,
@@ -44,7 +45,7 @@ def test_its_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     accuracy = re.findall(r"val_accuracy: ([01]\.\d+)", done.stdout)[-1]
     assert float(accuracy) > 0.85
-    assert "<string>:10" in done.stdout  # the lines of the example, in the graph
+    assert "example.py:11" in done.stdout  # the lines of the example, in the graph
     assert (tmp_path / "digits.nv").stat().st_size > 1000
 
 
