@@ -45,7 +45,7 @@ def test_its_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     accuracy = re.findall(r"val_accuracy: ([01]\.\d+)", done.stdout)[-1]
     assert float(accuracy) > 0.85
-    assert "example.py:11" in done.stdout  # the lines of the example, in the graph
+    assert "example.py:10" in done.stdout  # the lines of the example, in the graph
     assert (tmp_path / "digits.nv").stat().st_size > 1000
 
 
