@@ -12,7 +12,7 @@
 | ``tf32`` | ``NERVURE_TF32`` | 1: GPUs may make products of float32 in TF32 |
 | ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; see ``thread_count`` |
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
-| ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
+| ``check`` | ``NERVURE_CHECK`` | 1: check every load, store and index; see below |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
 | ``skip_passes`` | ``NERVURE_SKIP_PASSES`` | names of passes to leave out |
 
@@ -23,6 +23,13 @@ compiled again, 2 what each pass changes (and verifies it), 3 the graphs before 
 after the passes, 4 the LLVM text of every kernel; each level prints what those below
 it print.  Names of passes are written with
 commas between them, or are a sequence; see ``nervure.passes``.
+
+``check`` is for finding errors, and makes code several times slower.  An index that is
+out of range raises :class:`~nervure.errors.DataError` on the reference and cpu
+executors, where it would be clamped; on cpu, each load and store of compiled code is
+checked against the buffer that it belongs to, and one outside raises
+:class:`~nervure.errors.NativeCodeError`.  Results keep their bits, but for the sign of
+NaN.
 """
 
 from __future__ import annotations

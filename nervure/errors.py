@@ -275,6 +275,17 @@ class MachineError(NervureError, RuntimeError):
     """
 
 
+class NativeCodeError(NervureError, RuntimeError):
+    """Compiled code that reads or writes outside of its buffers: an error in Nervure.
+
+    Found only with ``NERVURE_CHECK=1``, where every load and store is checked.  The
+    message says which kernel of which operation it is, and what to report.
+
+    >>> issubclass(NativeCodeError, RuntimeError)
+    True
+    """
+
+
 class BudgetError(NervureError, MemoryError):
     """A memory budget that no plan keeps to.
 

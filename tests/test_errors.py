@@ -34,6 +34,7 @@ BUILT_IN = {
     "SettingError": ValueError,
     "MachineError": RuntimeError,
     "BudgetError": MemoryError,
+    "NativeCodeError": RuntimeError,
     "NumericsError": FloatingPointError,
     "SingularMatrixError": np.linalg.LinAlgError,
 }

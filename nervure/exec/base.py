@@ -225,6 +225,8 @@ def execution_key() -> str:
     parts = [config.executor, config.device or ""]
     if config.tf32:
         parts.append("tf32")
+    if config.check:
+        parts.append("check")
     if mesh.get() is not None:
         parts.append(mesh.get().key)
     return " ".join(part for part in parts if part)

@@ -187,6 +187,8 @@ class CpuExecutor:
         # and two threads that compile the same graph only waste time.
         skipped = ",".join(config.skip_passes)
         key = (graph.structural_hash, target().key, skipped, *kind)
+        if config.check:  # an error tells where its own graph was made
+            key += tuple(str(node.site) for node in graph.nodes)
         program: _Compiled = self._programs.get(key) or make()
         self._programs.pop(key, None)
         self._programs[key] = program  # the one used last is last

@@ -126,7 +126,8 @@ class Layout:
             and slot not in self.spilled
         }
         placement = place(dict(lifetimes.items()), tight=tight)
-        begin = rounded(8 * (HEAD + len(self.arrays)))
+        # behind the pointers, checked code finds what it needs
+        begin = rounded(8 * (HEAD + len(self.arrays) + self.plan.checked))
         self.offsets: dict[Slot, int] = {
             slot: begin + placement.offsets[slot] for slot in lifetimes
         }

@@ -64,6 +64,8 @@ class Plan:
         entry of an array.
     origins
         For each kernel, the nodes that it and the others of its task compute.
+    checked
+        Whether the kernels check every address; see ``checks/``.
     regions
         What the user wants to be computed again rather than kept.
     """
@@ -86,6 +88,7 @@ class Plan:
         self.calls: list[KernelCall] = []
         self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
+        self.checked = target.check
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
         iterated = body or state_count > 0

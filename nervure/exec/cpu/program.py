@@ -12,6 +12,9 @@ from nervure.errors import GraphError
 from nervure.exec.base import step_count
 from nervure.exec.cpu import memory, runtime
 from nervure.exec.cpu.budgeted import budgeted
+from nervure.exec.cpu.checks import native
+from nervure.exec.cpu.checks.faults import raise_faults
+from nervure.exec.cpu.checks.watch import Watch
 from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
@@ -38,9 +41,13 @@ class Compiled:
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
+            if plan.checked:
+                native.make_ready()
             self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
-        self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
+        self._checked = plan.checked
+        words = HEAD + len(layout.arrays) + plan.checked
+        self._context = struct.Struct(f"{words}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
         self._constants = tuple(layout.constants.values())
         self._serial = plan.phases.serial
@@ -72,14 +79,21 @@ class Compiled:
             given = [*inputs, *self._constants, *results]
             if self.layout.spill is not None:
                 given.append(spill_file(self.layout.spill.nbytes))
-            arrays = map(memory.handle, given)
-            self._context.pack_into(workspace.buffer, 0, steps, self._count, *arrays)
+            words = [*map(memory.handle, given)]
+            watch = None
+            if self._checked:
+                context = workspace.address, nbytes
+                watch = Watch(context, given, 1 if pool is None else pool.threads)
+                words.append(watch.address)
+            self._context.pack_into(workspace.buffer, 0, steps, self._count, *words)
             if pool is not None:
                 pool.run(self._function, workspace.address)
             else:
                 runtime.run_alone(
                     self._function, workspace.address, self._short and steps == 1
                 )
+            if watch is not None:
+                raise_faults(self.layout.plan, watch)
         finally:
             workspace.lock.release()
 
