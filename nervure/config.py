@@ -18,7 +18,10 @@
 
 ``auto`` means ``xla`` where there is a GPU or TPU that JAX can use, ``cpu`` elsewhere,
 and ``reference`` for what is too little work to be compiled; see
-:func:`nervure.exec.base.choose_executor`.  Names of passes are written with
+:func:`nervure.exec.base.choose_executor`.  Debug level 1 prints what is evaluated and
+compiled again, 2 what each pass changes (and verifies it), 3 the graphs before and
+after the passes, 4 the LLVM text of every kernel; each level prints what those below
+it print.  Names of passes are written with
 commas between them, or are a sequence; see ``nervure.passes``.
 
 ``check`` is for finding errors, and makes code several times slower.  An index that is

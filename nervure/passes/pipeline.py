@@ -13,7 +13,8 @@ graph (%0: float32[3] "x") {
 
 The setting ``skip_passes`` (``NERVURE_SKIP_PASSES``) leaves passes out by name, and is
 part of every key by which programs are kept.  At debug level 2 and above the verifier
-looks at the graph after each pass.
+looks at the graph after each pass, and what has changed is printed; at level 3 so are
+the graphs.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ PLANNED: Final[Mapping[str, str]] = {
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4
-# The debug level from which every pass is checked.
+# The debug levels from which every pass is checked and named, and graphs are printed.
 _VERIFY_FROM: Final = 2
+_SHOW_FROM: Final = 3
 
 
 def pass_named(name: str) -> Pass:
@@ -89,6 +91,7 @@ def optimized(
     left_out = {*skip, *config.skip_passes}
     chosen = [one for one in PASSES if one.name not in left_out]
     checked = config.debug >= _VERIFY_FROM
+    _show("before the passes", graph)
     done: dict[str, Graph] = {}  # the graph in which a pass has found nothing
     for _ in range(MOST_ROUNDS):
         for one in chosen:
@@ -100,7 +103,13 @@ def optimized(
                 done[one.name] = graph
         if all(done.get(one.name) is graph for one in chosen):
             break
+    _show("after the passes", graph)
     return graph
+
+
+def _show(when: str, graph: Graph) -> None:
+    if config.debug >= _SHOW_FROM:
+        print(f"nervure: {when}\n{graph}")
 
 
 def _after(
@@ -119,4 +128,5 @@ def _after(
             verify(after)
         except GraphError as error:
             raise GraphError(f"after the pass {one.name!r}: {error}") from error
+        print(f"nervure: {one.name}: {len(graph)} -> {len(after)} operations")
     return after
