@@ -13,8 +13,15 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, ShapeError, TraceError, explain
+from nervure.errors import (
+    DTypeError,
+    NoAxesError,
+    ShapeError,
+    TraceError,
+    explain,
+)
 from nervure.ir.attrs import DeviceValue, NDArray
+from nervure.ir.build import origin_of
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape
 from nervure.numpy_methods import NumPyMethods
@@ -241,17 +248,31 @@ class Array(NumPyMethods, DeviceMethods):
 
     def __index__(self) -> int:
         if not dtypes.is_integer(self.dtype):
-            raise DTypeError(f"an index must be an integer, got {self.dtype.name}")
+            raise DTypeError(
+                explain(
+                    f"an index must be an integer, got {self.dtype.name}",
+                    fix="convert it with .astype('int64'), or round it first",
+                )
+            )
         return operator.index(self._only_element("an index").item())
+
+    def _without_axes(self, lacks: str) -> NoAxesError:
+        return NoAxesError(
+            explain(
+                f"expected an array of at least 1 axis, got one without: it {lacks}",
+                operands=[("x", self.node.type_text, origin_of(self.node))],
+                fix="float(x) is its value, x[None] an array of one element",
+            )
+        )
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("an array without axes has no length")
+            raise self._without_axes("has no length")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
-            raise TypeError("an array without axes cannot be iterated over")
+            raise self._without_axes("cannot be iterated over")
         return (self[position] for position in range(self.shape[0]))
 
     def __contains__(self, value: object) -> bool:

@@ -19,6 +19,8 @@ CLASSES = [
 # What a user of NumPy would catch.
 BUILT_IN = {
     "ShapeError": ValueError,
+    "NoAxesError": TypeError,
+    "MissingFileError": FileNotFoundError,
     "DTypeError": TypeError,
     "ArgumentError": ValueError,
     "AxisError": IndexError,
@@ -90,7 +92,7 @@ def test_nearest_names_come_best_first() -> None:
 def test_unknown_names_are_answered_with_suggestions() -> None:
     error = unknown_name("activation", "sigmoyd", ["relu", "sigmoid"])
     assert isinstance(error, errors.UnknownNameError)
-    assert str(error).splitlines() == [
+    assert f"{error}".splitlines() == [
         "unknown activation: 'sigmoyd'",
         "  fix: did you mean 'sigmoid'?",
     ]
@@ -101,7 +103,7 @@ def test_unknown_names_are_answered_with_suggestions() -> None:
 def test_without_a_near_name_all_are_listed() -> None:
     for name in ("zzz", 7, None):
         error = unknown_name("loss", name, ["mse", "mae"])
-        assert str(error).splitlines() == [
+        assert f"{error}".splitlines() == [
             f"unknown loss: {name!r}",
             "  fix: use one of 'mae', 'mse'",
         ]

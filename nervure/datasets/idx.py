@@ -20,12 +20,13 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nervure.errors import DataError, DTypeError, FileFormatError, explain
+from nervure.errors import DataError, DTypeError, FileFormatError, explain, require_file
 
 # element type in the file -> how NumPy calls it
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -94,6 +95,7 @@ def read_idx(
     if isinstance(source, bytes):
         return _Reader("<bytes>", io.BytesIO(source), len(source)).read(max_bytes)
     name = os.fspath(source)
+    require_file(Path(name))
     with open(name, "rb") as file:
         status = os.fstat(file.fileno())
         # The checks below need a size, which a pipe or a device does not have.
@@ -237,7 +239,12 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
             )
         )
     if any(length > 0xFFFFFFFF for length in values.shape):
-        raise DataError(f"IDX has axes up to 4,294,967,295 long, got {values.shape}")
+        raise DataError(
+            explain(
+                f"IDX has axes up to 4,294,967,295 long, got {values.shape}",
+                fix="split the array over several files",
+            )
+        )
     header = struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape)
     return header + values.astype(_DTYPES[code], copy=False).tobytes()
 

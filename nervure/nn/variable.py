@@ -94,7 +94,8 @@ class Variable(Cell):
             raise ShapeError(
                 explain(
                     f"{self._label()} has shape {list(self.shape)}, got a value of "
-                    f"shape {list(array.shape)}"
+                    f"shape {list(array.shape)}",
+                    fix="assign a value of the same shape, or make a new variable",
                 )
             )
         self.value = array
@@ -173,7 +174,12 @@ def _own_array(value: Any, dtype: DType | None) -> Array:
     node = as_node(value, dtype)
     data = np.array(Array.of_node(node).numpy(), order="C", copy=True)
     if not dtypes.is_supported(data.dtype):
-        raise DTypeError(f"a variable holds numbers, got {data.dtype}")
+        raise DTypeError(
+            explain(
+                f"a variable holds numbers, got {data.dtype}",
+                fix="convert the value with .astype('float32')",
+            )
+        )
     data.flags.writeable = False
     return Array.of_value(data)
 

@@ -156,7 +156,11 @@ def _repeated(op: str, node: Node, shape: tuple[int, ...]) -> Node:
         fits = False
     if not fits:
         raise ShapeError(
-            f"{op}: shape {list(node.shape)} does not broadcast to {list(shape)}"
+            explain(
+                f"{op}: shape {list(node.shape)} does not broadcast to {list(shape)}",
+                fix="pass one number, or an array whose sizes are 1 or those of the "
+                "shape",
+            )
         )
     return broadcast_node(node, shape)
 
@@ -330,7 +334,12 @@ def _number(value: Any) -> int | float:
         value.item() if isinstance(value, Array | np.ndarray | np.generic) else value
     )
     if not isinstance(number, int | float):
-        raise ArgumentError(f"expected a number, got {value!r}")
+        raise ArgumentError(
+            explain(
+                f"expected a number, got {value!r}",
+                fix="pass a Python number or an array without axes",
+            )
+        )
     return number
 
 
@@ -449,7 +458,10 @@ def _triangle(op: str, x: ArrayLike, k: int, *, lower: bool) -> Array:
     node = as_node(x)
     if len(node.shape) < 2:
         raise ShapeError(
-            f"{op}: expected an array of at least 2 axes, got {node.type_text}"
+            explain(
+                f"{op}: expected an array of at least 2 axes, got {node.type_text}",
+                fix="pass a matrix, or several along the first axes",
+            )
         )
     row, column = _diagonal_offsets(node.shape)
     shifted = binary.add(row, leaf.full_like(row, operator.index(k)))
@@ -470,14 +482,20 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     """
     if indexing not in ("xy", "ij"):
         raise ArgumentError(
-            f"meshgrid: expected indexing 'xy' or 'ij', got {indexing!r}"
+            explain(
+                f"meshgrid: expected indexing 'xy' or 'ij', got {indexing!r}",
+                fix="'xy' for pictures and plots, 'ij' for matrices",
+            )
         )
     nodes = [as_node(array) for array in arrays]
     for place, node in enumerate(nodes):
         if len(node.shape) > 1:
             raise ShapeError(
-                f"meshgrid: expected arrays of one axis, argument {place} is "
-                f"{node.type_text}"
+                explain(
+                    f"meshgrid: expected arrays of one axis, argument {place} is "
+                    f"{node.type_text}",
+                    fix="flatten it with nervure.ravel",
+                )
             )
     lines = [reshape(node, (node.size,)) for node in nodes]
     order = list(range(len(lines)))

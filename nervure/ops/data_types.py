@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, unknown_name
+from nervure.errors import DTypeError, explain, unknown_name
 from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, is_weak, scalar_dtype
@@ -110,7 +110,12 @@ def finfo(type: Array | npt.DTypeLike, /) -> FloatInfo:
     """
     dtype = _dtype_of(type)
     if not dtypes.is_float(dtype):
-        raise DTypeError(f"finfo: expected a floating-point type, got {dtype.name}")
+        raise DTypeError(
+            explain(
+                f"finfo: expected a floating-point type, got {dtype.name}",
+                fix="nervure.iinfo describes types of integers",
+            )
+        )
     info: Any = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
     return FloatInfo(
         bits=int(info.bits),
@@ -131,7 +136,12 @@ def iinfo(type: Array | npt.DTypeLike, /) -> IntegerInfo:
     """
     dtype = _dtype_of(type)
     if not dtypes.is_integer(dtype):
-        raise DTypeError(f"iinfo: expected an integer type, got {dtype.name}")
+        raise DTypeError(
+            explain(
+                f"iinfo: expected an integer type, got {dtype.name}",
+                fix="nervure.finfo describes floating-point types",
+            )
+        )
     info = np.iinfo(dtype)
     return IntegerInfo(int(info.bits), int(info.max), int(info.min), dtype)
 

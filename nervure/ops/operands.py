@@ -42,7 +42,11 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
         raw = np.asarray(value)
     except ValueError as error:
         raise ShapeError(
-            explain(f"expected nested lists of equal lengths: {error}")
+            explain(
+                f"expected nested lists of equal lengths: {error}",
+                fix="make all rows equally long, for example with "
+                "nervure.utils.pad_sequences",
+            )
         ) from None
     if raw.dtype.kind not in "biuf" and raw.dtype != dtypes.bfloat16:
         raise DTypeError(

@@ -127,7 +127,13 @@ def where(
     if x1 is None and x2 is None:
         return nonzero(condition)
     if x1 is None or x2 is None:
-        raise ArgumentError("where: expected both x1 and x2, or neither")
+        raise ArgumentError(
+            explain(
+                "where: expected both x1 and x2, or neither",
+                fix="where(condition, x, 0) keeps x where the condition holds; "
+                "where(condition) gives its places",
+            )
+        )
     chosen = cast(as_node(condition), dtypes.bool_)
     nodes = [chosen, *promoted(x1, x2)]
     shape = common_shape("where", nodes)
@@ -153,7 +159,11 @@ def searchsorted(
     """
     if side not in ("left", "right"):
         raise ArgumentError(
-            f"searchsorted: expected the side 'left' or 'right', got {side!r}"
+            explain(
+                f"searchsorted: expected the side 'left' or 'right', got {side!r}",
+                fix="'left' gives the first place that keeps the order, 'right' the "
+                "last",
+            )
         )
     edges, values = promoted(x1, x2)
     if len(edges.shape) != 1:

@@ -67,7 +67,11 @@ def array_split(
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1:
             raise ArgumentError(
-                f"array_split: expected 1 piece at least, got {indices_or_sections}"
+                explain(
+                    "array_split: expected 1 piece at least, got "
+                    f"{indices_or_sections}",
+                    fix="pass the number of pieces, or where they begin",
+                )
             )
         size, larger = divmod(extent, indices_or_sections)
         counts = range(indices_or_sections + 1)

@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from nervure.config import PASS_NAMES, config
-from nervure.errors import GraphError, unknown_name
+from nervure.errors import GraphError, explain, unknown_name
 from nervure.ir.graph import Graph
 from nervure.ir.verify import verify
 from nervure.passes.change import Pass, PassRecord
@@ -118,5 +118,11 @@ def _after(
         try:
             verify(after)
         except GraphError as error:
-            raise GraphError(f"after the pass {one.name!r}: {error}") from error
+            raise GraphError(
+                explain(
+                    f"after the pass {one.name!r}: {error}",
+                    fix=f"leave it out with NERVURE_SKIP_PASSES={one.name} and "
+                    f"report what {one.name} did",
+                )
+            ) from error
     return after

@@ -69,7 +69,8 @@ def export_model(
     if place.suffix.lower() != ".onnx":
         raise ArgumentError(
             explain(
-                f"a model is exported to a file that ends in .onnx, got {str(path)!r}"
+                f"a model is exported to a file that ends in .onnx, got {str(path)!r}",
+                fix="write model.export('model.onnx')",
             )
         )
     write_atomically(

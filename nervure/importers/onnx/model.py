@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, explain, nearest_names
 from nervure.importers.onnx.folding import FoldedGraph, folded
 from nervure.importers.onnx.reading import (
     OnnxFile,
@@ -248,13 +248,23 @@ def _remaining(file: OnnxFile, parts: FoldedGraph) -> onnx.ModelProto:
     return proto
 
 
+def _nearest_value(name: str, known: Collection[str]) -> str:
+    near = " or ".join(repr(one) for one in nearest_names(name, known))
+    return f"did you mean {near}?" if near else f"it has {', '.join(sorted(known)[:9])}"
+
+
 def _with_outputs(file: OnnxFile, names: Sequence[str]) -> OnnxFile:
     from dataclasses import replace
 
     made = {name for node in file.graph.nodes for name in node.outputs}
     for name in names:
         if name not in made:
-            raise ArgumentError(explain(f"the graph has no value {name!r}"))
+            raise ArgumentError(
+                explain(
+                    f"the graph has no value {name!r}",
+                    fix=_nearest_value(name, made),
+                )
+            )
     values = tuple(OnnxValue(name, None, None) for name in names)
     return replace(file, graph=replace(file.graph, outputs=values))
 

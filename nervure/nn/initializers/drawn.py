@@ -329,7 +329,8 @@ class Orthogonal(RandomInitializer):
             raise ShapeError(
                 explain(
                     f"orthogonal initializes weights with at least 2 axes, got shape "
-                    f"{list(shape)}"
+                    f"{list(shape)}",
+                    fix="use another initializer for vectors, such as 'zeros'",
                 )
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]

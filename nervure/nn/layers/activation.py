@@ -232,7 +232,10 @@ class Softmax(Layer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected a mask that broadcasts to its "
-                    f"input of shape {list(inputs.shape)}, got shape {list(mask.shape)}"
+                    f"input of shape {list(inputs.shape)}, got shape "
+                    f"{list(mask.shape)}",
+                    fix="pass a mask with the axes of the input, or with size 1 "
+                    "where it does not vary",
                 )
             )
         allowed = mask if mask.dtype == bool else mask > 0.5

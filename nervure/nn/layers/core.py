@@ -76,8 +76,12 @@ class Dense(Layer):
         features = input_shape[-1]
         if features is None:
             raise ShapeError(
-                f"the layer {self.name!r} cannot be built: the number of features of "
-                f"its input {input_shape} is not known"
+                explain(
+                    f"the layer {self.name!r} cannot be built: the number of "
+                    "features of "
+                    f"its input {input_shape} is not known",
+                    fix="give the last size of the input, as in Input((None, 16))",
+                )
             )
         self.kernel = self.add_weight(
             (features, self.units),

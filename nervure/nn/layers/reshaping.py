@@ -94,7 +94,9 @@ class Reshape(Layer):
                     f"reshape (layer {self.name!r}): samples of shape "
                     f"{list(inputs.shape[1:])} have {elements} elements, the target "
                     f"shape {list(self.target_shape)} takes "
-                    + (f"multiples of {known}" if open_ else str(known))
+                    + (f"multiples of {known}" if open_ else str(known)),
+                    fix="choose sizes with the same product, or -1 for the size that "
+                    "is to be computed",
                 )
             )
         free = elements // known if known else 0

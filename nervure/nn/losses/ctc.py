@@ -42,6 +42,8 @@ def ctc(y_true: Any, y_pred: Any) -> Array:
             explain(
                 "CTC expects targets of shape [n, longest] and logits of shape [n, "
                 f"frames, classes], got {list(true.shape)} and {list(pred.shape)}",
+                fix="pad the targets to one length, and give the network an axis of "
+                "frames",
             )
         )
     labels = ops.astype(true, dtypes.int64)

@@ -122,7 +122,13 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         super().__init__(**options)
         self.q = finite_number("q", q)
         if not 0 < self.q < 1:
-            raise ArgumentError(f"expected q between 0 and 1, got {q!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected q between 0 and 1, got {q!r}",
+                    fix="q=0.7 is the default; near 0 it is cross-entropy, near 1 "
+                    "the mean absolute error",
+                )
+            )
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Return a value for each sample."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, unknown_name
+from nervure.errors import ArgumentError, ShapeError, explain, unknown_name
 from nervure.nn.arguments import whole_number, within_unit
 from nervure.nn.metrics.base import Metric
 from nervure.nn.metrics.outcomes import Outcomes, evenly_spaced, share
@@ -91,7 +91,13 @@ class AUC(Metric):
         self.label_weights = None if label_weights is None else list(label_weights)
         self.from_logits = bool(from_logits)
         if num_labels is not None and not multi_label:
-            raise ArgumentError("num_labels is for multi_label=True only")
+            raise ArgumentError(
+                explain(
+                    "num_labels is for multi_label=True only",
+                    fix="write AUC(multi_label=True, num_labels=3), or leave "
+                    "num_labels out",
+                )
+            )
         self._counts: list[Variable] = []
         if not multi_label:
             self._start((self.num_thresholds,))
@@ -121,8 +127,12 @@ class AUC(Metric):
         found = Outcomes(y_true, pred, sample_weight, self.dtype)
         if self.multi_label and found.pred.ndim != 2:
             raise ShapeError(
-                "AUC with multi_label=True expects predictions of shape [n, labels], "
-                f"got {list(found.pred.shape)}"
+                explain(
+                    "AUC with multi_label=True expects predictions of shape [n, "
+                    "labels], "
+                    f"got {list(found.pred.shape)}",
+                    fix="let the network have one output for each label",
+                )
             )
         if not self._counts:
             self._start((self.num_thresholds, found.pred.shape[1]))

@@ -54,7 +54,13 @@ class FBetaScore(Metric):
         if average is not None and average not in _AVERAGES:
             raise unknown_name("average of FBetaScore", average, _AVERAGES)
         if threshold is not None and within_unit("threshold", threshold) == 0:
-            raise ArgumentError("expected a threshold above 0, got 0")
+            raise ArgumentError(
+                explain(
+                    "expected a threshold above 0, got 0",
+                    fix="write threshold=0.5, or None for the class with the largest "
+                    "score",
+                )
+            )
         self.average = average
         self.beta = positive_number("beta", beta)
         self.threshold = threshold

@@ -64,8 +64,11 @@ class IoU(Metric):
         for one in self.target_class_ids:
             if not 0 <= one < self.num_classes:
                 raise ArgumentError(
-                    f"the target class {one} is out of range: there are "
-                    f"{self.num_classes} classes, numbered from 0"
+                    explain(
+                        f"the target class {one} is out of range: there are "
+                        f"{self.num_classes} classes, numbered from 0",
+                        fix=f"name classes from 0 to {self.num_classes - 1}",
+                    )
                 )
         self.ignore_class = ignore_class
         self.sparse_y_true = bool(sparse_y_true)
@@ -82,7 +85,9 @@ class IoU(Metric):
             raise ShapeError(
                 explain(
                     f"expected as many predictions as targets, got {pred.size} and "
-                    f"{true.size}"
+                    f"{true.size}",
+                    fix="pass both in one shape; sparse_y_pred=False takes a score "
+                    "for each class",
                 )
             )
         count = self.num_classes

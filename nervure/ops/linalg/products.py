@@ -185,7 +185,10 @@ def _paired_axes(
         pairs.append([axis_index("tensordot", axis, rank) for axis in some])
     if len(pairs[0]) != len(pairs[1]):
         raise ArgumentError(
-            f"tensordot: expected as many axes of x1 as of x2, got {axes}"
+            explain(
+                f"tensordot: expected as many axes of x1 as of x2, got {axes}",
+                fix="pass one number of axes, or two lists of equal length",
+            )
         )
     return pairs[0], pairs[1]
 

@@ -174,7 +174,12 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     [-2.0, 2.0]
     """
     if alpha == 0:
-        raise ArgumentError("celu: alpha must not be 0, it divides x")
+        raise ArgumentError(
+            explain(
+                "celu: alpha must not be 0, it divides x",
+                fix="alpha=1.0 is the usual value",
+            )
+        )
 
     def formula(wide: Array) -> Array:
         positive = wide > 0

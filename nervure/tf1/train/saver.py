@@ -202,7 +202,7 @@ class Saver:
         try:
             found = from_bytes(path, data, path.name)
         except FileFormatError as error:
-            raise DataLossError(str(error)) from None
+            raise DataLossError(f"{error}") from None
         values = [
             (one, _checked(key, one, found, prefix))
             for key, one in self._variables.items()

@@ -176,6 +176,9 @@ class LambdaCallback(Callback):
                 continue
             if not callable(function):
                 raise ArgumentError(
-                    explain(f"{name} must be a function, got {function!r}")
+                    explain(
+                        f"{name} must be a function, got {function!r}",
+                        fix="pass the function itself, without calling it",
+                    )
                 )
             setattr(self, name, function)

@@ -56,7 +56,10 @@ class LearningRateScheduler(Callback):
             rate = self.schedule(epoch)
         if np.ndim(rate):
             raise ArgumentError(
-                explain(f"schedule must return one number, got {rate!r}")
+                explain(
+                    f"schedule must return one number, got {rate!r}",
+                    fix="return a float: schedule(epoch, rate) -> rate",
+                )
             )
         set_rate(self, finite_number(rate, "what schedule returns"))
         if self.verbose:

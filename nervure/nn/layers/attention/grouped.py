@@ -126,6 +126,10 @@ class GroupQueryAttention(ProjectedAttention):
         super()._check_shapes(query, value, key)
         if len(query) != 3:
             raise ArgumentError(
-                f"the layer {self.name!r} expected inputs with the 3 axes [batch, "
-                f"places, features], got the shape {list(query)}"
+                explain(
+                    f"the layer {self.name!r} expected inputs with the 3 axes [batch, "
+                    f"places, features], got the shape {list(query)}",
+                    fix="bring every sample to the axes [places, features] with "
+                    "Reshape",
+                )
             )

@@ -259,7 +259,9 @@ class BatchNormalization(AffineLayer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected a mask with {inputs.ndim - 1} "
-                    f"axes, one less than its input has, got shape {list(mask.shape)}"
+                    f"axes, one less than its input has, got shape {list(mask.shape)}",
+                    fix="the mask says for each place, not for each channel, whether "
+                    "it counts",
                 )
             )
         counted = ops.broadcast_to(mask.astype(bool)[..., None], inputs.shape)
@@ -287,14 +289,21 @@ def _checked_clipping(given: Any) -> dict[str, float] | None:
     limits = dict(given)
     if not set(limits) <= {"rmax", "rmin", "dmax"}:
         raise ArgumentError(
-            "expected renorm_clipping with some of 'rmax', 'rmin' and 'dmax', got "
-            f"{sorted(limits)}"
+            explain(
+                "expected renorm_clipping with some of 'rmax', 'rmin' and 'dmax', got "
+                f"{sorted(limits)}",
+                fix="write renorm_clipping={'rmax': 3.0, 'rmin': 0.3, 'dmax': 5.0}",
+            )
         )
     if (
         limits.get("rmin", 0) > limits.get("rmax", math.inf)
         or limits.get("dmax", 0) < 0
     ):
         raise ArgumentError(
-            f"expected renorm_clipping with rmin <= rmax and dmax >= 0, got {limits}"
+            explain(
+                "expected renorm_clipping with rmin <= rmax and dmax >= 0, got "
+                f"{limits}",
+                fix="write renorm_clipping={'rmax': 3.0, 'rmin': 0.3, 'dmax': 5.0}",
+            )
         )
     return limits

@@ -72,7 +72,11 @@ class GroupNormalization(AffineLayer):
         whole = isinstance(groups, int) and not isinstance(groups, bool)
         if not whole or (groups < 1 and groups != -1):
             raise ArgumentError(
-                f"expected groups to be a whole number from 1, or -1, got {groups!r}"
+                explain(
+                    "expected groups to be a whole number from 1, or -1, got "
+                    f"{groups!r}",
+                    fix="groups=-1 makes every channel a group of its own",
+                )
             )
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise TypeError(f"expected axis to be a whole number, got {axis!r}")
@@ -93,8 +97,12 @@ class GroupNormalization(AffineLayer):
         features = input_shape[place]
         if place == 0:
             raise ArgumentError(
-                f"the layer {self.name!r} cannot normalize groups of the axis 0, which "
-                "is the batch"
+                explain(
+                    f"the layer {self.name!r} cannot normalize groups of the axis 0, "
+                    "which "
+                    "is the batch",
+                    fix="pass axis=-1, where the channels are",
+                )
             )
         self._add_affine([features])
         if features is None or features % self._group_count(features):

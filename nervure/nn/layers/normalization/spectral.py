@@ -65,7 +65,8 @@ class SpectralNormalization(Wrapper):
             raise ArgumentError(
                 explain(
                     f"SpectralNormalization expects a layer with a weight 'kernel' or "
-                    f"'embeddings', {type(self.layer).__name__} has neither"
+                    f"'embeddings', {type(self.layer).__name__} has neither",
+                    fix="wrap Dense, a convolution or Embedding",
                 )
             )
         self.kernel = kernel

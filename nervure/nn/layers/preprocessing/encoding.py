@@ -93,8 +93,12 @@ class CategoryEncoding(Layer):
         """Compute the output."""
         if count_weights is not None and self.output_mode != "count":
             raise ArgumentError(
-                f"the layer {self.name!r} uses count_weights only in the output_mode "
-                f"'count', not in {self.output_mode!r}"
+                explain(
+                    f"the layer {self.name!r} uses count_weights only in the "
+                    "output_mode "
+                    f"'count', not in {self.output_mode!r}",
+                    fix="write output_mode='count', or leave count_weights out",
+                )
             )
         if dtypes.is_float(inputs.dtype):
             inputs = inputs.astype(dtypes.int64)
@@ -112,7 +116,12 @@ def _mode(given: Any) -> str:
 def dense_only(name: str, sparse: Any) -> bool:
     """Return False; raises :class:`~nervure.errors.ArgumentError` for ``sparse``."""
     if sparse:
-        raise ArgumentError(f"{name} makes dense arrays only, got sparse={sparse!r}")
+        raise ArgumentError(
+            explain(
+                f"{name} makes dense arrays only, got sparse={sparse!r}",
+                fix="leave sparse out",
+            )
+        )
     return False
 
 
@@ -166,7 +175,12 @@ class Discretization(Layer):
                 )
             )
         if not 0 < epsilon <= 1:
-            raise ArgumentError(f"expected epsilon above 0 and to 1, got {epsilon!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected epsilon above 0 and to 1, got {epsilon!r}",
+                    fix="leave it out: 0.01 does for most data",
+                )
+            )
         self.num_bins = num_bins
         if num_bins is not None:
             positive_count("num_bins", num_bins)
@@ -194,8 +208,11 @@ class Discretization(Layer):
         """
         if self.num_bins is None:
             raise ArgumentError(
-                f"the layer {self.name!r} was made with boundaries, so there is "
-                "nothing to adapt; give num_bins instead"
+                explain(
+                    f"the layer {self.name!r} was made with boundaries, so there is "
+                    "nothing to adapt; give num_bins instead",
+                    fix="make it with num_bins=10 to learn the boundaries from data",
+                )
             )
         summary = np.zeros((2, 0), np.float32)
         for place, batch in enumerate(batches_of(data, self.name)):
@@ -209,7 +226,11 @@ class Discretization(Layer):
         """Compute the output."""
         if self.bin_boundaries is None:
             raise ArgumentError(
-                f"the layer {self.name!r} has no boundaries yet; call adapt(data) first"
+                explain(
+                    f"the layer {self.name!r} has no boundaries yet; call "
+                    "adapt(data) first",
+                    fix="adapt it to the training data before the model is trained",
+                )
             )
         edges = np.asarray(self.bin_boundaries, self.dtype)
         bins = ops.searchsorted(edges, inputs.astype(self.dtype), side="right")
@@ -230,7 +251,12 @@ class Discretization(Layer):
 def _rising(given: Any) -> list[float]:
     values = [float(value) for value in given]
     if any(not low < high for low, high in itertools.pairwise(values)):
-        raise ArgumentError(f"expected rising bin_boundaries, got {values}")
+        raise ArgumentError(
+            explain(
+                f"expected rising bin_boundaries, got {values}",
+                fix="sort them, and name each once",
+            )
+        )
     return values
 
 

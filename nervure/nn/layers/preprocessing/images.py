@@ -31,7 +31,9 @@ class ImageLayer(Layer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected images with 4 axes, or one with "
-                    f"3, got shape {list(inputs.shape)}"
+                    f"3, got shape {list(inputs.shape)}",
+                    fix="pass [batch, height, width, channels]; x[..., None] adds "
+                    "the axis of channels",
                 )
             )
         images = inputs if inputs.ndim == 4 else inputs[None]
@@ -100,7 +102,10 @@ class Resizing(ImageLayer):
             raise unknown_name("interpolation", interpolation, INTERPOLATIONS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ArgumentError(
-                "Resizing can crop or pad to the aspect ratio, not both"
+                explain(
+                    "Resizing can crop or pad to the aspect ratio, not both",
+                    fix="choose one of crop_to_aspect_ratio and pad_to_aspect_ratio",
+                )
             )
         if fill_mode != "constant":
             raise unknown_name("fill_mode", fill_mode, ("constant",))

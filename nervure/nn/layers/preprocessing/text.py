@@ -97,8 +97,12 @@ class TextVectorization(IndexLookup):
         super().__init__(**options)
         if output_mode == "one_hot":
             raise ArgumentError(
-                "TextVectorization expects the output_mode 'int', 'multi_hot', 'count' "
-                "or 'tf_idf', got 'one_hot'"
+                explain(
+                    "TextVectorization expects the output_mode 'int', 'multi_hot', "
+                    "'count' "
+                    "or 'tf_idf', got 'one_hot'",
+                    fix="use 'multi_hot' for which tokens occur, 'count' for how often",
+                )
             )
         self.standardize = standardize
         self._plain = _chosen("standardize", standardize, _STANDARDS)
@@ -112,8 +116,12 @@ class TextVectorization(IndexLookup):
             )
             if output_mode != "int":
                 raise ArgumentError(
-                    "TextVectorization takes an output_sequence_length in the "
-                    f"output_mode 'int' only, not in {output_mode!r}"
+                    explain(
+                        "TextVectorization takes an output_sequence_length in the "
+                        f"output_mode 'int' only, not in {output_mode!r}",
+                        fix="leave output_sequence_length out: the other modes have "
+                        "one place for each token",
+                    )
                 )
         self.output_sequence_length = output_sequence_length
         self._keep(

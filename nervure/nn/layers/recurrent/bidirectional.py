@@ -183,6 +183,9 @@ def _check_pair(forward: Any, backward: Any) -> None:
     for name in ("stateful", "return_sequences", "return_state"):
         if getattr(forward, name) != getattr(backward, name):
             raise ArgumentError(
-                f"expected the two layers to have the same {name}, got "
-                f"{getattr(forward, name)} and {getattr(backward, name)}"
+                explain(
+                    f"expected the two layers to have the same {name}, got "
+                    f"{getattr(forward, name)} and {getattr(backward, name)}",
+                    fix=f"make both layers with the same {name}",
+                )
             )

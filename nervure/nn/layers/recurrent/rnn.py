@@ -218,8 +218,12 @@ class RNN(Layer):
         ]:
             shown = ", ".join(str(list(one.shape)) for one in likes)
             raise ShapeError(
-                f"the layer {self.name!r} starts with states of the shapes {shown}, "
-                f"got {', '.join(str(list(shape)) for shape in shapes)}"
+                explain(
+                    f"the layer {self.name!r} starts with states of the shapes "
+                    f"{shown}, "
+                    f"got {', '.join(str(list(shape)) for shape in shapes)}",
+                    fix="pass the states as an earlier call of the layer returned them",
+                )
             )
         return list(tree.unflatten(structure, leaves))
 
@@ -242,7 +246,12 @@ class RNN(Layer):
         added = self._added_loss_counts()
         count = steps.shape[0]
         if count == 0:
-            raise ShapeError(f"the layer {self.name!r} was given sequences of no steps")
+            raise ShapeError(
+                explain(
+                    f"the layer {self.name!r} was given sequences of no steps",
+                    fix="pass at least one step; is the data empty by mistake?",
+                )
+            )
         last_states, outputs = control_flow.scan(
             body, states, (entries, flags), unroll=self.unroll
         )

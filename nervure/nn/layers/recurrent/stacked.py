@@ -37,7 +37,12 @@ class StackedRNNCells(Layer):
         super().__init__(**options)
         self.cells = [made_from(cell) for cell in cells]
         if not self.cells:
-            raise ArgumentError("expected at least one cell to stack")
+            raise ArgumentError(
+                explain(
+                    "expected at least one cell to stack",
+                    fix="write StackedRNNCells([LSTMCell(8), LSTMCell(4)])",
+                )
+            )
         for cell in self.cells:
             check_cell(cell)
 

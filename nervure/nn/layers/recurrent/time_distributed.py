@@ -53,8 +53,12 @@ class TimeDistributed(Layer):
         """Build the layer inside for one step."""
         if len(input_shape) < 3:
             raise ShapeError(
-                f"the layer {self.name!r} expects inputs of at least three axes "
-                f"[batch, steps, ...], got {input_shape}"
+                explain(
+                    f"the layer {self.name!r} expects inputs of at least three axes "
+                    f"[batch, steps, ...], got {input_shape}",
+                    fix="the layer inside is called for each step; without steps, "
+                    "call it directly",
+                )
             )
         if not self.layer.built:
             self.layer.build((input_shape[0], *input_shape[2:]))
@@ -66,8 +70,11 @@ class TimeDistributed(Layer):
         """Compute the output."""
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ShapeError(
-                f"the layer {self.name!r} expects a mask of the shape "
-                f"{list(inputs.shape[:2])}, got {list(mask.shape)}"
+                explain(
+                    f"the layer {self.name!r} expects a mask of the shape "
+                    f"{list(inputs.shape[:2])}, got {list(mask.shape)}",
+                    fix="pass one truth value for each step of each sample",
+                )
             )
         if type(self.layer) in _BY_SAMPLE and self.layer.activity_regularizer is None:
             joined = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))
