@@ -14,6 +14,7 @@ from nervure import dtypes
 from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
 from nervure.errors import (
+    ArgumentError,
     DTypeError,
     NoAxesError,
     ShapeError,
@@ -198,9 +199,21 @@ class Array(NumPyMethods, DeviceMethods):
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        if max_version is None or max_version < (1, 0):
-            # Before version 1.0 DLPack cannot say "read-only", so hand out a copy.
-            return self.numpy().copy().__dlpack__()
+        if stream is not None:
+            raise ArgumentError(
+                explain(
+                    f"expected the stream None, got {stream!r}",
+                    fix="the main memory has no streams; leave it out",
+                )
+            )
+        old = max_version is None or max_version < (1, 0)
+        if old and copy is False:
+            raise BufferError(
+                "before version 1.0 DLPack cannot say read-only, so a copy is needed; "
+                "pass max_version=(1, 0) or leave copy out"
+            )
+        if old:
+            return self.numpy().copy().__dlpack__(dl_device=dl_device)
         return self.numpy().__dlpack__(
             max_version=max_version, dl_device=dl_device, copy=copy
         )
@@ -212,7 +225,12 @@ class Array(NumPyMethods, DeviceMethods):
         import nervure
 
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"unknown Array API version {api_version!r}")
+            raise ArgumentError(
+                explain(
+                    f"unknown Array API version {api_version!r}",
+                    fix="use '2024.12', or None for what there is",
+                )
+            )
         return nervure
 
     def item(self) -> Scalar:

@@ -92,18 +92,22 @@ def asarray(
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(obj, Cell):
         obj = obj.value
-    if isinstance(obj, Array):
-        if wanted is None or wanted == obj.dtype:
-            return placed(obj.alias() if copy else obj, device)
-        return placed(Array.of_node(cast(obj.node, wanted)), device)
+    if isinstance(obj, Array) and (wanted is None or wanted == obj.dtype):
+        return placed(obj.alias() if copy else obj, device)
     if copy is False:
+        reason = (
+            "another data type needs one"
+            if isinstance(obj, Array)
+            else "arrays are computed later and must not share data that may change"
+        )
         raise ArgumentError(
             explain(
-                "asarray: copy=False, but arrays are computed later and must not share "
-                "data that may change",
+                f"asarray: expected that no copy is needed (copy=False), but {reason}",
                 fix="leave the argument copy out",
             )
         )
+    if isinstance(obj, Array):
+        return placed(Array.of_node(cast(obj.node, wanted or obj.dtype)), device)
     if isinstance(obj, list | tuple) and holds_arrays(obj):
         return placed(Array.of_node(as_node(obj, wanted)), device)
     return placed(Array.of_node(buffer_leaf(frozen_copy(obj, wanted))), device)

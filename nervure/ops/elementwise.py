@@ -187,6 +187,40 @@ def positive(x: ArrayLike, /) -> Array:
     return on_numbers("positive", lambda node: node, x)
 
 
+def conj(x: ArrayLike, /) -> Array:
+    """Return the complex conjugate of x, which is x: there are no complex numbers.
+
+    Code for arrays of any library may call it, as the Array API standard says.
+
+    Raises
+    ------
+    DTypeError
+        For truth values.
+
+    >>> import nervure as nv
+    >>> nv.conj(nv.asarray([1.0, -2.0])).tolist()
+    [1.0, -2.0]
+    """
+    return on_numbers("conj", lambda node: node, x)
+
+
+def real(x: ArrayLike, /) -> Array:
+    """Return the real part of x, which is x: there are no complex numbers.
+
+    Code for arrays of any library may call it, as the Array API standard says.
+
+    Raises
+    ------
+    DTypeError
+        For truth values.
+
+    >>> import nervure as nv
+    >>> nv.real(nv.asarray([1.0, -2.0])).tolist()
+    [1.0, -2.0]
+    """
+    return on_numbers("real", lambda node: node, x)
+
+
 def square(x: ArrayLike, /) -> Array:
     """Return x * x.
 

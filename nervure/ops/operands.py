@@ -56,13 +56,22 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
             )
         )
     if dtype is None:
-        given = isinstance(value, np.ndarray | np.generic) or hasattr(value, "dtype")
+        given = hasattr(value, "dtype") or _is_buffer(value)
         dtype = dtypes.as_dtype(raw.dtype)
         if not given and dtype == dtypes.float64 and not _holds_numpy(value):
             dtype = dtypes.DEFAULT_FLOAT
     result = np.array(raw, dtype=dtype, order="C", copy=True)
     result.flags.writeable = False
     return result
+
+
+def _is_buffer(value: Any) -> bool:
+    """Tell whether a value has Python's buffer protocol, which knows a data type."""
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _holds_numpy(value: Any) -> bool:
