@@ -45,6 +45,11 @@ class Array(NumPyMethods, DeviceMethods):
     Array API standard 2024.12 and NumPy's operators, and converts to NumPy wherever a
     value is asked for.
 
+    Raises
+    ------
+    TypeError
+        For a call of the class.
+
     >>> import nervure as nv
     >>> x = nv.asarray([1.0, 2.0, 3.0])
     >>> y = x * 2 + 1        # nothing is computed
@@ -77,6 +82,8 @@ class Array(NumPyMethods, DeviceMethods):
     ) -> Array:
         """Return an array of a NumPy array that nobody will change, or on a device.
 
+        It has the shape and the type of the value.
+
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
         """
@@ -84,7 +91,7 @@ class Array(NumPyMethods, DeviceMethods):
 
     @classmethod
     def of_result(cls, result: Result, mask: Array | None = None) -> Array:
-        """Return an array that stands for a result."""
+        """Return an array that stands for a result, with its shape and type."""
         array = object.__new__(cls)
         array._result = result
         array._mask = mask
@@ -96,6 +103,8 @@ class Array(NumPyMethods, DeviceMethods):
 
     def masked(self, mask: Array | None) -> Array:
         """Return the same array carrying a mask for the layers that follow, or none.
+
+        A mask is ``bool[batch, steps]``.
 
         It is another object: this one, which others may hold, does not change.
         """
@@ -500,6 +509,8 @@ def parameter(value: ArrayLike, name: str = "") -> Array:
 
 def graph(*arrays: Array) -> Graph:
     """Return the graph that computes ``arrays``, as far as it is remembered.
+
+    ``arrays`` are of any shape and type; each is an output of the graph.
 
     An evaluated array that depends on no parameter has forgotten its graph and is a
     single ``buffer``.

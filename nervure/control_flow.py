@@ -75,6 +75,11 @@ def cond(pred: Any, true_fn: Function, false_fn: Function, *operands: Any) -> An
 def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     """Return ``branches[index](*operands)``; a place outside is the nearest one.
 
+    Raises
+    ------
+    ArgumentError
+        For no branches, and for an index that is no whole number.
+
     >>> import nervure as nv
     >>> nv.switch(1, [nv.sin, lambda x: x + 1], nv.asarray(3.0)).item()
     4.0
@@ -414,6 +419,11 @@ def associative_scan(
     A tree like ``elems``; entry ``i`` combines the entries up to ``i``.  It takes about
     twice the logarithm of the length in calls of ``f``, each on long arrays (Blelloch,
     "Prefix sums and their applications", 1990).
+
+    Raises
+    ------
+    ShapeError
+        For arrays whose first axes differ in size.
 
     >>> import nervure as nv
     >>> nv.associative_scan(nv.add, nv.asarray([1.0, 2.0, 3.0])).tolist()

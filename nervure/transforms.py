@@ -349,6 +349,11 @@ def jacobian(function: Function, argnums: int = 0) -> Function:
     For a result of shape ``[*R]`` and an argument of shape ``[*A]`` the Jacobian has
     shape ``[*R, *A]``.  It takes one reverse pass for each element of the result.
 
+    Raises
+    ------
+    GradientError
+        When the function returns several arrays, or whole numbers.
+
     >>> import nervure as nv
     >>> nv.jacobian(lambda x: x * x)(nv.asarray([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
@@ -418,6 +423,11 @@ def custom_gradient(function: Function) -> Function:
     ``function(*args)`` returns ``(value, rule)``; ``rule(cotangent)`` returns the
     cotangent of every argument, as a tuple, or one array for a single argument.  The
     value is one array, the arguments are arrays.
+
+    Raises
+    ------
+    GradientError
+        When the rule returns another number of cotangents, or one of another shape.
 
     >>> import nervure as nv
     >>> @nv.custom_gradient

@@ -253,6 +253,13 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     """Write ``array`` as an IDX file, compressed when the name ends in ``.gz``.
 
     Raises what :func:`encode_idx` raises, and ``OSError`` if writing fails.
+
+    >>> import numpy as np, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "ones.idx.gz")
+    ...     write_idx(path, np.ones((2, 3), "uint8"))
+    ...     read_idx(path).shape
+    (2, 3)
     """
     content = encode_idx(array)
     name = os.fspath(path)

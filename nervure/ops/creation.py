@@ -300,6 +300,11 @@ def arange(
     With one argument they run from 0 up to it.  The type is int64 for whole numbers
     and float32 otherwise.
 
+    Raises
+    ------
+    ArgumentError
+        For a step of 0, and for what is no number.
+
     >>> import nervure as nv
     >>> nv.arange(2, 11, 3).tolist(), nv.arange(0.0, 1.0, 0.25).tolist()
     ([2, 5, 8], [0.0, 0.25, 0.5, 0.75])
@@ -387,6 +392,11 @@ def linspace(
     endpoint: bool = True,
 ) -> Array:
     """Return ``num`` evenly spaced numbers from ``start`` to ``stop``, float32.
+
+    Raises
+    ------
+    ArgumentError
+        For a negative num.
 
     >>> import nervure as nv
     >>> nv.linspace(0, 1, 5).tolist()
@@ -478,6 +488,11 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
 
     With ``indexing="ij"`` the axes come in the order of the arguments; with "xy" the
     first two are exchanged, as in a picture.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For another indexing, and for arrays of several axes.
 
     >>> import nervure as nv
     >>> rows, columns = nv.meshgrid([0, 1], [5, 6, 7], indexing="ij")

@@ -104,6 +104,11 @@ class IntegerInfo(NamedTuple):
 def finfo(type: Array | npt.DTypeLike, /) -> FloatInfo:
     """Return the limits of a floating-point type.
 
+    Raises
+    ------
+    DTypeError
+        For a type that is no floating-point type.
+
     >>> import nervure as nv
     >>> nv.finfo(nv.float32).bits, nv.finfo(nv.bfloat16).eps
     (32, 0.0078125)
@@ -129,6 +134,11 @@ def finfo(type: Array | npt.DTypeLike, /) -> FloatInfo:
 
 def iinfo(type: Array | npt.DTypeLike, /) -> IntegerInfo:
     """Return the limits of an integer type.
+
+    Raises
+    ------
+    DTypeError
+        For a type that is no integer type.
 
     >>> import nervure as nv
     >>> nv.iinfo(nv.int8).max
@@ -162,6 +172,11 @@ def isdtype(dtype: npt.DTypeLike, kind: Any) -> bool:
 
     ``kind`` is a data type, "bool", "signed integer", "unsigned integer", "integral",
     "real floating", "complex floating" (which nothing is), "numeric", or a tuple.
+
+    Raises
+    ------
+    UnknownNameError
+        For a kind that does not exist.
 
     >>> import nervure as nv
     >>> nv.isdtype(nv.int8, "integral"), nv.isdtype(nv.int8, ("bool", nv.float32))

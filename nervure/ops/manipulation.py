@@ -110,6 +110,11 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
 
     Without ``axis``, an addition to the standard, all axes of size one go.
 
+    Raises
+    ------
+    ShapeError
+        For an axis whose size is not 1.
+
     >>> import nervure as nv
     >>> nv.squeeze(nv.zeros((2, 1, 3)), axis=1).shape
     (2, 3)
@@ -134,6 +139,11 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
 
 def broadcast_to(x: ArrayLike, /, shape: int | Sequence[int]) -> Array:
     """Return the array repeated to a shape.
+
+    Raises
+    ------
+    ShapeError
+        For a shape to which x does not broadcast.
 
     >>> import nervure as nv
     >>> nv.broadcast_to(nv.asarray([1, 2]), (2, 2)).tolist()
@@ -174,6 +184,11 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
 
 def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
     """Return the array with its axes in another order: axis i was ``axes[i]``.
+
+    Raises
+    ------
+    ArgumentError
+        For axes that are not each axis once.
 
     >>> import nervure as nv
     >>> nv.permute_dims(nv.zeros((2, 3, 4)), (2, 0, 1)).shape
@@ -228,6 +243,11 @@ def moveaxis(
 ) -> Array:
     """Return the array with some axes moved; the others keep their order.
 
+    Raises
+    ------
+    ArgumentError
+        For as many sources as there are not destinations.
+
     >>> import nervure as nv
     >>> nv.moveaxis(nv.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -273,6 +293,11 @@ def roll(
     """Return the array with elements moved on by ``shift``; the last come first.
 
     Without ``axis`` the elements are moved as one row and put back into shape.
+
+    Raises
+    ------
+    ArgumentError, DTypeError
+        For as many shifts as there are not axes, and for shifts that are not whole.
 
     >>> import nervure as nv
     >>> nv.roll(nv.asarray([1, 2, 3, 4]), 1).tolist()
@@ -415,6 +440,11 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, /, axis: int | None = None) -
     evaluated, because the shape of the result depends on it.  Without ``axis`` the
     elements are repeated as one row.
 
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For negative counts, and for counts that are not one for each element.
+
     >>> import nervure as nv
     >>> nv.repeat(nv.asarray([1, 2]), 2).tolist()
     [1, 1, 2, 2]
@@ -484,6 +514,11 @@ def pad(
     """Return the array with a value put before and after the elements of each axis.
 
     ``pad_width`` is a number, a pair ``(before, after)``, or one pair for each axis.
+
+    Raises
+    ------
+    ArgumentError
+        For widths that are negative or not one pair for each axis.
 
     >>> import nervure as nv
     >>> nv.pad(nv.asarray([1, 2]), (1, 2), constant_values=9).tolist()

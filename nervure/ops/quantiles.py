@@ -119,6 +119,9 @@ def percentile(
 ) -> Array:
     """Return quantiles for shares in percent; see :func:`quantile`.
 
+    ``q`` is a number or an array of numbers from 0 to 100; axes and types are those of
+    :func:`quantile`.
+
     >>> import nervure as nv
     >>> nv.percentile(nv.asarray([1.0, 2.0, 4.0]), 75).item()
     3.0

@@ -57,6 +57,13 @@ def array_split(
 ) -> list[Array]:
     """Return pieces as :func:`split` does; their sizes may differ by one.
 
+    ``axis`` is the axis that is cut; the other sizes stay.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than 1 piece.
+
     >>> import nervure as nv
     >>> [part.tolist() for part in nv.array_split(nv.arange(5), 2)]
     [[0, 1, 2], [3, 4]]

@@ -421,6 +421,11 @@ def diff(
 
     ``prepend`` and ``append`` are put before and after x first.
 
+    Raises
+    ------
+    ArgumentError
+        For a negative n.
+
     >>> import nervure as nv
     >>> nv.diff(nv.asarray([1, 4, 9])).tolist()
     [3, 5]

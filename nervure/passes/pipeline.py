@@ -53,7 +53,11 @@ _VERIFY_FROM: Final = 2
 
 
 def pass_named(name: str) -> Pass:
-    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`."""
+    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`.
+
+    >>> pass_named("fold").name
+    'fold'
+    """
     for one in PASSES:
         if one.name == name:
             return one
@@ -82,6 +86,11 @@ def optimized(
         A list to which every run of a pass that changed something is added.
 
     Raises :class:`~nervure.errors.UnknownNameError` for a pass that does not exist.
+
+    >>> import nervure as nv
+    >>> graph = nv.graph(-(-nv.exp(nv.parameter([1.0]))))
+    >>> [node.op.name for node in optimized(graph).nodes]
+    ['buffer', 'exp']
     """
     for name in skip:
         if name not in PASS_NAMES:

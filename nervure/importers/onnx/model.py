@@ -48,6 +48,14 @@ class OnnxGraphLayer(Layer):
         The nodes and constants that remain after folding: a model of ONNX in base64.
     parameters
         For each weight its name, its shape, its data type, and whether it is trained.
+
+    >>> import nervure as nv, tempfile
+    >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.export(f"{folder}/m.onnx")
+    ...     again = load_model(f"{folder}/m.onnx")
+    >>> isinstance(again.layers[-1], OnnxGraphLayer), again.count_params()
+    (True, 8)
     """
 
     def __init__(
@@ -148,7 +156,13 @@ def load_model(
 
 
 def load_weights(model: Model, path: Path) -> None:
-    """Raise: which weight of a file is which of another model, nobody can tell."""
+    """Raise: which weight of a file is which of another model, nobody can tell.
+
+    >>> load_weights(None, Path("weights.onnx"))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.ArgumentError: ...
+    """
     raise ArgumentError(
         explain(
             f"the weights of {str(path)!r} cannot be put into {model.name!r}: ONNX has "

@@ -43,6 +43,11 @@ class STFT(Initializer):
     periodic
         Whether the window is one period, for further transforms, or symmetric.
 
+    Raises
+    ------
+    UnknownNameError
+        For a window or a side that is not known.
+
     >>> import nervure as nv
     >>> nv.initializers.STFT("real", window=None)((2, 1, 2)).tolist()
     [[[1.0, 1.0]], [[1.0, -1.0]]]

@@ -72,7 +72,13 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
-        """Create the kernel ``[features, units]`` and the bias ``[units]``."""
+        """Create the kernel ``[features, units]`` and the bias ``[units]``.
+
+        Raises
+        ------
+        ShapeError
+            For an input whose number of features is not known.
+        """
         features = input_shape[-1]
         if features is None:
             raise ShapeError(

@@ -30,6 +30,11 @@ class InputLayer(Layer):
     name
         A name.
 
+    Raises
+    ------
+    ArgumentError
+        For both a shape and a batch shape, and for neither.
+
     >>> import nervure as nv
     >>> nv.layers.InputLayer((784,)).output.shape
     (None, 784)

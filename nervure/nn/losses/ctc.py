@@ -32,6 +32,11 @@ def ctc(y_true: Any, y_pred: Any) -> Array:
     -------
     ``float[n]``.
 
+    Raises
+    ------
+    ShapeError
+        For targets and logits whose shapes do not fit.
+
     >>> import nervure as nv
     >>> nv.losses.ctc([[1]], nv.zeros((1, 1, 2))).tolist()
     [0.6931471824645996]

@@ -57,6 +57,11 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     q
         Between 0 and 1.
 
+    Raises
+    ------
+    ShapeError
+        For targets of another shape than the predictions.
+
     >>> import nervure as nv
     >>> loss = nv.losses.categorical_generalized_cross_entropy
     >>> loss([1], [[0.75, 0.25]], 0.5).tolist()
@@ -112,6 +117,11 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         Between 0 and 1, without these.
 
     Other arguments: see :class:`Loss`.
+
+    Raises
+    ------
+    ArgumentError
+        For q outside of 0 to 1.
 
     >>> import nervure as nv
     >>> nv.losses.CategoricalGeneralizedCrossEntropy()([1], [[0.75, 0.25]]).item()

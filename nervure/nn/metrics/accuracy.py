@@ -50,6 +50,11 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     ``y_true`` is ``[...]`` or ``[..., 1]``, ``y_pred`` ``[..., classes]``; the result
     is ``[...]``.
 
+    Raises
+    ------
+    ShapeError
+        For labels whose shape is not that of the predictions without classes.
+
     >>> import nervure as nv
     >>> nv.metrics.sparse_categorical_accuracy([1, 0], [[0.4, 0.6]] * 2).tolist()
     [1.0, 0.0]
@@ -89,6 +94,11 @@ class Accuracy(FunctionMetric):
 
 class BinaryAccuracy(FunctionMetric):
     """How often predictions are on the right side of a threshold.
+
+    Raises
+    ------
+    ArgumentError
+        For a threshold outside of 0 to 1.
 
     >>> import nervure as nv
     >>> metric = nv.metrics.BinaryAccuracy()

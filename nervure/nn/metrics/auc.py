@@ -59,6 +59,12 @@ class AUC(Metric):
     from_logits
         The predictions are logits: the last layer has no sigmoid.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For thresholds outside of 0 to 1, and for a curve or a summation that is not
+        known.
+
     >>> import nervure as nv
     >>> nv.metrics.AUC()([0, 0, 1, 1], [0.1, 0.6, 0.3, 0.8]).item()
     0.75
@@ -120,7 +126,13 @@ class AUC(Metric):
         self._counts = [self.add_variable(shape, "zeros", name=one) for one in _NAMES]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets, not 0 for positive, and predictions, of equal shapes."""
+        """Take in targets, not 0 for positive, and predictions, of equal shapes.
+
+        Raises
+        ------
+        ShapeError
+            For predictions that are not one column for each label.
+        """
         pred = Array.of_node(as_node(y_pred, self.dtype))
         if self.from_logits:
             pred = nn.sigmoid(pred)

@@ -36,6 +36,11 @@ class FBetaScore(Metric):
     name, dtype
         See :class:`Metric`.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For a beta or a threshold not above 0, and for an average that is not known.
+
     >>> import nervure as nv
     >>> metric = nv.metrics.FBetaScore("macro", beta=2.0, threshold=0.5)
     >>> round(metric([[1, 0], [1, 0]], [[0.9, 0.1], [0.2, 0.1]]).item(), 4)
@@ -67,7 +72,13 @@ class FBetaScore(Metric):
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets and predictions ``[n, classes]``, and weights ``[n]``."""
+        """Take in targets and predictions ``[n, classes]``, and weights ``[n]``.
+
+        Raises
+        ------
+        ShapeError
+            For targets and predictions that are not ``[samples, classes]``.
+        """
         true = Array.of_node(as_node(y_true, self.dtype))
         pred = Array.of_node(as_node(y_pred, self.dtype))
         if true.ndim != 2 or pred.shape != true.shape:

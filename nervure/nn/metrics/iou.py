@@ -42,6 +42,11 @@ class IoU(Metric):
     axis
         The axis of the classes, where they are not class numbers.
 
+    Raises
+    ------
+    ArgumentError
+        For target classes that do not exist.
+
     >>> import nervure as nv
     >>> round(nv.metrics.IoU(2, [0])([0, 0, 1, 1], [0, 1, 0, 1]).item(), 4)
     0.3333
@@ -78,7 +83,13 @@ class IoU(Metric):
         self.total_cm = self.add_variable(shape, "zeros", name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets and predictions, of any shape with equal sizes."""
+        """Take in targets and predictions, of any shape with equal sizes.
+
+        Raises
+        ------
+        ShapeError
+            For other numbers of targets than of predictions.
+        """
         true = self._classes(y_true, self.sparse_y_true)
         pred = self._classes(y_pred, self.sparse_y_pred)
         if true.shape != pred.shape:

@@ -132,6 +132,11 @@ class Ftrl(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a power above 0, and for negative strengths.
+
     >>> import nervure as nv
     >>> nv.optimizers.Ftrl().active_slots()
     ('accumulator', 'linear')

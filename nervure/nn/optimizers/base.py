@@ -330,6 +330,11 @@ class Optimizer(Configurable):
             Variables.
         var_names
             Regular expressions; a variable is meant if one is found in its name.
+
+        Raises
+        ------
+        ArgumentError
+            After the optimizer has been built.
         """
         if self.built:
             raise ArgumentError(

@@ -30,6 +30,11 @@ class Lion(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a beta_1 of 0.
+
     >>> import nervure as nv
     >>> nv.optimizers.Lion().beta_2
     0.99

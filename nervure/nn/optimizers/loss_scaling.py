@@ -35,6 +35,11 @@ class LossScaleOptimizer(Optimizer):
     name
         A name.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no optimizer, and for a scale not above 0.
+
     >>> import nervure as nv
     >>> optimizer = nv.optimizers.LossScaleOptimizer(nv.optimizers.SGD(0.1))
     >>> optimizer.scale_loss(nv.asarray(1.0)).item()

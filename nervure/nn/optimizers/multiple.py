@@ -34,6 +34,11 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
     optimizer_map
         Optimizers by key.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no optimizer.
+
     >>> import nervure as nv
     >>> chosen = nv.optimizers.OptimizerMap(nv.optimizers.Adam())
     >>> chosen["encoder/.*"] = nv.optimizers.SGD(0.1)
@@ -224,7 +229,13 @@ class MultiOptimizer(Optimizer):
         grads: Sequence[Any],
         trainable_variables: Sequence[Variable] | None = None,
     ) -> None:
-        """Take one step with each optimizer."""
+        """Take one step with each optimizer.
+
+        Raises
+        ------
+        ArgumentError
+            For another number of gradients than of variables.
+        """
         chosen = trainable_variables
         variables = list(self._chosen) if chosen is None else list(chosen)
         if len(grads) != len(variables):
@@ -258,7 +269,13 @@ class MultiOptimizer(Optimizer):
             optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an optimizer like this, as plain data."""
+        """Return the arguments that make an optimizer like this, as plain data.
+
+        Raises
+        ------
+        TypeError
+            Always: the keys may be functions, which no file holds.
+        """
         if not isinstance(self.optimizer_map, OptimizerMap):
             raise TypeError(
                 "a MultiOptimizer with a function of your own has no configuration; "

@@ -34,6 +34,11 @@ class ScheduleFreeAdamW(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a beta_1 of 0.
+
     >>> import nervure as nv
     >>> nv.optimizers.ScheduleFreeAdamW().beta_1
     0.9

@@ -49,7 +49,13 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set the rate."""
+        """Set the rate.
+
+        Raises
+        ------
+        ArgumentError
+            When the schedule returns something else than one number.
+        """
         if _takes_two(self.schedule):
             rate = self.schedule(epoch, current_rate(self))
         else:

@@ -44,6 +44,11 @@ class GroupQueryAttention(ProjectedAttention):
     Other arguments: see :class:`~nervure.layers.Layer`; ``call`` takes the same as that
     of :class:`MultiHeadAttention`.
 
+    Raises
+    ------
+    ArgumentError
+        For heads that the groups do not divide.
+
     >>> import nervure as nv
     >>> layer = nv.layers.GroupQueryAttention(4, num_query_heads=6,
     ...                                       num_key_value_heads=2)

@@ -67,6 +67,11 @@ class BatchNormalization(AffineLayer):
     ``call`` takes a ``mask``, truth values ``[...]`` without the last axis: the moments
     are those of the places where it is true.
 
+    Raises
+    ------
+    ArgumentError
+        For limits of renormalization that contradict each other.
+
     >>> import nervure as nv
     >>> layer = nv.layers.BatchNormalization(epsilon=0.0, momentum=0.5)
     >>> layer([[1.0], [5.0]], training=True).tolist()

@@ -46,6 +46,11 @@ class GroupNormalization(AffineLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For groups that are neither a whole number from 1 nor -1.
+
     >>> import nervure as nv
     >>> layer = nv.layers.GroupNormalization(groups=2, epsilon=0.0)
     >>> layer([[1.0, 3.0, 10.0, 30.0]]).tolist()
@@ -92,7 +97,13 @@ class GroupNormalization(AffineLayer):
         )
 
     def build(self, input_shape: Any) -> None:
-        """Create ``gamma`` and ``beta``, ``[features]``."""
+        """Create ``gamma`` and ``beta``, ``[features]``.
+
+        Raises
+        ------
+        ArgumentError, ShapeError
+            For the axis of the batch, and for channels that the groups do not divide.
+        """
         (place,) = places(self, self.axis, input_shape)
         features = input_shape[place]
         if place == 0:

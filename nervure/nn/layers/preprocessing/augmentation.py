@@ -96,6 +96,11 @@ class RandomFlip(RandomImageLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    UnknownNameError
+        For another mode.
+
     >>> import nervure as nv
     >>> layer = nv.layers.RandomFlip("horizontal", seed=0)
     >>> x = nv.reshape(nv.arange(2.0), (1, 1, 2, 1))
@@ -190,6 +195,11 @@ class RandomContrast(RandomImageLayer):
         "channels_last" (also None) or "channels_first".
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError
+        For a factor outside of 0 to 1.
 
     >>> import nervure as nv
     >>> layer = nv.layers.RandomContrast(0.2, seed=0)

@@ -90,7 +90,13 @@ class CategoryEncoding(Layer):
         self.sparse = dense_only(type(self).__name__, sparse)
 
     def call(self, inputs: Array, count_weights: Array | None = None) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ArgumentError
+            For weights where nothing is counted.
+        """
         if count_weights is not None and self.output_mode != "count":
             raise ArgumentError(
                 explain(
@@ -147,6 +153,11 @@ class Discretization(Layer):
         Only False: vectors are dense.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError
+        For boundaries that do not rise, and for both or neither of them and num_bins.
 
     >>> import nervure as nv
     >>> layer = nv.layers.Discretization([0.0, 1.0])
@@ -223,7 +234,13 @@ class Discretization(Layer):
         self.bin_boundaries = [float(value) for value in found]
 
     def call(self, inputs: Array) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ArgumentError
+            Before the boundaries are known.
+        """
         if self.bin_boundaries is None:
             raise ArgumentError(
                 explain(

@@ -77,6 +77,11 @@ class Resizing(ImageLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For both cropping and padding, and for an interpolation that is not known.
+
     >>> import nervure as nv
     >>> nv.layers.Resizing(32, 48)(nv.zeros((2, 28, 28, 1))).shape
     (2, 32, 48, 1)

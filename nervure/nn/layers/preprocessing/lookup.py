@@ -368,6 +368,11 @@ class IntegerLookup(IndexLookup):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For another type of the vocabulary.
+
     >>> import nervure as nv
     >>> layer = nv.layers.IntegerLookup(vocabulary=[12, 36])
     >>> layer([[36, 7]]).tolist()
@@ -405,7 +410,13 @@ class IntegerLookup(IndexLookup):
         )  # fmt: skip
 
     def tokens_of(self, values: Any) -> NDArray:
-        """Return whole numbers as an array."""
+        """Return whole numbers as an array.
+
+        Raises
+        ------
+        DTypeError
+            For what holds no whole numbers.
+        """
         given = np.asarray(values)
         if given.dtype.kind not in "iub" and given.size:
             raise DTypeError(

@@ -34,6 +34,11 @@ class Rescaling(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a scale or an offset that is no number.
+
     >>> import numpy as np
     >>> import nervure as nv
     >>> pixels = np.array([[0, 128]], "uint8")
@@ -84,6 +89,11 @@ class Normalization(Layer):
         Whether to go back instead: ``inputs * sqrt(variance) + mean``.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For a mean without a variance, and for moments whose shapes do not fit.
 
     >>> import nervure as nv
     >>> layer = nv.layers.Normalization()

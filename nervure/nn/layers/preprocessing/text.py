@@ -71,6 +71,11 @@ class TextVectorization(IndexLookup):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a mode of output that is not known, or arguments that it does not use.
+
     >>> import nervure as nv
     >>> layer = nv.layers.TextVectorization()
     >>> layer.adapt(["The cat sat.", "The dog!"])
@@ -134,7 +139,13 @@ class TextVectorization(IndexLookup):
         return as_texts(values, self.name)
 
     def words_of(self, inputs: Any) -> list[list[str]]:
-        """Return the words of each text, and groups of them."""
+        """Return the words of each text, and groups of them.
+
+        Raises
+        ------
+        ShapeError
+            For texts in more than one column.
+        """
         texts = as_texts(inputs, self.name)
         if texts.ndim == 2 and texts.shape[1] == 1:
             texts = texts[:, 0]

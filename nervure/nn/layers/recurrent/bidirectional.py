@@ -34,6 +34,11 @@ class Bidirectional(Layer):
     Other arguments: see :class:`~nervure.layers.Layer`.  (Schuster and Paliwal,
     "Bidirectional recurrent neural networks", 1997.)
 
+    Raises
+    ------
+    ArgumentError
+        For two layers that do not fit together.
+
     >>> import nervure as nv
     >>> layer = nv.layers.Bidirectional(nv.layers.GRU(4, return_sequences=True))
     >>> layer(nv.ones((2, 3, 5))).shape

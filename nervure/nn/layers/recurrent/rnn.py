@@ -118,7 +118,13 @@ class RNN(Layer):
         return None if self._states is None else self._states.variables
 
     def build(self, input_shape: Any) -> None:
-        """Build the cell for one step, and make the states of a stateful layer."""
+        """Build the cell for one step, and make the states of a stateful layer.
+
+        Raises
+        ------
+        ShapeError
+            For an input without an axis of steps.
+        """
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((input_shape[0], *input_shape[2:]))
             self.cell.built = True

@@ -26,6 +26,11 @@ class StackedRNNCells(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For no cells.
+
     >>> import nervure as nv
     >>> cells = [nv.layers.LSTMCell(4), nv.layers.GRUCell(2)]
     >>> layer = nv.layers.RNN(nv.layers.StackedRNNCells(cells))

@@ -30,6 +30,11 @@ class TimeDistributed(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no layer.
+
     >>> import nervure as nv
     >>> layer = nv.layers.TimeDistributed(nv.layers.Dense(2, kernel_initializer="ones"))
     >>> layer([[[1.0], [2.0], [3.0]]]).tolist()
@@ -50,7 +55,13 @@ class TimeDistributed(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Build the layer inside for one step."""
+        """Build the layer inside for one step.
+
+        Raises
+        ------
+        ShapeError
+            For an input of fewer than 3 axes.
+        """
         if len(input_shape) < 3:
             raise ShapeError(
                 explain(
@@ -67,7 +78,13 @@ class TimeDistributed(Layer):
     def call(
         self, inputs: Array, training: bool | None = None, mask: Array | None = None
     ) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ShapeError
+            For a mask of another shape than ``[batch, steps]``.
+        """
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ShapeError(
                 explain(
