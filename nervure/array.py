@@ -196,7 +196,12 @@ class Array(NumPyMethods, DeviceMethods):
         value = self.numpy()
         if dtype is not None and np.dtype(dtype) != value.dtype:
             if copy is False:
-                raise ValueError(f"converting {value.dtype} to {dtype} needs a copy")
+                raise ArgumentError(
+                    explain(
+                        f"converting {value.dtype} to {dtype} needs a copy",
+                        fix="leave the argument copy out",
+                    )
+                )
             return value.astype(dtype)
         return value.copy() if copy else value
 
@@ -520,6 +525,7 @@ def graph(*arrays: Array) -> Graph:
     graph () {
       ...
     }
+    <BLANKLINE>
     """
     return Graph([array.node for array in arrays])
 

@@ -33,6 +33,7 @@ MODULES: Final = {
     "nervure.sklearn": "Estimators",
     "nervure.wrappers.scikit_learn": "Keras' wrappers for scikit-learn",
     "nervure.nn": "Functions of networks",
+    "nervure.control_flow": "Loops and branches",
     "nervure.ops.linalg": "Linear algebra",
     "nervure.ops.signal": "Signals and pictures",
     "nervure.random": "Random numbers",

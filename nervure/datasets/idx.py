@@ -252,6 +252,9 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
 def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     """Write ``array`` as an IDX file, compressed when the name ends in ``.gz``.
 
+    ``array`` has any shape, and one of the types of the format: bytes, integers up
+    to 32 bits, float32, float64.
+
     Raises what :func:`encode_idx` raises, and ``OSError`` if writing fails.
 
     >>> import numpy as np, os, tempfile

@@ -25,6 +25,11 @@ class Strategy:
     replicas
         Into how many parts every batch is cut.
 
+    Raises
+    ------
+    ArgumentError
+        For a number of devices that cannot be divided into such groups.
+
     The classes derived from it are what is made:
 
     >>> from nervure.distribute import DataParallel

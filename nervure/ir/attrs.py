@@ -105,6 +105,8 @@ _buffer_numbers = itertools.count()
 class Buffer:
     """Data given by the user; each has an identity of its own and never merges.
 
+    Its shape and its type are those of the leaf that holds it.
+
     ``held`` is a read-only array, or a value on a device, or None for a buffer that was
     read from a graph's text, which names data but does not hold it.
 

@@ -164,7 +164,7 @@ class Primitive:
     >>> from nervure.ir import primitive_named
     >>> dot = primitive_named("dot")
     >>> dot.operands, dot.fusion.name
-    (('x', 'y'), 'CONTRACT')
+    (('x', 'y'), 'CONTRACTION')
     """
 
     name: str

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import current_site
 from nervure.nn import constraints, regularizers
@@ -139,7 +139,12 @@ class Variable(Cell):
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray:
         if copy is False:
-            raise ValueError("the value of a variable cannot be shared, only copied")
+            raise ArgumentError(
+                explain(
+                    "the value of a variable cannot be shared, only copied",
+                    fix="leave the argument copy out",
+                )
+            )
         return self.value.__array__(dtype, copy=True)
 
     def __repr__(self) -> str:

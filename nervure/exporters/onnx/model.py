@@ -81,6 +81,11 @@ def export_model(
 def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelProto:
     """Return what :func:`export_model` writes, as a ``ModelProto``.
 
+    Raises
+    ------
+    NotBuiltError
+        For a model that does not know its inputs.
+
     >>> import nervure as nv
     >>> from nervure.exporters.onnx import model_proto
     >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])

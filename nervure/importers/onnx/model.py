@@ -181,6 +181,8 @@ def model_from_proto(
 ) -> Model:
     """Return the model of a ``ModelProto`` in memory; see :func:`load_model`.
 
+    ``known`` gives values for inputs that decide shapes, as for :func:`load_model`.
+
     >>> from onnx import helper
     >>> from nervure.importers import onnx
     >>> x = helper.make_tensor_value_info("x", 1, ("batch", 2))

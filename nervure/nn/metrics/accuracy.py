@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.losses.base import paired
 from nervure.nn.metrics.reduction import FunctionMetric
 
@@ -116,7 +116,12 @@ class BinaryAccuracy(FunctionMetric):
         threshold: float = 0.5,
     ) -> None:
         if not 0 < threshold < 1:
-            raise ValueError(f"expected a threshold between 0 and 1, got {threshold!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected a threshold between 0 and 1, got {threshold!r}",
+                    fix="threshold=0.5 is the usual value",
+                )
+            )
         super().__init__(name, dtype)
         self.threshold = threshold
 

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.exec.base import batch_parts
 from nervure.nn import initializers
 from nervure.nn.arguments import non_negative_number, within_unit
@@ -110,7 +110,12 @@ class BatchNormalization(AffineLayer):
         super().__init__(**options)
         self.supports_masking = True
         if isinstance(axis, bool) or not isinstance(axis, int):
-            raise TypeError(f"expected axis to be a whole number, got {axis!r}")
+            raise DTypeError(
+                explain(
+                    f"expected axis to be a whole number, got {axis!r}",
+                    fix="axis=-1 is the last one, where the channels are",
+                )
+            )
         self.axis = axis
         self.momentum = within_unit("momentum", momentum)
         self.epsilon = non_negative_number("epsilon", epsilon)

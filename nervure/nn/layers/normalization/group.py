@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.nn.arguments import non_negative_number
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import LayerOptions
@@ -84,7 +84,12 @@ class GroupNormalization(AffineLayer):
                 )
             )
         if isinstance(axis, bool) or not isinstance(axis, int):
-            raise TypeError(f"expected axis to be a whole number, got {axis!r}")
+            raise DTypeError(
+                explain(
+                    f"expected axis to be a whole number, got {axis!r}",
+                    fix="axis=-1 is the last one, where the channels are",
+                )
+            )
         self.groups = groups
         self.axis = axis
         self.epsilon = non_negative_number("epsilon", epsilon)

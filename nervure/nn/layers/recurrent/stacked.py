@@ -95,7 +95,10 @@ class StackedRNNCells(Layer):
         masks: Sequence[DropoutMasks],
         training: bool,
     ) -> tuple[Array, list[Any]]:
-        """Run one step of all cells, with the masks that were drawn."""
+        """Run one step of all cells, with the masks that were drawn.
+
+        ``inputs`` are ``[batch, features]``, of one step.
+        """
         new_states: list[Any] = []
         for cell, own, drawn in zip(self.cells, states, masks, strict=True):
             several = isinstance(own, list | tuple)
