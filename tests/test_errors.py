@@ -140,5 +140,5 @@ def test_every_error_that_users_meet_says_how_to_mend_it() -> None:
                 seen += 1
                 if not re.search("fix[=:]", ast.unparse(node)):
                     without.add(f"{inside}: {name}")
-    assert seen > 700
+    assert seen > 650
     assert without <= PASSING_ON

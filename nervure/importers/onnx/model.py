@@ -158,7 +158,8 @@ def load_model(
 def load_weights(model: Model, path: Path) -> None:
     """Raise: which weight of a file is which of another model, nobody can tell.
 
-    >>> load_weights(None, Path("weights.onnx"))
+    >>> import nervure as nv
+    >>> load_weights(nv.models.Sequential(), Path("weights.onnx"))
     Traceback (most recent call last):
         ...
     nervure.errors.ArgumentError: ...
