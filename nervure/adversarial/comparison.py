@@ -72,7 +72,8 @@ def plot_comparison(
     low, high = read_box(samples, clip_min, clip_max)
     read_box(changed, clip_min, clip_max)
     samples, changed = ((one - low) / (high - low) for one in (samples, changed))
-    figure = new_figure(7.5, 2.7 * len(samples))
+    # Squares of 2.5 inches with a line of text above each.
+    figure = new_figure(7.5, 2.78 * len(samples))
     grid = figure.subplots(len(samples), 3, squeeze=False)
     for row, (axes, one, other) in enumerate(zip(grid, samples, changed, strict=True)):
         difference, factor = _enlarged(other - one)

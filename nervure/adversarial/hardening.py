@@ -9,6 +9,7 @@ from nervure.adversarial.problem import loss_direction, read_norm, read_size
 from nervure.adversarial.projected_gradient import direction, lengths, within_ball
 from nervure.array import Array
 from nervure.errors import ArgumentError, explain
+from nervure.nn.registry import register_keras_serializable
 from nervure.nn.seed import SeedGenerator
 from nervure.train.checks import whole_number
 from nervure.train.model import Model
@@ -19,6 +20,7 @@ from nervure.transforms import stop_gradient
 _MOST_SHARE: Final = 1.0
 
 
+@register_keras_serializable("nervure")
 class AdversarialTraining(Model):
     """A classifier that is trained on samples attacked while it learns.
 
@@ -107,6 +109,7 @@ class AdversarialTraining(Model):
                 )
             )
         self.clip_min, self.clip_max = float(clip_min), float(clip_max)
+        self.seed = seed
         self.seed_generator = SeedGenerator(seed)
 
     @property

@@ -59,7 +59,8 @@ def carlini_wagner(
     confidence
         By how much the wrong class shall be ahead, in logits.
     steps
-        The most steps of Adam for one constant; a search that gains nothing ends early.
+        The most steps of Adam for one constant; a search that gains nothing for any
+        sample ends early.
     search_steps
         How many constants are tried.
     learning_rate
@@ -134,7 +135,7 @@ class _Search:
         weights = constants.astype(self._x.dtype)
         ever = np.zeros(len(self._x), bool)
         free, mean, square = self._start, *(np.zeros_like(self._x) for _ in range(2))
-        look, before = max(1, steps // _LOOKS), np.inf
+        look, before = max(1, steps // _LOOKS), np.full(len(self._x), np.inf)
         for number in range(1, steps + 1):
             free, mean, square, sample, size, excess = self._step(
                 *(free, mean, square, self._x, self._labels, weights),
@@ -145,10 +146,11 @@ class _Search:
             ever |= reached
             best.take(sample.numpy(), sizes, reached)
             if number % look == 0:
-                total = float((sizes + weights * np.maximum(excesses, 0)).sum())
-                if total > 0.9999 * before:
+                totals = sizes + weights * np.maximum(excesses, 0)
+                # One row on its way up must not end the search of the others.
+                if (totals > 0.9999 * before).all():
                     break
-                before = total
+                before = totals
         return ever
 
 

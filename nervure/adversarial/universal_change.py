@@ -14,8 +14,9 @@ from nervure.adversarial.problem import (
     read_size,
 )
 from nervure.ir.attrs import NDArray
+from nervure.nn.arguments import within_unit
 from nervure.train.batched import by_batches
-from nervure.train.checks import fraction, whole_number
+from nervure.train.checks import whole_number
 from nervure.train.scores import score_program
 from nervure.train.session import numpy_generator
 
@@ -83,7 +84,7 @@ def universal(
     problem = read_problem(model, x, None, None, clip_min, clip_max, batch_size)
     radius = read_size(eps, "eps", 0.1)
     name = read_norm(norm)
-    wanted = fraction(fooling_rate, "fooling_rate")
+    wanted = within_unit("fooling_rate", fooling_rate)
     most = whole_number(passes, "passes", 1, 10)
     each = (
         whole_number(steps, "steps", 1, 10),

@@ -112,10 +112,10 @@ def _mean_weights(maps: Array, slopes: Array) -> Array:
 
 def _counted_weights(maps: Array, slopes: Array) -> Array:
     axes = tuple(range(1, maps.ndim - 1))
-    square = slopes * slopes
     total = ops.sum(maps, axis=axes, keepdims=True)
-    divisor = 2 * square + total * square * slopes
-    share = ops.where(divisor == 0, 0.0, square / ops.where(divisor == 0, 1.0, divisor))
+    # The formula divided by g^2: squares of small slopes would be 0.
+    divisor = 2 + total * slopes
+    share = ops.where(divisor == 0, 0.0, 1 / ops.where(divisor == 0, 1.0, divisor))
     return ops.sum(share * nn.relu(slopes), axis=axes, keepdims=True)
 
 

@@ -44,9 +44,9 @@ def deconvnet(
 
     All activations of the layer but those of interest are set to 0.  The rest goes back
     through the layers before it: through the transposed filters, through rectifiers
-    that keep what is positive, and out of max pooling to the places that won when the
-    samples went through (the switches).  (Zeiler and Fergus, "Visualizing and
-    understanding convolutional networks", 2014.)
+    that keep what is positive (those of ReLU6 too), and out of max pooling to the
+    places that won when the samples went through (the switches).  (Zeiler and Fergus,
+    "Visualizing and understanding convolutional networks", 2014.)
 
     Parameters
     ----------

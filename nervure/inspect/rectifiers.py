@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nervure.ir.attrs import Constant
+from nervure.ir.attrs import Constant, NDArray
 from nervure.ir.node import Node
 from nervure.prims.binary import le
 from nervure.prims.leaf import full_like
@@ -17,12 +17,21 @@ from nervure.prims.select import select
 
 
 def deconvolution(node: Node, g: Node) -> Sequence[Node | None] | None:
-    """Rectify what goes back, wherever the input was (Zeiler and Fergus, 2014)."""
+    """Rectify what goes back, wherever the input was (Zeiler and Fergus, 2014).
+
+    An upper limit, as that of ReLU6, lets everything back as well: the strongest
+    responses of a network lie on it, and they would show nothing.
+    """
     place = rectified_operand(node)
-    if place is None:
-        return None
+    if place is not None:
+        return _only_to(node, place, _rectified(g))
+    place = limited_operand(node)
+    return None if place is None else _only_to(node, place, g)
+
+
+def _only_to(node: Node, place: int, g: Node) -> list[Node | None]:
     shares: list[Node | None] = [None] * len(node.inputs)
-    shares[place] = _rectified(g)
+    shares[place] = g
     return shares
 
 
@@ -58,16 +67,47 @@ def rectified_operand(node: Node) -> int | None:
     return None
 
 
+def limited_operand(node: Node) -> int | None:
+    """Return which operand a node passes on below a positive number; None if none.
+
+    Known are ``minimum(x, 6)``, ``where(x >= 6, 6, x)`` and ``where(x < 6, x, 6)``.
+    """
+    if node.op.name == "minimum":
+        limits = [_is_positive(one) for one in node.inputs]
+        return limits.index(False) if limits.count(True) == 1 else None
+    if node.op.name != "select":
+        return None
+    condition, chosen, other = node.inputs
+    if condition.op.name not in ("le", "lt"):
+        return None
+    left, right = condition.inputs
+    if left is chosen and _is_positive(left) and right is other:
+        return 2  # where(6 <= x, 6, x)
+    if right is other and _is_positive(right) and left is chosen:
+        return 1  # where(x < 6, x, 6)
+    return None
+
+
 def _below(node: Node) -> tuple[Node, ...]:
     """Return a node, and what it selects from if it does."""
     return (node, *(node.inputs[1:] if node.op.name == "select" else ()))
 
 
 def _is_zero(node: Node) -> bool:
+    value = _constant(node)
+    return value is not None and not value.any()
+
+
+def _is_positive(node: Node) -> bool:
+    value = _constant(node)
+    return value is not None and bool((value > 0).all())
+
+
+def _constant(node: Node) -> NDArray | None:
     while node.op.name in ("broadcast", "reshape", "cast"):
         node = node.inputs[0]
     value = node.attrs.get("value")
-    return isinstance(value, Constant) and not value.value.any()
+    return value.value if isinstance(value, Constant) else None
 
 
 def _rectified(g: Node) -> Node:

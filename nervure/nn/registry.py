@@ -2,12 +2,14 @@
 
 A file never makes Nervure import or run anything: it holds names, and a name means
 something only when a program has said so, by :func:`register_keras_serializable`, by a
-:class:`CustomObjectScope`, or by an argument ``custom_objects``.
+:class:`CustomObjectScope`, or by an argument ``custom_objects``.  The only modules that
+a name can bring in are Nervure's own of the table ``PROVIDED``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -16,6 +18,17 @@ from typing import Any, Final, TypeVar
 from nervure.errors import ArgumentError, explain
 
 Thing = TypeVar("Thing")
+
+# Layers and models of parts that are imported only when they are used: the name in
+# files, and the module that registers it.
+PROVIDED: Final[Mapping[str, str]] = {
+    "nervure>AdversarialTraining": "nervure.adversarial.hardening",
+    "nervure>ClassToken": "nervure.pretrained.architectures.vision_transformer",
+    "nervure>PartlyConnectedConv2D": "nervure.pretrained.architectures.lenet",
+    "nervure>PositionEmbedding": "nervure.pretrained.architectures.vision_transformer",
+    "nervure>ScaledTanh": "nervure.pretrained.architectures.lenet",
+    "nervure.importers.onnx>OnnxGraphLayer": "nervure.importers.onnx.model",
+}
 
 _by_name: Final[dict[str, Any]] = {}
 _names: Final[dict[Any, str]] = {}
@@ -110,8 +123,9 @@ def get_registered_object(
     """Return what a name means, or None.
 
     Looked at in turn: ``custom_objects``, the scopes that are open, the dict of
-    :func:`get_custom_objects`, what was registered.  ``package>name`` may also be
-    given in a dict as ``name`` alone.
+    :func:`get_custom_objects`, what was registered, what Nervure's own modules register
+    once they are imported.  ``package>name`` may also be given in a dict as ``name``
+    alone.
 
     >>> import nervure as nv
     >>> nv.utils.get_registered_object("anything") is None
@@ -122,6 +136,8 @@ def get_registered_object(
         for spelling in (name, short):
             if spelling in known:
                 return known[spelling]
+    if name not in _by_name and name in PROVIDED:
+        importlib.import_module(PROVIDED[name])
     return _by_name.get(name)
 
 

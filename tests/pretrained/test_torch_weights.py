@@ -129,7 +129,7 @@ def test_files_that_are_not_read(tmp_path):
         nv.pretrained.lenet5(weights=tmp_path / "broken.safetensors")
     with pytest.raises(FileNotFoundError):
         nv.pretrained.lenet5(weights=tmp_path / "none.safetensors")
-    with pytest.raises(ArgumentError, match="pickle of torch"):
+    with pytest.raises(ArgumentError, match="is a pickle, as torch writes them"):
         nv.pretrained.lenet5(weights=tmp_path / "weights.pth")
     with pytest.raises(ArgumentError, match="ends in"):
         nv.pretrained.lenet5(weights="weights.bin.txt")

@@ -56,6 +56,8 @@ def main(folder, name):
     largest = 255 if name == "efficientnet_b0" else 1
     x = rng.uniform(0, largest, size=(2, *shape)).astype(np.float32)
     model.save_weights(folder / f"{name}.weights.h5")
+    # Only a reader of files has Keras' Normalization take over its new moments.
+    model.load_weights(folder / f"{name}.weights.h5")
     path = str(folder / f"{name}.h5")
     legacy_h5_format.save_model_to_hdf5(model, path, include_optimizer=False)
     np.savez(folder / f"{name}.npz", x=x, y=model.predict(x, verbose=0))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from nervure.exec.cpu.conv_direct import Results
 from nervure.exec.cpu.conv_geometry import Correlation
-from nervure.exec.cpu.conv_tiling import Tiling
 from nervure.exec.cpu.gemm_blocking import Panel
 from nervure.exec.cpu.gemm_problem import Layout, Matrix, Problem
 from nervure.exec.cpu.gemm_results import Epilogue, Writer
@@ -64,14 +63,14 @@ class ResultWriter:
         self,
         b: KernelBuilder,
         problem: Correlation,
-        tiling: Tiling,
+        lanes: int,
         epilogue: Epilogue,
         pointers: Mapping[Node, Value],
         memory: Value | None,
     ) -> None:
         self._b = b
         self._problem = problem
-        self._lanes = tiling.lanes
+        self._lanes = lanes
         self._element = element_type(problem.dtype)
         self._memory = memory
         self._writer = Writer(b, epilogue, _as_matrix(problem, epilogue), pointers)

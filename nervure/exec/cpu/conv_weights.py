@@ -65,6 +65,8 @@ from nervure.exec.cpu.runs import (
 )
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of
+from nervure.exec.cpu.winograd import suits
+from nervure.exec.cpu.winograd_gradient import lower_gradient
 from nervure.ir.node import Node
 
 
@@ -79,6 +81,8 @@ def lower_kernel_gradient(
         scratch = Scratch(node.size * wide.itemsize)
         zeros = KernelCall(_zero_kernel(node, target), (), (scratch,))
         return [zeros, add_parts(node, epilogue, scratch, 1, target)]
+    if gradient.g_channel_step == 1 and suits(gradient.problem):
+        return lower_gradient(node, gradient, epilogue, target)
     calls: list[KernelCall] = []
     tiling = choose(gradient, target)
     large = tiling.strip_bytes(gradient.problem) > STRIP_LIMIT

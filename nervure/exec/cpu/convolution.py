@@ -37,6 +37,8 @@ from nervure.exec.cpu.kernel import (
 from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.target import Target
 from nervure.exec.cpu.views import view_of
+from nervure.exec.cpu.winograd import suits
+from nervure.exec.cpu.winograd_results import lower_results
 from nervure.ir.node import Node
 
 Materialise = Callable[[Node, Target], None]
@@ -75,6 +77,8 @@ def lower_convolution(
         problems = [forward(node, streams)]
     else:
         problems = input_gradient(node, streams)
+    if len(problems) == 1 and suits(problems[0]):
+        return lower_results(node, problems[0], epilogue, target)
     return _correlate(node, problems, epilogue, target)
 
 
@@ -197,7 +201,9 @@ def _direct_kernel(
     bands = _bands(node, image, epilogue) if len(parts) == 1 else None
     for part in parts:
         problem, tiling = part.whole, part.tiling
-        results = ResultWriter(b, problem, tiling, epilogue, pointers, tile_memory)
+        results = ResultWriter(
+            b, problem, tiling.lanes, epilogue, pointers, tile_memory
+        )
         kind = DirectWriter if part.shared is None else LaneWriter
         writer = kind(
             b, problem, tiling, pointers[image], pointers[panels], part.start,

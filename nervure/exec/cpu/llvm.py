@@ -217,12 +217,22 @@ class FunctionBuilder:
         """Store a scalar or a vector."""
         self.line(f"store {x}, {address}, align {align}")
 
-    def masked_load(self, type_: str, address: Value, mask: Value, align: int) -> Value:
-        """Load the lanes of ``mask``; the others are zero."""
-        zero = Value(type_, "zeroinitializer")
+    def masked_load(
+        self, type_: str, address: Value, mask: Value, align: int, fill: int = 0
+    ) -> Value:
+        """Load the lanes of ``mask``; the others are ``fill``.
+
+        Numbers of type bfloat are loaded as their bits: where the machine does not
+        compute with them, LLVM 22 would call a function that nobody has.
+        """
+        if element_of(type_) == "bfloat":
+            bits = int(np.asarray(fill, dtypes.bfloat16).view(np.uint16))
+            whole = vector_type("i16", lanes_of(type_))
+            raw = self.masked_load(whole, address, mask, align, bits)
+            return self.convert("bitcast", raw, type_)
         name = f"llvm.masked.load.{_suffix(type_)}.p0"
         if_aligned = Value("ptr", f"align {align} {address.name}")
-        return self._masked(name, type_, (if_aligned, mask, zero))
+        return self._masked(name, type_, (if_aligned, mask, constant(fill, type_)))
 
     def masked_store(self, x: Value, address: Value, mask: Value, align: int) -> None:
         """Store the lanes of ``mask``.

@@ -227,4 +227,5 @@ def aligned_empty(shape: Shape, dtype: DType) -> NDArray:
     return np.ndarray(shape, dtype, memory, -address(memory) % ALIGNMENT)
 
 
-_WORTH_ALIGNING: Final = 4096
+# Finding the place takes a microsecond, in which a core writes tens of kilobytes.
+_WORTH_ALIGNING: Final = 32_768

@@ -16,7 +16,13 @@ from typing import Final
 from nervure.dtypes import DType
 from nervure.exec.cpu.elements import first_lanes, loaded, stored
 from nervure.exec.cpu.kernel import KernelBuilder
-from nervure.exec.cpu.llvm import Value, element_of, storage_type, vector_type
+from nervure.exec.cpu.llvm import (
+    Value,
+    constant,
+    element_of,
+    storage_type,
+    vector_type,
+)
 from nervure.exec.cpu.runs import (
     Rows,
     divided,
@@ -32,6 +38,9 @@ from nervure.exec.cpu.views import collapse
 from nervure.ir.node import Shape
 from nervure.prims.threefry import LANES
 
+# What lanes hold that are not in use.  Not zero: LLVM 22 believes of lanes known to be
+# zero that their quotient is zero as well, and leaves out what would replace the NaN.
+_UNUSED: Final = 1
 # Elements of one work unit: enough to outweigh the dispatch, small enough for L1.
 UNIT: Final = 4096
 # A strip is walked down where a row touches more cache lines than this.
@@ -304,7 +313,8 @@ class Row:
             if active == lanes:
                 raw = b.load(type_, where, size)
             else:
-                raw = b.masked_load(type_, where, first_lanes(lanes, active), size)
+                mask = first_lanes(lanes, active)
+                raw = b.masked_load(type_, where, mask, size, _UNUSED)
         else:
             raw = self._gather(place, column, lanes, active)
         return loaded(b, raw, stream.dtype)
@@ -374,7 +384,7 @@ class Row:
             return b.load(element, self.address(place, column), size)
         type_ = vector_type(element, lanes)
         first = self.address(place, column)
-        result = Value(type_, "zeroinitializer")
+        result = constant(_UNUSED, type_)
         for lane in range(active):
             where = b.address(first, element, lane * nest.inner_stride(place))
             one = b.load(element, where, size)

@@ -22,8 +22,6 @@ from nervure.prims.movement import RESHAPE
 
 def with_products_of_points(graph: Graph) -> Graph:
     """Return the graph with such convolutions as products; itself if it has none."""
-    if not any(node.op in _RULES for node in graph.nodes):
-        return graph
     return rewritten(graph, _product)
 
 

@@ -29,6 +29,7 @@ from nervure.train.saving.container import (
     read_container,
     write_container,
 )
+from nervure.train.saving.pickles import refuse_pickle
 
 if TYPE_CHECKING:
     from nervure.train.saving.architecture import CustomObjects
@@ -111,6 +112,8 @@ def load_model(
 
     Raises
     ------
+    ArgumentError
+        For a pickle, such as torch's ``.pt``: reading it could execute code.
     FileFormatError
         For a file that is damaged, truncated or not what it claims to be.
     UnknownNameError
@@ -128,6 +131,7 @@ def load_model(
     3
     """
     path = _as_path(filepath)
+    refuse_pickle(path)
     require_file(path)
     custom = dict(custom_objects or {})
     reader = _reader(path)
@@ -192,6 +196,7 @@ def save_weights(model: Model, filepath: AnyPath, overwrite: bool = True) -> Non
 def load_weights(model: Model, filepath: AnyPath) -> None:
     """Set the weights of a model from a file; see ``Model.load_weights``."""
     path = _as_path(filepath)
+    refuse_pickle(path)
     _require_weights(model, "loaded")
     require_file(path)
     if path.suffix.lower() == named.ENDING:

@@ -9,13 +9,17 @@ import pytest
 
 from nervure import dtypes
 from nervure.dtypes import DType
+from nervure.exec.cpu.kernel import KernelCall
 from nervure.exec.cpu.plan import Plan
 from nervure.exec.cpu.target import target
 from nervure.ir import Graph, Node
+from nervure.ir.bodies import closed
 from nervure.prims.binary import add, maximum
+from nervure.prims.control import part
 from nervure.prims.convolution import conv, conv_input_grad, conv_kernel_grad
 from nervure.prims.leaf import full_like
 from nervure.prims.movement import broadcast
+from nervure.prims.scan import scan
 from tests.exec.cpu.parity import assert_like_reference, leaves
 
 
@@ -74,3 +78,23 @@ def test_a_bias_and_an_activation_need_no_kernel_of_their_own() -> None:
     )
     y = add(conv(x, kernel, *settings(2)), broadcast(bias, (8, 9, 9, 32), (3,)))
     assert labels([maximum(y, full_like(y, 0))], [x, kernel, bias]) == ["dot"]
+
+
+def test_within_loops_too() -> None:
+    random = np.random.default_rng(0)
+    values = [random.standard_normal(shape).astype("float32")
+              for shape in ((2, 5, 6, 4), (1, 1, 4, 4))]  # fmt: skip
+    x, kernel = leaves(values)
+    inner = leaves(values)
+    body = closed([conv(*inner, *settings(2))], inner)
+    node = scan(body, [x, kernel], carry=1, consts=1, length=3)
+    calls = Plan(Graph([part(node, 0)], [x, kernel]), target()).calls
+    kernels = [one.kernel.name for call in calls for one in _all(call)]
+    assert not any(name.startswith("conv") for name in kernels), kernels
+    assert_like_reference([part(node, 0)], [x, kernel], values, threads=(1, 2))
+
+
+def _all(call: KernelCall) -> list[KernelCall]:
+    """Return a call and those within its block."""
+    inner = getattr(call.kernel, "calls", ())
+    return [call, *(one for part in inner for one in _all(part))]

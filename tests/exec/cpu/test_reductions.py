@@ -20,6 +20,7 @@ from nervure.ir import Graph, Node
 from nervure.ir.attrs import NDArray
 from nervure.prims import binary, movement, reduce
 from nervure.prims.leaf import full_like, input_leaf
+from tests.exec.cpu.test_primitives_cpu import levels
 
 SMALL = [
     (5,),
@@ -169,3 +170,41 @@ def test_a_long_reduction_is_cut_for_all_threads() -> None:
         plan = Plan(Graph([reduce.reduce_sum(x, axes)], [x]), target())
         assert len(plan.calls) == 2
         assert plan.calls[0].kernel.units >= 16
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("step", [1, 2])
+def test_unused_lanes_of_quotients(
+    level: str, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM once left out what replaces the 0 / 0 of lanes that are not in use."""
+    monkeypatch.setenv("NERVURE_CPU_LEVEL", level)
+    lengths = (1, 2, 3, 5, 9, 17, 18)
+    leaves, totals = [], []
+    for length, dtype in itertools.product(lengths, (dtypes.float32, dtypes.float64)):
+        x = input_leaf((3, length * step), dtype)
+        every = movement.slice_(x, (0, 0), x.shape, (1, step))
+        leaves.append(x)
+        totals.append(reduce.reduce_sum(binary.div(every, every), (1,)))
+    values = [np.full(x.shape, 7, x.dtype) for x in leaves]
+    results = CpuProgram(Graph(totals, leaves), target())(values)
+    expected = [np.full(3, x.shape[1] // step, x.dtype) for x in leaves]
+    for result, total in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, total)
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_tails_on_every_level(
+    level: str, dtype: DType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM once called a function that nobody has, to load a tail of bfloat16."""
+    monkeypatch.setenv("NERVURE_CPU_LEVEL", level)
+    leaves = [input_leaf((length,), dtype) for length in (3, 5, 13, 21)]
+    totals = [reduce.reduce_max(binary.le(x, x), (0,)) for x in leaves]
+    totals += [reduce.reduce_max(x, (0,)) for x in leaves]
+    values = [values_of(x.shape, dtype) for x in leaves]
+    results = CpuProgram(Graph(totals, leaves), target())(values)
+    assert all(results[:4])
+    for result, given in zip(results[4:], values, strict=True):
+        assert result == given.max()

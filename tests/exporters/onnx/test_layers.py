@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -9,6 +11,7 @@ import pytest
 
 import nervure as nv
 from nervure import tree
+from nervure.errors import TraceError
 from nervure.exporters.onnx import model_proto
 from tests.parity.cases import array, is_array, kind_of, read_cases
 from tests.parity.computing import make
@@ -69,3 +72,54 @@ def test_layers_compute_the_same_in_onnxruntime(name):
     for found, right in zip(results, map(np.asarray, expected), strict=True):
         assert (found.shape, found.dtype) == (right.shape, right.dtype)
         np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
+
+
+# Tables of words, and of numbers as words: no graph of arrays holds them.
+OF_TEXTS = {"Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}
+# What is part of other layers' cases, or has no computation of its own.
+BASES = {"InputLayer", "Lambda", "Layer", "Operation", "Wrapper"}
+
+
+def test_every_layer_has_a_case():
+    classes = {
+        one.__name__
+        for one in vars(nv.layers).values()
+        if isinstance(one, type) and issubclass(one, nv.layers.Layer)
+    }
+    without = {one for one in classes if f'"{one}"' not in json.dumps(LAYERS)}
+    assert without == OF_TEXTS | BASES
+
+
+@pytest.mark.parametrize("name", ["Hashing", "IntegerLookup"])
+def test_layers_of_texts_are_no_part_of_models(name):
+    options = {"num_bins": 5} if name == "Hashing" else {"vocabulary": [1, 2]}
+    with pytest.raises(TraceError, match="apply it to the data"):
+        getattr(nv.layers, name)(**options)(nv.layers.Input((3,), dtype="int64"))
+
+
+def _transformer():
+    x = inputs = nv.layers.Input((4, 3))
+    x = nv.pretrained.PositionEmbedding()(nv.pretrained.ClassToken()(x))
+    return nv.models.Model(inputs, nv.layers.Lambda(lambda one: one * 2.0)(x))
+
+
+def _hardened():
+    model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(5,))])
+    return nv.adversarial.AdversarialTraining(model)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_transformer, _hardened, lambda: nv.pretrained.lenet5(style="paper")],
+    ids=["transformer", "hardened", "lenet"],
+)
+def test_layers_of_other_parts(make):
+    nv.utils.set_random_seed(0)
+    model = make()
+    random = np.random.default_rng(0)
+    x = random.normal(size=(3, *model.inputs[0].shape[1:])).astype("float32")
+    proto = model_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    session = _session(proto)
+    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)

@@ -119,6 +119,27 @@ def test_saved_and_read_again(tmp_path):
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
+def test_fine_tuned_saved_and_exported_again(tmp_path):
+    """A file of others becomes the start of something of one's own."""
+    network = model_from_proto(convolutional(np.random.default_rng(0))[0])
+    random = np.random.default_rng(3)
+    x = random.normal(size=(24, 3, 8, 8)).astype("float32")
+    y = (x[:, 0].mean(axis=(1, 2)) > 0).astype("int32")
+    kernel = next(one for one in network.weights if one.path.split("/")[-1] == "k")
+    before = kernel.numpy().copy()
+    options = {"head_epochs": 3, "epochs": 3, "learning_rate": 1e-3, "verbose": 0}
+    tuned = nv.pretrained.fine_tune(network, x, y, **options).model
+    assert (kernel.numpy() != before).any()
+    right = tuned.predict(x, verbose=0)
+    tuned.save(tmp_path / "tuned.nv")
+    again = nv.models.load_model(tmp_path / "tuned.nv")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), right)
+    again.fit(x, y, verbose=0)  # its optimizer came along
+    tuned.export(tmp_path / "tuned.onnx")
+    back = nv.models.load_model(tmp_path / "tuned.onnx")
+    np.testing.assert_allclose(back.predict(x, verbose=0), right, rtol=1e-4, atol=1e-5)
+
+
 def test_features_are_another_output(tmp_path):
     path = tmp_path / "m.onnx"
     onnx.save(convolutional(np.random.default_rng(0))[0], path)

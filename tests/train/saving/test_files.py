@@ -259,6 +259,18 @@ def test_paths(tmp_path):
         model.save(tmp_path / "no folder" / "m.nv")
 
 
+@pytest.mark.parametrize("ending", ["pt", "pth", "bin", "ckpt", "pkl"])
+def test_pickles_are_refused_and_the_way_out_is_named(ending, tmp_path):
+    path = tmp_path / f"state.{ending}"
+    path.write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    model = Sequential([Dense(2, input_shape=(3,))])
+    before = model.get_weights()
+    for read in (load_model, model.load_weights):
+        with pytest.raises(ArgumentError, match=r"is a pickle.*\n.*save_file"):
+            read(path)
+    same(before, model.get_weights())
+
+
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     model = regressor()
     model.save(tmp_path / "m.nv")
