@@ -127,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     launch.set_defaults(run=_launch)
 
+    help_ = commands.add_parser(
+        "help", help="explain a class of errors, with code before and after"
+    )
+    help_.add_argument("name", nargs="?", help="such as ShapeError; all if left out")
+    help_.set_defaults(run=_help)
+
     doctor = commands.add_parser(
         "doctor", help="say why a GPU is not used, and what mends it"
     )
@@ -371,6 +377,26 @@ def _launch(options: argparse.Namespace) -> int:
         print("nervure launch: name a script", file=sys.stderr)
         return 2
     return launch(script, options.n, options.restarts)
+
+
+# --- nervure help -------------------------------------------------------------------
+
+
+def _help(options: argparse.Namespace) -> int:
+    """Print the page of a class of errors, or the list of the pages."""
+    from nervure.errors import UnknownNameError
+    from nervure.explain.pages import error_page, page_names, summary
+
+    if options.name is None:
+        width = max(map(len, page_names()))
+        for name in page_names():
+            print(f"{name:<{width}}  {summary(name)}")
+        return 0
+    try:
+        print(error_page(options.name), end="")
+    except UnknownNameError as error:
+        return _refused(f"{error}")
+    return 0
 
 
 # --- nervure doctor -----------------------------------------------------------------

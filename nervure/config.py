@@ -67,7 +67,10 @@ def _integer_between(low: int, high: int) -> Callable[[Any], int]:
             number = low - 1
         if isinstance(value, float) or not low <= number <= high:
             raise SettingError(
-                f"expected a whole number from {low} to {high}, got {value!r}"
+                explain(
+                    f"expected a whole number from {low} to {high}, got {value!r}",
+                    fix=f"the default is {low}",
+                )
             )
         return number
 
@@ -78,7 +81,12 @@ def _truth(value: Any) -> bool:
     words = {"": False, "0": False, "false": False, "1": True, "true": True}
     text = str(value).lower()
     if text not in words:
-        raise SettingError(f"expected 0 or 1, got {value!r}")
+        raise SettingError(
+            explain(
+                f"expected 0 or 1, got {value!r}",
+                fix="use 1 to turn it on, 0 to turn it off",
+            )
+        )
     return words[text]
 
 
@@ -100,7 +108,12 @@ def _path(value: Any) -> Path:
 def _names_of_passes(value: Any) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, Iterable) or isinstance(names, bytes):
-        raise SettingError(f"expected names of passes, got {value!r}")
+        raise SettingError(
+            explain(
+                f"expected names of passes, got {value!r}",
+                fix=f"write them with commas: {PASS_NAMES[0]},{PASS_NAMES[1]}",
+            )
+        )
     given = {one.strip() if isinstance(one, str) else one for one in names} - {""}
     for one in given:
         if one not in PASS_NAMES:

@@ -75,7 +75,9 @@ class Cell:
             raise ShapeError(
                 explain(
                     f"{self._label()} holds shape {list(self.shape)}, got "
-                    f"{list(array.shape)}"
+                    f"{list(array.shape)}",
+                    fix="write a value of the same shape; a cell keeps its shape and "
+                    "type",
                 )
             )
         if array.dtype != self.dtype:

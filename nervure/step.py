@@ -18,7 +18,7 @@ from nervure import tree
 from nervure.array import Array
 from nervure.config import config
 from nervure.dtypes import DType
-from nervure.errors import TraceError, require_function
+from nervure.errors import TraceError, explain, require_function
 from nervure.evaluation import warn_about_depth
 from nervure.exec.base import (
     Program,
@@ -77,8 +77,11 @@ def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Tr
     free = [node for node in Graph(outputs).inputs if node not in listed]
     if free:
         raise TraceError(
-            f"a compiled function closes over {free[0]!r}, an argument of another "
-            "function that is being traced; pass it as an argument"
+            explain(
+                f"a compiled function closes over {free[0]!r}, an argument of another "
+                "function that is being traced; pass it as an argument",
+                fix="pass it as an argument of the compiled function",
+            )
         )
     return Trace(Graph(outputs, inputs), written, only_read, structure)
 
@@ -528,7 +531,12 @@ class Step:
         )
         captured = trace(self._function, [*constants, *varying], arguments)
         if captured.structure.leaf_count:
-            raise TraceError("a step returns nothing: its results belong into cells")
+            raise TraceError(
+                explain(
+                    "a step returns nothing: its results belong into cells",
+                    fix="write results into cells, and let the function return None",
+                )
+            )
         return captured
 
 

@@ -91,7 +91,10 @@ def _scalar_output(value: Any, what: str) -> Array:
         )
     if not dtypes.is_float(value.dtype):
         raise GradientError(
-            f"{what} expects a floating-point result, got {value.dtype.name}"
+            explain(
+                f"{what} expects a floating-point result, got {value.dtype.name}",
+                fix="convert it inside the function, with .astype('float32')",
+            )
         )
     return value
 
@@ -253,8 +256,11 @@ def _array(value: Any, what: str) -> Array:
         value = value.value
     if not isinstance(value, Array):
         raise GradientError(
-            f"gradients expects {what} to hold Nervure arrays, got "
-            f"{type(value).__name__}"
+            explain(
+                f"gradients expects {what} to hold Nervure arrays, got "
+                f"{type(value).__name__}",
+                fix="make parameters with nervure.parameter and compute with them",
+            )
         )
     return value
 
@@ -264,7 +270,10 @@ def _cotangents(values: Any, outputs: Sequence[Node], what: str) -> list[Node]:
     leaves, _ = tree.flatten(values)
     if len(leaves) != len(outputs):
         raise GradientError(
-            f"{what} expects {len(outputs)} cotangents, got {len(leaves)}"
+            explain(
+                f"{what} expects {len(outputs)} cotangents, got {len(leaves)}",
+                fix="pass one cotangent for each result of the function",
+            )
         )
     nodes = [
         as_node(leaf, output.dtype)
@@ -273,8 +282,11 @@ def _cotangents(values: Any, outputs: Sequence[Node], what: str) -> list[Node]:
     for node, output in zip(nodes, outputs, strict=True):
         if node.shape != output.shape:
             raise ShapeError(
-                f"{what} expects a cotangent of shape {list(output.shape)}, got "
-                f"{list(node.shape)}"
+                explain(
+                    f"{what} expects a cotangent of shape {list(output.shape)}, got "
+                    f"{list(node.shape)}",
+                    fix="give it the shape of the value that it belongs to",
+                )
             )
     return nodes
 
@@ -337,6 +349,11 @@ def jacobian(function: Function, argnums: int = 0) -> Function:
     For a result of shape ``[*R]`` and an argument of shape ``[*A]`` the Jacobian has
     shape ``[*R, *A]``.  It takes one reverse pass for each element of the result.
 
+    Raises
+    ------
+    GradientError
+        When the function returns several arrays, or whole numbers.
+
     >>> import nervure as nv
     >>> nv.jacobian(lambda x: x * x)(nv.asarray([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
@@ -353,7 +370,12 @@ def jacobian(function: Function, argnums: int = 0) -> Function:
 
         value, pull = vjp(partial, args[place])
         if not isinstance(value, Array):
-            raise GradientError("jacobian expects the function to return one array")
+            raise GradientError(
+                explain(
+                    "jacobian expects the function to return one array",
+                    fix="return one array, or join several with nervure.concat",
+                )
+            )
         basis = np.eye(value.size, dtype=value.dtype).reshape(-1, *value.shape)
         rows = [pull(Array.of_node(as_node(direction)))[0] for direction in basis]
 
@@ -402,6 +424,11 @@ def custom_gradient(function: Function) -> Function:
     cotangent of every argument, as a tuple, or one array for a single argument.  The
     value is one array, the arguments are arrays.
 
+    Raises
+    ------
+    GradientError
+        When the rule returns another number of cotangents, or one of another shape.
+
     >>> import nervure as nv
     >>> @nv.custom_gradient
     ... def clipped(x):
@@ -421,8 +448,13 @@ def custom_gradient(function: Function) -> Function:
                 shares = (shares,)
             if len(shares) != len(arrays):
                 raise GradientError(
-                    f"the gradient rule of {function.__name__} returned {len(shares)} "
-                    f"cotangents for {len(arrays)} arguments"
+                    explain(
+                        f"the gradient rule of {function.__name__} returned "
+                        f"{len(shares)} "
+                        f"cotangents for {len(arrays)} arguments",
+                        fix="return one cotangent for each argument, zeros where "
+                        "there is none",
+                    )
                 )
             found = [
                 None if share is None else checked_share(share, array)
@@ -439,8 +471,12 @@ def custom_gradient(function: Function) -> Function:
             node = as_node(share, array.dtype)
             if node.shape != array.shape:
                 raise GradientError(
-                    f"the gradient rule of {function.__name__} returned shape "
-                    f"{list(node.shape)} for an argument of shape {list(array.shape)}"
+                    explain(
+                        f"the gradient rule of {function.__name__} returned shape "
+                        f"{list(node.shape)} for an argument of shape "
+                        f"{list(array.shape)}",
+                        fix="sum over the axes along which the argument was repeated",
+                    )
                 )
             return node
 

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nervure.errors import DataError, DTypeError, FileFormatError, explain
+from nervure.errors import DataError, DTypeError, FileFormatError, explain, require_file
 
 # element type in the file -> how NumPy calls it
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -99,6 +99,7 @@ def read_idx(
     if isinstance(source, bytes):
         return _Reader("<bytes>", io.BytesIO(source), len(source)).read(max_bytes)
     name = os.fspath(source)
+    require_file(Path(name))
     with open(name, "rb") as file:
         status = os.fstat(file.fileno())
         # The checks below need a size, which a pipe or a device does not have.
@@ -247,7 +248,12 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
             )
         )
     if any(length > 0xFFFFFFFF for length in values.shape):
-        raise DataError(f"IDX has axes up to 4,294,967,295 long, got {values.shape}")
+        raise DataError(
+            explain(
+                f"IDX has axes up to 4,294,967,295 long, got {values.shape}",
+                fix="split the array over several files",
+            )
+        )
     header = struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape)
     return header + values.astype(_DTYPES[code], copy=False).tobytes()
 
@@ -255,8 +261,18 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
 def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     """Write ``array`` as an IDX file, compressed when the name ends in ``.gz``.
 
+    ``array`` has any shape, and one of the types of the format: bytes, integers up
+    to 32 bits, float32, float64.
+
     Raises what :func:`encode_idx` raises, and ``OSError`` if writing fails; the file
     that was there before is unchanged then.
+
+    >>> import numpy as np, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "ones.idx.gz")
+    ...     write_idx(path, np.ones((2, 3), "uint8"))
+    ...     read_idx(path).shape
+    (2, 3)
     """
     from nervure.train.saving.atomic import write_atomically
 

@@ -70,6 +70,11 @@ class Node:
         depends on a ``nervure.parameter``) or ``TRACED`` (on an ``input`` leaf).
     depth
         The length of the longest way down to a leaf.
+
+    >>> import nervure as nv
+    >>> node = nv.tanh(nv.parameter([1.0, 2.0])).node
+    >>> node.op.name, node.shape, node.dtype.name, node.inputs[0].op.name
+    ('tanh', (2,), 'float32', 'buffer')
     """
 
     __slots__ = (

@@ -23,7 +23,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from nervure.config import PASS_NAMES, config
-from nervure.errors import GraphError, unknown_name
+from nervure.errors import GraphError, explain, unknown_name
 from nervure.ir.graph import Graph
 from nervure.ir.verify import verify
 from nervure.passes.change import Pass, PassRecord
@@ -55,7 +55,11 @@ _SHOW_FROM: Final = 3
 
 
 def pass_named(name: str) -> Pass:
-    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`."""
+    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`.
+
+    >>> pass_named("fold").name
+    'fold'
+    """
     for one in PASSES:
         if one.name == name:
             return one
@@ -84,6 +88,11 @@ def optimized(
         A list to which every run of a pass that changed something is added.
 
     Raises :class:`~nervure.errors.UnknownNameError` for a pass that does not exist.
+
+    >>> import nervure as nv
+    >>> graph = nv.graph(-(-nv.exp(nv.parameter([1.0]))))
+    >>> [node.op.name for node in optimized(graph).nodes]
+    ['buffer', 'exp']
     """
     for name in skip:
         if name not in PASS_NAMES:
@@ -127,6 +136,12 @@ def _after(
         try:
             verify(after)
         except GraphError as error:
-            raise GraphError(f"after the pass {one.name!r}: {error}") from error
+            raise GraphError(
+                explain(
+                    f"after the pass {one.name!r}: {error}",
+                    fix=f"leave it out with NERVURE_SKIP_PASSES={one.name} and "
+                    f"report what {one.name} did",
+                )
+            ) from error
         print(f"nervure: {one.name}: {len(graph)} -> {len(after)} operations")
     return after

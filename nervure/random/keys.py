@@ -56,7 +56,10 @@ def whole_number(op: str, number: Any, name: str) -> int:
         return operator.index(number)
     except TypeError:
         raise DTypeError(
-            explain(f"{op}: expected {name} to be a whole number, got {number!r}")
+            explain(
+                f"{op}: expected {name} to be a whole number, got {number!r}",
+                fix="convert it with int(...)",
+            )
         ) from None
 
 
@@ -122,7 +125,12 @@ def split(key: ArrayLike, n: int = 2) -> Array:
     node = _masked(key_node("split", key), _SPLIT_MASK)
     count = whole_number("split", n, "n")
     if count < 0:
-        raise ArgumentError(f"split: expected at least 0 keys, got n={count}")
+        raise ArgumentError(
+            explain(
+                f"split: expected at least 0 keys, got n={count}",
+                fix="split(key, 2) gives two keys",
+            )
+        )
     return Array.of_node(random_bits(node, (count, 2)))
 
 
@@ -162,7 +170,10 @@ def _number_node(number: int | Array) -> Node:
     node = as_node(number)
     if node.shape != () or not dtypes.is_integer(node.dtype):
         raise DTypeError(
-            explain(f"fold_in: expected one whole number, got {node.type_text}")
+            explain(
+                f"fold_in: expected one whole number, got {node.type_text}",
+                fix="pass an int, or an integer array without axes",
+            )
         )
     wide = cast(node, dtypes.uint64)
     high = binary.shift_right(wide, full_like(wide, 32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
-from nervure.errors import ArgumentError, NervureError, explain
+from nervure.errors import ArgumentError, NervureError, explain, nearest_names
 from nervure.importers.onnx.budget import Budget, bytes_for
 from nervure.importers.onnx.folding import FoldedGraph, folded
 from nervure.importers.onnx.reading import (
@@ -55,6 +55,14 @@ class OnnxGraphLayer(Layer):
         The nodes and constants that remain after folding: a model of ONNX in base64.
     parameters
         For each weight its name, its shape, its data type, and whether it is trained.
+
+    >>> import nervure as nv, tempfile
+    >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.export(f"{folder}/m.onnx")
+    ...     again = load_model(f"{folder}/m.onnx")
+    >>> isinstance(again.layers[-1], OnnxGraphLayer), again.count_params()
+    (True, 8)
     """
 
     def __init__(
@@ -173,7 +181,14 @@ def load_model(
 
 
 def load_weights(model: Model, path: Path) -> None:
-    """Raise: which weight of a file is which of another model, nobody can tell."""
+    """Raise: which weight of a file is which of another model, nobody can tell.
+
+    >>> import nervure as nv
+    >>> load_weights(nv.models.Sequential(), Path("weights.onnx"))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.ArgumentError: ...
+    """
     raise ArgumentError(
         explain(
             f"the weights of {str(path)!r} cannot be put into {model.name!r}: ONNX has "
@@ -191,6 +206,8 @@ def model_from_proto(
     outputs: Sequence[str] | None = None,
 ) -> Model:
     """Return the model of a ``ModelProto`` in memory; see :func:`load_model`.
+
+    ``known`` gives values for inputs that decide shapes, as for :func:`load_model`.
 
     >>> from onnx import helper
     >>> from nervure.importers import onnx
@@ -274,13 +291,23 @@ def _remaining(file: OnnxFile, parts: FoldedGraph) -> onnx.ModelProto:
     return proto
 
 
+def _nearest_value(name: str, known: Collection[str]) -> str:
+    near = " or ".join(repr(one) for one in nearest_names(name, known))
+    return f"did you mean {near}?" if near else f"it has {', '.join(sorted(known)[:9])}"
+
+
 def _with_outputs(file: OnnxFile, names: Sequence[str]) -> OnnxFile:
     from dataclasses import replace
 
     made = {name for node in file.graph.nodes for name in node.outputs}
     for name in names:
         if name not in made:
-            raise ArgumentError(explain(f"the graph has no value {name!r}"))
+            raise ArgumentError(
+                explain(
+                    f"the graph has no value {name!r}",
+                    fix=_nearest_value(name, made),
+                )
+            )
     values = tuple(OnnxValue(name, None, None) for name in names)
     return replace(file, graph=replace(file.graph, outputs=values))
 

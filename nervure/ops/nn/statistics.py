@@ -6,7 +6,7 @@ import math
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
@@ -67,9 +67,19 @@ def normalize(
     [0.59999996 0.8       ]
     """
     if order not in (1, 2, math.inf):
-        raise ArgumentError(f"normalize: expected the order 1, 2 or inf, got {order!r}")
+        raise ArgumentError(
+            explain(
+                f"normalize: expected the order 1, 2 or inf, got {order!r}",
+                fix="order=2 divides by the length of the vector",
+            )
+        )
     if not epsilon > 0:
-        raise ArgumentError(f"normalize: expected a positive epsilon, got {epsilon!r}")
+        raise ArgumentError(
+            explain(
+                f"normalize: expected a positive epsilon, got {epsilon!r}",
+                fix="epsilon=1e-12 is the usual value",
+            )
+        )
     wide, dtype = wide_floats(x)
     axes = axes_tuple("normalize", axis, wide.ndim)
     largest = ops.max(ops.abs(wide), axis=axes, keepdims=True)

@@ -50,7 +50,10 @@ class CSVLogger(Callback):
     ) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
             raise ArgumentError(
-                explain(f"separator must be one character, got {separator!r}")
+                explain(
+                    f"separator must be one character, got {separator!r}",
+                    fix="separator=',' is what most programs read",
+                )
             )
         self.filename = os.fspath(filename)
         self.sep = separator
