@@ -126,6 +126,7 @@ def absent(name: str, here: Sequence[str]) -> UnknownNameError:
     >>> print(absent("gpu:0", ["cpu"]))
     unknown device: 'gpu:0'
       fix: use 'cpu'; `nervure doctor` says what is missing for others
+      more: nervure help UnknownNameError
     """
     known = ", ".join(repr(one) for one in here)
     fix = f"use {known}; `nervure doctor` says what is missing for others"

@@ -211,13 +211,19 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     xs
         A tree of arrays that ``ys`` were computed from: parameters, or any array on
         the way.  An array that depends on no parameter forgets how it was computed
-        once somebody has looked at it, and is a constant from then on.
+        once somebody has looked at it.
     grad_ys
         Cotangents of ``ys``, ones by default.
 
     Returns
     -------
     Arrays in the structure of ``xs``; zeros where ``ys`` do not depend on one.
+
+    Raises
+    ------
+    GradientError
+        If one of ``ys`` remembers no operations, or something is not an array of
+        floating-point numbers.
 
     >>> import nervure as nv
     >>> a = nv.parameter([1.0, 2.0], name="a")
@@ -230,6 +236,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     arrays = [_array(leaf, "xs") for leaf in leaves]
     for place, array in enumerate(arrays):
         _check_smooth(array, place, "gradients")
+    _check_remembered(outputs, [array.node for array in arrays])
     if grad_ys is None:
         cotangents = [full_like(output, 1) for output in outputs]
     else:
@@ -249,6 +256,22 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
         for node, array in zip(found, arrays, strict=True)
     ]
     return tree.unflatten(structure, result)
+
+
+def _check_remembered(outputs: Sequence[Node], wanted: Sequence[Node]) -> None:
+    """Refuse plain data as results: their gradients would be zero without a word."""
+    for output in outputs:
+        is_data = output.buffer is not None and not output.buffer.parameter
+        if is_data and output not in wanted:
+            raise GradientError(
+                explain(
+                    "gradients expects ys to be computed from xs, got an array that "
+                    "remembers no operations: it is data, or it depends on no "
+                    "parameter and somebody has looked at it",
+                    fix="make xs with nervure.parameter, ask before you look at ys, "
+                    "or differentiate a function with nervure.grad",
+                )
+            )
 
 
 def _array(value: Any, what: str) -> Array:
