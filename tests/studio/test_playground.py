@@ -62,7 +62,19 @@ def test_shapes_without_noise():
 @pytest.mark.parametrize("name", TITLES)
 def test_sets_of_scikit_learn(name):
     found = named_set(name, noise=0.1, seed=0)
-    assert np.abs(found.x).max() <= 5.001 and np.abs(found.y).max() <= 1.001
+    assert np.abs(found.x).max() <= 5.001
+    if found.classes:
+        assert set(found.y.ravel()) == set(range(len(found.classes)))
+    else:
+        assert np.abs(found.y).max() <= 1.001
+
+
+def test_words_of_a_table_are_classes():
+    found = points.of_table("1,2,b\n2,3,c\n3,4,a\n4,5,b\n")
+    assert found.classes == ("a", "b", "c") and found.outputs == 3
+    # Rows are shuffled; the first input still tells which row it was.
+    order = found.x[:, 0].argsort()
+    assert found.y[order, 0].tolist() == [1, 2, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +84,7 @@ def test_sets_of_scikit_learn(name):
         ("1,2\n", "three columns"),
         ("1,2,3\n1,x,3\n", "row 2"),
         ("a,b,c\n1,2,3\n", "at least 4"),
-        ("1,2,a\n2,3,b\n3,4,c\n4,5,a\n", "different words"),
+        ("".join(f"{at},{at},w{at}\n" for at in range(11)), "11 different words"),
         ("1,2,1\n1,3,2\n1,4,3\n1,5,4\n", "the same in every row"),
         ("1,nan,1\n2,3,2\n3,4,3\n4,5,4\n", "finite"),
     ],
@@ -114,15 +126,11 @@ def test_a_frame_holds_what_the_network_answers():
     trainer.train(2)
     picture = frame(trainer, 123.0)
     head = HEADER.unpack_from(picture)
-    assert head[:2] == (1, 2) and head[4:] == (
-        123.0,
-        60,
-        20,
-        2 * 3 + 3 + 3 * 2 + 2 + 3,
-        5,
-    )
+    count = 2 * 3 + 3 + 3 * 2 + 2 + 3
+    assert head[:2] == (2, 2) and head[4:9] == (123.0, 60, 20, count, 5)
     view = trainer.look()
     assert head[2:4] == pytest.approx((view.train_loss, view.test_loss))
+    assert head[9:] == pytest.approx((view.train_right, view.test_right, 1))
     weights = np.frombuffer(picture, "<f4", head[7], HEADER.size)
     np.testing.assert_array_equal(
         weights[:6], trainer.network.dense[0].kernel.numpy().ravel()
@@ -135,6 +143,25 @@ def test_a_frame_holds_what_the_network_answers():
         x = np.tanh(x @ layer.kernel.numpy() + layer.bias.numpy())
     assert shown[0] == pytest.approx(x[0, 0], abs=0.01)
     assert len(picture) == at + MAP_SIDE**2 + 5 * 400
+
+
+def test_a_frame_holds_the_probability_of_each_class():
+    trainer = Trainer(Choices(data="sklearn:iris", hidden=(3,)))
+    trainer.train(2)
+    picture = frame(trainer, 0.0)
+    head = HEADER.unpack_from(picture)
+    assert head[-1] == 3
+    at = HEADER.size + 4 * head[7]
+    shown = np.frombuffer(picture, np.uint8, 3 * MAP_SIDE**2, at).reshape(3, -1)
+    hidden, last = trainer.network.dense
+    x = np.tanh(np.array([[-5.9, 5.9]]) @ hidden.kernel.numpy() + hidden.bias.numpy())
+    scores = np.exp(x @ last.kernel.numpy() + last.bias.numpy())[0]
+    assert shown[:, 0] / 255 == pytest.approx(scores / scores.sum(), abs=0.01)
+    # The part of the points that is right, as the model itself says it.
+    rows = slice(0, trainer.train_count)
+    answers = trainer.network.model.predict(trainer.points.x[rows], verbose=0)
+    right = answers.argmax(axis=1) == trainer.points.y[rows, 0]
+    assert head[9] == pytest.approx(right.mean())
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
