@@ -31,7 +31,8 @@ def logs(tmp_path_factory):
             nv.layers.Conv2D(2, 3, activation="relu", name="first_convolution"),
             nv.layers.Flatten(),
             nv.layers.Dense(3, activation="softmax", name="head"),
-        ]
+        ],
+        name="network",
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(40, 6, 6, 1)).astype(np.float32)
@@ -89,8 +90,8 @@ def board(chromium, address):
 
 SHOWN = {
     "scalars": ["epoch_loss", "epoch_accuracy", "from_tensorflow_1", "quality"],
-    "histograms": ["sequential/first_convolution/kernel/histogram"],
-    "images": ["sequential/first_convolution/kernel/image"],
+    "histograms": ["network/first_convolution/kernel/histogram"],
+    "images": ["network/first_convolution/kernel/image"],
     "text": ["bold", "remark"],
     "hparams": ["0.12500", "0.010000", "adam", "quality"],
     "graphs": ["Main Graph"],
@@ -117,4 +118,4 @@ def test_its_pages_draw_them(board, address):
         "image => image.complete && image.naturalWidth > 0", arg=image.element_handle()
     )
     board.goto(f"{address}/#graphs")
-    board.locator("tf-graph-scene g.node", has_text="sequential").first.wait_for()
+    board.locator("tf-graph-scene g.node", has_text="network").first.wait_for()
