@@ -19,16 +19,21 @@ STRICT := $(wildcard $(addprefix nervure/, _version.py config.py errors.py dtype
 
 # Twice quiet: errors only. One line a stage is ours to write.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# The versions of everything, also of what the extras need; tools/lock.py writes them.
+LOCKED := --constraint constraints.txt
 
 PEERS := $(patsubst benchmarks/environments/%.txt,.venv-peers/%/peer.stamp, \
 	$(wildcard benchmarks/environments/*.txt))
+
+# A million inputs a format takes hours; `make fuzz FUZZ="--inputs 20000 png"` for less.
+FUZZ ?= --inputs 1000000
 
 # The parity tests ask this Python; named here, it must be there.
 KERAS := NERVURE_KERAS_PYTHON=$(CURDIR)/.venv-keras/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv keras-env mnist test test-full lint audit format docs bench bench-peers \
-	test-gpu bench-gpu studio chromium axe clean
+.PHONY: help venv keras-env mnist test test-full lint fuzz audit dist format docs bench \
+	bench-peers test-gpu bench-gpu studio chromium axe clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -51,8 +56,14 @@ lint: $(VENV)/dev.stamp  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(STRICT)
 
-audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks the network)
-	@$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
+fuzz: $(VENV)/fuzz.stamp  ## attack every reader of files, led by coverage
+	@$(BIN)/python -m tests.trust.fuzz --guided $(FUZZ)
+
+audit: $(VENV)/dev.stamp  ## look for known holes in what is installed (asks pypi.org)
+	@$(BIN)/python tools/audit.py
+
+dist: $(VENV)/dev.stamp  ## build wheel and sdist into dist, the same bytes each time
+	@$(BIN)/python tools/build_distributions.py dist
 
 format: $(VENV)/dev.stamp  ## mend layout and order of imports
 	@$(BIN)/ruff check --fix-only .
@@ -82,6 +93,7 @@ docs: $(VENV)/docs.stamp  ## build the documentation into build/docs
 bench: $(VENV)/dev.stamp bench-peers  ## measure Nervure and its peers on this machine
 	@$(BIN)/python -m benchmarks.run
 	@$(BIN)/python -m benchmarks.kernels
+	@$(BIN)/python -m benchmarks.inference --output benchmarks/INFERENCE.md
 
 test-gpu: $(VENV)/dev.stamp  ## run the tests of the xla executor on a GPU, if there is one
 	@$(BIN)/python -m benchmarks.gpu --check && $(BIN)/python -m pytest tests/exec/xla \
@@ -115,16 +127,21 @@ $(VENV)/run.stamp: pyproject.toml | $(VENV)/python.stamp
 	@$(PIP) install --editable '.[plot]'
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing $(TORCH) (200 MB)"
 	@$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
 	@echo "installing nervure with the tools for tests and lint"
-	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install $(LOCKED) --editable '.[dev]'
 	@touch $(VENV)/run.stamp $@
 
-$(VENV)/docs.stamp: pyproject.toml | $(VENV)/python.stamp
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
+	@echo "installing atheris (35 MB)"
+	@$(PIP) install $(LOCKED) --editable '.[fuzz]'
+	@touch $@
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/python.stamp
 	@echo "installing what builds the documentation"
-	@$(PIP) install --editable '.[docs]'
+	@$(PIP) install $(LOCKED) --editable '.[docs]'
 	@touch $@
 
 # The pip of $(VENV) installs in the environments below too: they need none of their own.

@@ -12,7 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.workloads import ENVIRONMENTS, KERNEL_ENVIRONMENTS
+from benchmarks.workloads import (
+    ENVIRONMENTS,
+    INFERENCE_ENVIRONMENTS,
+    KERNEL_ENVIRONMENTS,
+)
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / ".venv-peers"
@@ -41,7 +45,7 @@ class Peer:
     Parameters
     ----------
     name
-        A key of ``ENVIRONMENTS`` or ``KERNEL_ENVIRONMENTS``.
+        A key of one of the tables of environments.
     threads
         How many it may use; where the system can, it gets as many cores.
     cache
@@ -51,7 +55,8 @@ class Peer:
     """
 
     def __init__(self, name: str, threads: int, cache: Path, log: Path) -> None:
-        environment = (ENVIRONMENTS | KERNEL_ENVIRONMENTS)[name]
+        known = ENVIRONMENTS | KERNEL_ENVIRONMENTS | INFERENCE_ENVIRONMENTS
+        environment = known[name]
         python = PEERS / environment / "bin" / "python"
         if not environment:
             python = Path(sys.executable)

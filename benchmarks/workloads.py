@@ -29,6 +29,11 @@ KERNEL_ENVIRONMENTS: Final = {
     "kernels_numpy": "",
     "kernels_torch": "torch",
 }
+INFERENCE_ENVIRONMENTS: Final = {
+    "inference_nervure": "",
+    "inference_onnxruntime": "inference",
+    "inference_torch": "inference",
+}
 TORCH: Final = ("torch_eager", "torch_compiled")
 KERAS: Final = ("keras_tensorflow", "keras_jax")
 ALL: Final = tuple(ENVIRONMENTS)

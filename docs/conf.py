@@ -12,6 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import docstrings  # noqa: E402
+import links  # noqa: E402
 from reference_pages import write_reference  # noqa: E402
 
 import nervure  # noqa: E402
@@ -29,7 +30,6 @@ extensions = [
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["gallery/*"]
 html_theme = "pydata_sphinx_theme"
-html_static_path = ["_static"]
 html_title = "Nervure"
 html_theme_options = {
     "navigation_with_keys": False,
@@ -42,8 +42,6 @@ html_show_sourcelink = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# Pages that GitHub shows too link to files of the repository; these are no pages here.
-suppress_warnings = ["myst.header", "myst.xref_missing", "ref.python"]
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
@@ -75,3 +73,4 @@ def setup(app: Any) -> None:
     """Register what :mod:`docstrings` does, before Napoleon has its turn."""
     app.connect("autodoc-process-docstring", docstrings.prepare, priority=100)
     app.connect("autodoc-skip-member", docstrings.leave_out)
+    app.connect("doctree-read", links.lead_to_pages)

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 _RULE = re.compile(r"-{3,}$")
+_NAMES = re.compile(r"\w+(, \w+)+$")
 
 
 def prepare(
@@ -24,6 +25,7 @@ def prepare(
     """
     del app, what, name, value, options
     lines[:] = _with_notes(_with_heading_of_examples(_with_plain_returns(lines)))
+    lines[:] = _with_names_in_one_word(lines)
     for place, line in enumerate(lines):
         if "``" not in line and ">>>" not in line and "| " not in line:
             lines[place] = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
@@ -90,4 +92,16 @@ def _with_notes(lines: list[str]) -> list[str]:
             result += ["Notes", "-----"]
             listing = False
         result.append(line)
+    return result
+
+
+def _with_names_in_one_word(lines: list[str]) -> list[str]:
+    """Write ``a, b`` as ``a,b`` among attributes: Sphinx takes two words for a type."""
+    result: list[str] = []
+    is_attribute = False
+    for place, line in enumerate(lines):
+        if _starts(lines, place):
+            is_attribute = line == "Attributes"
+        joined = is_attribute and _NAMES.match(line)
+        result.append(line.replace(", ", ",") if joined else line)
     return result

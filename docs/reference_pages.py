@@ -1,4 +1,4 @@
-"""Write the pages of the reference: one for each public module.
+"""Write the pages of the reference: one for each public module and each error.
 
 They are made anew by every build, so that a new name is in the reference at once.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+from nervure.explain.pages import error_page, page_names, summary
 from tools.public_names import MODULES, public_objects
 
 
@@ -22,11 +23,25 @@ def write_reference(folder: Path) -> None:
     """
     folder.mkdir(exist_ok=True)
     lines = [_heading("Reference", "="), ".. toctree::", "   :maxdepth: 1", ""]
+    lines.append("   Errors, with code before and after <errors/index>")
+    _write_errors(folder / "errors")
     seen: set[int] = set()
     for module, title in MODULES.items():
         lines.append(f"   {title} <{module}>")
         _write(folder / f"{module}.rst", _page(module, title, seen))
     _write(folder / "index.rst", "\n".join(lines) + "\n")
+
+
+def _write_errors(folder: Path) -> None:
+    """Write the pages that ``nervure help`` prints, and a list of them."""
+    folder.mkdir(exist_ok=True)
+    lines = ["# Errors", "", "`nervure help NAME` prints these pages.", ""]
+    for name in page_names():
+        _write(folder / f"{name}.md", error_page(name))
+        lines.append(f"- [{name}]({name}.md): {summary(name)}")
+    listed = "\n".join(page_names())
+    lines += ["", "```{toctree}", ":hidden:", "", listed, "```"]
+    _write(folder / "index.md", "\n".join(lines) + "\n")
 
 
 def _page(module: str, title: str, seen: set[int]) -> str:

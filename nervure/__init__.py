@@ -63,6 +63,7 @@ pi = 3.141592653589793
 inf = float("inf")
 nan = float("nan")
 newaxis = None
+__array_api_version__ = "2024.12"
 
 # Modules that load when first used, so that importing Nervure stays cheap.
 _LAZY = {

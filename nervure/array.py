@@ -13,8 +13,16 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array_devices import DeviceMethods
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, ShapeError, TraceError, explain
+from nervure.errors import (
+    ArgumentError,
+    DTypeError,
+    NoAxesError,
+    ShapeError,
+    TraceError,
+    explain,
+)
 from nervure.ir.attrs import DeviceValue, NDArray
+from nervure.ir.build import origin_of
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape
 from nervure.numpy_methods import NumPyMethods
@@ -36,6 +44,11 @@ class Array(NumPyMethods, DeviceMethods):
     functions of the namespace; there is no reason to call the class.  It follows the
     Array API standard 2024.12 and NumPy's operators, and converts to NumPy wherever a
     value is asked for.
+
+    Raises
+    ------
+    TypeError
+        For a call of the class.
 
     >>> import nervure as nv
     >>> x = nv.asarray([1.0, 2.0, 3.0])
@@ -69,6 +82,8 @@ class Array(NumPyMethods, DeviceMethods):
     ) -> Array:
         """Return an array of a NumPy array that nobody will change, or on a device.
 
+        It has the shape and the type of the value.
+
         ``call`` tells how to build the graph of a value that a compiled function has
         already computed, should anybody ask for it.
         """
@@ -76,7 +91,7 @@ class Array(NumPyMethods, DeviceMethods):
 
     @classmethod
     def of_result(cls, result: Result, mask: Array | None = None) -> Array:
-        """Return an array that stands for a result."""
+        """Return an array that stands for a result, with its shape and type."""
         array = object.__new__(cls)
         array._result = result
         array._mask = mask
@@ -88,6 +103,8 @@ class Array(NumPyMethods, DeviceMethods):
 
     def masked(self, mask: Array | None) -> Array:
         """Return the same array carrying a mask for the layers that follow, or none.
+
+        A mask is ``bool[batch, steps]``.
 
         It is another object: this one, which others may hold, does not change.
         """
@@ -179,7 +196,12 @@ class Array(NumPyMethods, DeviceMethods):
         value = self.numpy()
         if dtype is not None and np.dtype(dtype) != value.dtype:
             if copy is False:
-                raise ValueError(f"converting {value.dtype} to {dtype} needs a copy")
+                raise ArgumentError(
+                    explain(
+                        f"converting {value.dtype} to {dtype} needs a copy",
+                        fix="leave the argument copy out",
+                    )
+                )
             return value.astype(dtype)
         return value.copy() if copy else value
 
@@ -191,9 +213,21 @@ class Array(NumPyMethods, DeviceMethods):
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        if max_version is None or max_version < (1, 0):
-            # Before version 1.0 DLPack cannot say "read-only", so hand out a copy.
-            return self.numpy().copy().__dlpack__()
+        if stream is not None:
+            raise ArgumentError(
+                explain(
+                    f"expected the stream None, got {stream!r}",
+                    fix="the main memory has no streams; leave it out",
+                )
+            )
+        old = max_version is None or max_version < (1, 0)
+        if old and copy is False:
+            raise BufferError(
+                "before version 1.0 DLPack cannot say read-only, so a copy is needed; "
+                "pass max_version=(1, 0) or leave copy out"
+            )
+        if old:
+            return self.numpy().copy().__dlpack__(dl_device=dl_device)
         return self.numpy().__dlpack__(
             max_version=max_version, dl_device=dl_device, copy=copy
         )
@@ -205,7 +239,12 @@ class Array(NumPyMethods, DeviceMethods):
         import nervure
 
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"unknown Array API version {api_version!r}")
+            raise ArgumentError(
+                explain(
+                    f"unknown Array API version {api_version!r}",
+                    fix="use '2024.12', or None for what there is",
+                )
+            )
         return nervure
 
     def item(self) -> Scalar:
@@ -241,17 +280,31 @@ class Array(NumPyMethods, DeviceMethods):
 
     def __index__(self) -> int:
         if not dtypes.is_integer(self.dtype):
-            raise DTypeError(f"an index must be an integer, got {self.dtype.name}")
+            raise DTypeError(
+                explain(
+                    f"an index must be an integer, got {self.dtype.name}",
+                    fix="convert it with .astype('int64'), or round it first",
+                )
+            )
         return operator.index(self._only_element("an index").item())
+
+    def _without_axes(self, lacks: str) -> NoAxesError:
+        return NoAxesError(
+            explain(
+                f"expected an array of at least 1 axis, got one without: it {lacks}",
+                operands=[("x", self.node.type_text, origin_of(self.node))],
+                fix="float(x) is its value, x[None] an array of one element",
+            )
+        )
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("an array without axes has no length")
+            raise self._without_axes("has no length")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
-            raise TypeError("an array without axes cannot be iterated over")
+            raise self._without_axes("cannot be iterated over")
         return (self[position] for position in range(self.shape[0]))
 
     def __contains__(self, value: object) -> bool:
@@ -462,6 +515,8 @@ def parameter(value: ArrayLike, name: str = "") -> Array:
 def graph(*arrays: Array) -> Graph:
     """Return the graph that computes ``arrays``, as far as it is remembered.
 
+    ``arrays`` are of any shape and type; each is an output of the graph.
+
     An evaluated array that depends on no parameter has forgotten its graph and is a
     single ``buffer``.
 
@@ -470,6 +525,7 @@ def graph(*arrays: Array) -> Graph:
     graph () {
       ...
     }
+    <BLANKLINE>
     """
     return Graph([array.node for array in arrays])
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nervure.errors import ArgumentError, explain
+
 if TYPE_CHECKING:
     from nervure.array import Array
 
@@ -53,7 +55,12 @@ class DeviceMethods:
         from nervure.placing import moved
 
         if stream is not None:
-            raise ValueError(f"expected the stream None, got {stream!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected the stream None, got {stream!r}",
+                    fix="there are no streams to choose from; leave it out",
+                )
+            )
         return moved(self, device)  # type: ignore[arg-type]
 
     def to(self, device: str, /) -> Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nervure._version import __version__
-from nervure.errors import nearest_names
+from nervure.errors import FileFormatError, nearest_names
 
 if TYPE_CHECKING:
     from nervure.ir.attrs import NDArray
@@ -26,8 +26,6 @@ _INTERRUPTED = 130
 # The shorter side of a photo before its middle is cut out, and the size of that.
 _PHOTO_SIDE: Final = 256
 _PHOTO_CUT: Final = 224
-# What Pillow raises for what is no picture.
-_NO_PHOTO: Final = (OSError, ValueError, SyntaxError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     ostrich = commands.add_parser(
         "ostrich", help="change a photo invisibly, until a network sees an ostrich"
     )
-    ostrich.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
+    ostrich.add_argument("photo", type=Path, help="the photo: JPEG or PNG")
     ostrich.add_argument("out", type=Path, help="where the picture goes: out.png")
     ostrich.add_argument(
         "--target", default="ostrich", help="another class of ImageNet (ostrich)"
@@ -128,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         "script", nargs=argparse.REMAINDER, help="the script and its arguments"
     )
     launch.set_defaults(run=_launch)
+
+    help_ = commands.add_parser(
+        "help", help="explain a class of errors, with code before and after"
+    )
+    help_.add_argument("name", nargs="?", help="such as ShapeError; all if left out")
+    help_.set_defaults(run=_help)
 
     doctor = commands.add_parser(
         "doctor", help="say why a GPU is not used, and what mends it"
@@ -251,7 +255,9 @@ def _ostrich(options: argparse.Namespace) -> int:
         )
     try:
         pixels = _square_photo(options.photo)
-    except _NO_PHOTO as error:
+    except FileFormatError as error:
+        return _refused(str(error))
+    except OSError as error:
         return _refused(f"cannot read {options.photo}: {error}")
     model = pretrained.efficientnet_lite0()
     x = pretrained.preprocess_input(pixels[None])
@@ -286,19 +292,11 @@ def _square_photo(path: Path) -> NDArray:
 
     Its shorter side becomes 256 pixels, of which the middle 224 are kept.
     """
-    from PIL import Image, ImageOps
+    from nervure.pretrained.photos import read_photo
 
-    try:
-        with Image.open(path) as photo:
-            upright = ImageOps.exif_transpose(photo).convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-    width, height = upright.size
-    scale = _PHOTO_SIDE / min(width, height)
-    size = round(width * scale), round(height * scale)
-    left, top = ((one - _PHOTO_CUT) // 2 for one in size)
-    resized = upright.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(resized.crop((left, top, left + _PHOTO_CUT, top + _PHOTO_CUT)))
+    cut = (_PHOTO_SIDE - _PHOTO_CUT) // 2
+    upright = read_photo(path, _PHOTO_SIDE)
+    return np.asarray(upright.crop((cut, cut, cut + _PHOTO_CUT, cut + _PHOTO_CUT)))
 
 
 def _answer(model: Model, x: NDArray) -> str:
@@ -379,6 +377,26 @@ def _launch(options: argparse.Namespace) -> int:
         print("nervure launch: name a script", file=sys.stderr)
         return 2
     return launch(script, options.n, options.restarts)
+
+
+# --- nervure help -------------------------------------------------------------------
+
+
+def _help(options: argparse.Namespace) -> int:
+    """Print the page of a class of errors, or the list of the pages."""
+    from nervure.errors import UnknownNameError
+    from nervure.explain.pages import error_page, page_names, summary
+
+    if options.name is None:
+        width = max(map(len, page_names()))
+        for name in page_names():
+            print(f"{name:<{width}}  {summary(name)}")
+        return 0
+    try:
+        print(error_page(options.name), end="")
+    except UnknownNameError as error:
+        return _refused(f"{error}")
+    return 0
 
 
 # --- nervure doctor -----------------------------------------------------------------

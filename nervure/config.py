@@ -12,14 +12,24 @@
 | ``tf32`` | ``NERVURE_TF32`` | 1: GPUs may make products of float32 in TF32 |
 | ``num_threads`` | ``NERVURE_NUM_THREADS`` | worker threads; see ``thread_count`` |
 | ``debug`` | ``NERVURE_DEBUG`` | 0 (quiet) to 4 (everything) |
-| ``check`` | ``NERVURE_CHECK`` | 1: indices out of range raise, not clamp |
+| ``check`` | ``NERVURE_CHECK`` | 1: check every load, store and index; see below |
 | ``cache_dir`` | ``NERVURE_CACHE_DIR`` | where compiled objects and data are kept |
 | ``skip_passes`` | ``NERVURE_SKIP_PASSES`` | names of passes to leave out |
 
 ``auto`` means ``xla`` where there is a GPU or TPU that JAX can use, ``cpu`` elsewhere,
 and ``reference`` for what is too little work to be compiled; see
-:func:`nervure.exec.base.choose_executor`.  Names of passes are written with
+:func:`nervure.exec.base.choose_executor`.  Debug level 1 prints what is evaluated and
+compiled again, 2 what each pass changes (and verifies it), 3 the graphs before and
+after the passes, 4 the LLVM text of every kernel; each level prints what those below
+it print.  Names of passes are written with
 commas between them, or are a sequence; see ``nervure.passes``.
+
+``check`` is for finding errors, and makes code several times slower.  An index that is
+out of range raises :class:`~nervure.errors.DataError` on the reference and cpu
+executors, where it would be clamped; on cpu, each load and store of compiled code is
+checked against the buffer that it belongs to, and one outside raises
+:class:`~nervure.errors.NativeCodeError`.  Results keep their bits, but for the sign of
+NaN.
 """
 
 from __future__ import annotations
@@ -57,7 +67,10 @@ def _integer_between(low: int, high: int) -> Callable[[Any], int]:
             number = low - 1
         if isinstance(value, float) or not low <= number <= high:
             raise SettingError(
-                f"expected a whole number from {low} to {high}, got {value!r}"
+                explain(
+                    f"expected a whole number from {low} to {high}, got {value!r}",
+                    fix=f"the default is {low}",
+                )
             )
         return number
 
@@ -68,7 +81,12 @@ def _truth(value: Any) -> bool:
     words = {"": False, "0": False, "false": False, "1": True, "true": True}
     text = str(value).lower()
     if text not in words:
-        raise SettingError(f"expected 0 or 1, got {value!r}")
+        raise SettingError(
+            explain(
+                f"expected 0 or 1, got {value!r}",
+                fix="use 1 to turn it on, 0 to turn it off",
+            )
+        )
     return words[text]
 
 
@@ -90,7 +108,12 @@ def _path(value: Any) -> Path:
 def _names_of_passes(value: Any) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, Iterable) or isinstance(names, bytes):
-        raise SettingError(f"expected names of passes, got {value!r}")
+        raise SettingError(
+            explain(
+                f"expected names of passes, got {value!r}",
+                fix=f"write them with commas: {PASS_NAMES[0]},{PASS_NAMES[1]}",
+            )
+        )
     given = {one.strip() if isinstance(one, str) else one for one in names} - {""}
     for one in given:
         if one not in PASS_NAMES:

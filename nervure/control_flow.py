@@ -75,15 +75,30 @@ def cond(pred: Any, true_fn: Function, false_fn: Function, *operands: Any) -> An
 def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     """Return ``branches[index](*operands)``; a place outside is the nearest one.
 
+    Raises
+    ------
+    ArgumentError
+        For no branches, and for an index that is no whole number.
+
     >>> import nervure as nv
     >>> nv.switch(1, [nv.sin, lambda x: x + 1], nv.asarray(3.0)).item()
     4.0
     """
     if not branches:
-        raise ArgumentError("switch: expected at least one branch")
+        raise ArgumentError(
+            explain(
+                "switch: expected at least one branch",
+                fix="pass a list of functions, one for each value of the index",
+            )
+        )
     node = as_node(index)
     if not dtypes.is_integer(node.dtype):
-        raise ArgumentError(f"switch: expected a whole number, got {node.type_text}")
+        raise ArgumentError(
+            explain(
+                f"switch: expected a whole number, got {node.type_text}",
+                fix="convert the index with .astype('int64')",
+            )
+        )
     return _branch("switch", node, branches, operands)
 
 
@@ -405,6 +420,11 @@ def associative_scan(
     twice the logarithm of the length in calls of ``f``, each on long arrays (Blelloch,
     "Prefix sums and their applications", 1990).
 
+    Raises
+    ------
+    ShapeError
+        For arrays whose first axes differ in size.
+
     >>> import nervure as nv
     >>> nv.associative_scan(nv.add, nv.asarray([1.0, 2.0, 3.0])).tolist()
     [1.0, 3.0, 6.0]
@@ -412,7 +432,13 @@ def associative_scan(
     leaves, structure = tree.flatten(elems)
     arrays = [ops.moveaxis(array, axis, 0) for array in _as_arrays(leaves)]
     if len({len(array) for array in arrays}) > 1:
-        raise ShapeError("associative_scan: expected arrays of one length")
+        raise ShapeError(
+            explain(
+                "associative_scan: expected arrays of one length",
+                fix="all arrays are scanned together, so their first axes must be "
+                "equal",
+            )
+        )
     if reverse:
         arrays = [ops.flip(array, axis=0) for array in arrays]
 
@@ -509,7 +535,12 @@ def while_loop(
 
     step, question = called(body), called(cond)
     if question.cell_results:
-        raise ArgumentError("while_loop: the condition must not change any variable")
+        raise ArgumentError(
+            explain(
+                "while_loop: the condition must not change any variable",
+                fix="change it in the body, or carry its value through the loop",
+            )
+        )
     if several and len(flat) == 1 and step.structure == tree.LEAF:
         step.structure = structure
     if several and step.structure.kind in (list, tuple):  # one is as good as the other
@@ -518,7 +549,12 @@ def while_loop(
     new = _carried("while_loop", step.results, leaves)
     going_on = question.nodes()
     if len(going_on) != 1:
-        raise ArgumentError("while_loop: expected the condition to return one array")
+        raise ArgumentError(
+            explain(
+                "while_loop: expected the condition to return one array",
+                fix="return one truth value, such as nervure.all(x > 0)",
+            )
+        )
     written, read = _cells(step)
     read += [cell for cell in question.cell_leaves if cell not in step.cell_leaves]
     for cell in (*written, *read):

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nervure.errors import unknown_name
+from nervure.errors import UnknownNameError, explain, unknown_name
 
 KINDS: Final = ("cpu", "gpu", "tpu")
 _NAME: Final = re.compile(r"(cpu|gpu|tpu)(?::(0|[1-9]\d{0,4}))?")
@@ -111,3 +111,23 @@ def checked_name(name: str) -> str:
     if kind == "cpu":
         return name if number and number != "0" else "cpu"
     return f"{kind}:{number or 0}"
+
+
+def absent(name: str, here: Sequence[str]) -> UnknownNameError:
+    """Build the error for a device that this process does not have.
+
+    Parameters
+    ----------
+    name
+        The device, in full.
+    here
+        The devices that there are.
+
+    >>> print(absent("gpu:0", ["cpu"]))
+    unknown device: 'gpu:0'
+      fix: use 'cpu'; `nervure doctor` says what is missing for others
+      more: nervure help UnknownNameError
+    """
+    known = ", ".join(repr(one) for one in here)
+    fix = f"use {known}; `nervure doctor` says what is missing for others"
+    return UnknownNameError(explain(f"unknown device: {name!r}", fix=fix))

@@ -205,7 +205,12 @@ def promote_scalar(dtype: DType, scalar: bool | int | float) -> DType:
 def result_type(*dtypes: DType) -> DType:
     """Return the type that several arrays promote to, from left to right."""
     if not dtypes:
-        raise DTypeError("result_type expects at least one data type, got none")
+        raise DTypeError(
+            explain(
+                "result_type expects at least one data type, got none",
+                fix="pass an array or a data type, such as nervure.float32",
+            )
+        )
     result = dtypes[0]
     for dtype in dtypes[1:]:
         result = promote(result, dtype)

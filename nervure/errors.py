@@ -8,6 +8,10 @@ mend it.  A shape error, for example, reads::
       y  float32[4, 5]  from buffer 'weights', model.py:8
       made at model.py:14
       fix: transpose one operand, or pass other contracting axes
+      more: nervure help ShapeError
+
+The last line is the command that prints the page of the class, without network: what
+the error means, and code before and after (``nervure/explain/pages``).
 
 All classes derive from :class:`NervureError` and from the built-in exception that a
 NumPy user would catch, so ``except ValueError`` keeps working.
@@ -16,7 +20,10 @@ NumPy user would catch, so ``except ValueError`` keeps working.
 from __future__ import annotations
 
 import difflib
+import errno
+import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from numpy.linalg import LinAlgError
@@ -32,7 +39,24 @@ class NervureError(Exception):
     nervure.errors.IndexingError: ...
     >>> isinstance(nv.errors.IndexingError(), nv.errors.NervureError)
     True
+
+    ``str(error)`` ends with the command that prints more; formatted into another text,
+    where that line would stand in the middle, the error is the message alone.
+
+    >>> error = nv.errors.ShapeError("expected 3 rows, got 4")
+    >>> print(error)
+    expected 3 rows, got 4
+      more: nervure help ShapeError
+    >>> f"while reading: {error}"
+    'while reading: expected 3 rows, got 4'
     """
+
+    def __str__(self) -> str:
+        message = BaseException.__str__(self)
+        return f"{message}\n  more: nervure help {page_name(type(self))}"
+
+    def __format__(self, spec: str) -> str:
+        return format(BaseException.__str__(self), spec)
 
 
 class ShapeError(NervureError, ValueError):
@@ -45,6 +69,21 @@ class ShapeError(NervureError, ValueError):
     nervure.errors.ShapeError: ...
     >>> (nv.ones((2, 3)) @ nv.ones((2, 3)).mT).shape
     (2, 2)
+    """
+
+
+class NoAxesError(ShapeError, TypeError):
+    """An array without axes, asked for its length or for its elements one by one.
+
+    Python expects a ``TypeError`` of what has no length.
+
+    >>> import nervure as nv
+    >>> len(nv.asarray(1.0))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.NoAxesError: ...
+    >>> len(nv.asarray([1.0]))
+    1
     """
 
 
@@ -223,6 +262,29 @@ class NotBuiltError(NervureError, RuntimeError):
     """
 
 
+class MissingFileError(NervureError, FileNotFoundError):
+    """A file to be read that is not there.
+
+    Parameters
+    ----------
+    message
+        What is said.
+    filename
+        The path, which the attribute of that name keeps, as in Python's own error.
+
+    >>> import nervure as nv
+    >>> nv.models.load_model("no such folder/model.nv")
+    Traceback (most recent call last):
+        ...
+    nervure.errors.MissingFileError: ...
+    """
+
+    def __init__(self, message: str, filename: str | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno.ENOENT
+        self.filename = filename
+
+
 class FileFormatError(NervureError, ValueError):
     """A file that is damaged, truncated or not what it claims to be.
 
@@ -271,6 +333,17 @@ class MachineError(NervureError, RuntimeError):
     ``NERVURE_EXECUTOR=reference``, and ``nervure doctor`` says what is there.
 
     >>> issubclass(MachineError, RuntimeError)
+    True
+    """
+
+
+class NativeCodeError(NervureError, RuntimeError):
+    """Compiled code that reads or writes outside of its buffers: an error in Nervure.
+
+    Found only with ``NERVURE_CHECK=1``, where every load and store is checked.  The
+    message says which kernel of which operation it is, and what to report.
+
+    >>> issubclass(NativeCodeError, RuntimeError)
     True
     """
 
@@ -335,6 +408,44 @@ def explain(
     return "\n".join(lines)
 
 
+def page_name(error: type[BaseException]) -> str:
+    """Return the name under which ``nervure help`` explains a class of errors.
+
+    It is the name of the class itself, or, for a class that a user derives, the name of
+    the first base of ours.
+
+    >>> page_name(AxisError)
+    'AxisError'
+    """
+    ours = (one for one in error.__mro__ if one.__module__.startswith("nervure."))
+    return next(ours, NervureError).__name__
+
+
+def require_file(path: Path) -> None:
+    """Raise :class:`MissingFileError` unless something is at ``path``.
+
+    The message names the files beside it that are called most like it.
+
+    >>> require_file(Path("no such folder") / "model.nv")
+    Traceback (most recent call last):
+    ...
+    nervure.errors.MissingFileError: there is no file 'no such folder/model.nv'
+      fix: there is no folder 'no such folder' either: check the path
+      more: nervure help MissingFileError
+    """
+    if path.exists():
+        return
+    folder = path.parent
+    if not folder.is_dir():
+        fix = f"there is no folder {str(folder)!r} either: check the path"
+    else:
+        names = [one.name for one in itertools.islice(folder.iterdir(), 1000)]
+        near = " or ".join(repr(name) for name in nearest_names(path.name, names))
+        fix = f"did you mean {near}?" if near else "check the path, or write it first"
+    message = explain(f"there is no file {str(path)!r}", fix=fix)
+    raise MissingFileError(message, str(path))
+
+
 def require_function(what: str, function: object) -> None:
     """Raise :class:`ArgumentError` for what cannot be called.
 
@@ -344,6 +455,7 @@ def require_function(what: str, function: object) -> None:
     ...
     nervure.errors.ArgumentError: grad: expected a function, got 3
       fix: pass the function itself, such as lambda x: x * x, not what it returns
+      more: nervure help ArgumentError
     """
     if not callable(function):
         raise ArgumentError(
@@ -374,6 +486,7 @@ def unknown_name(kind: str, name: object, known: Sequence[str]) -> UnknownNameEr
     >>> print(unknown_name("loss", "msee", ["mse", "mae"]))
     unknown loss: 'msee'
       fix: did you mean 'mse' or 'mae'?
+      more: nervure help UnknownNameError
     """
     near = nearest_names(name, known) if isinstance(name, str) else []
     if near:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nervure.errors import DTypeError, explain
+
 if TYPE_CHECKING:
     from nervure.array import Array
 
@@ -20,7 +22,12 @@ Axis = int | tuple[int, ...] | None
 
 def _refuse_out(out: None) -> None:
     if out is not None:
-        raise TypeError("out= is not supported: write y[...] = the result instead")
+        raise DTypeError(
+            explain(
+                "expected no argument out: arrays do not change",
+                fix="write y[...] = the result instead",
+            )
+        )
 
 
 class NumPyMethods:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nervure.config import config
-from nervure.device_names import checked_name
-from nervure.errors import MachineError, explain, unknown_name
+from nervure.device_names import absent, checked_name
+from nervure.errors import MachineError, explain
 
 if TYPE_CHECKING:
     from nervure.array import Array
@@ -80,7 +80,7 @@ def found(name: str) -> str:
         )
     here = devices()
     if full not in here:
-        raise unknown_name("device", full, here)
+        raise absent(full, here)
     return full
 
 

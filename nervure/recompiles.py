@@ -29,8 +29,8 @@ STATIC: Final = "static value"
 STRUCTURE: Final = "other arguments"
 RAGGED: Final = "ragged batch"
 SETTING: Final = "setting"
-# No more are remembered; the oldest are forgotten first.
-MOST_COMPILATIONS: Final = 10_000
+# No more are remembered, half a kilobyte each; the oldest are forgotten first.
+MOST_COMPILATIONS: Final = 1_000
 
 
 class Difference(NamedTuple):

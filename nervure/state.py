@@ -10,6 +10,7 @@ the plain one.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -24,6 +25,20 @@ from nervure.prims.leaf import input_leaf
 
 if TYPE_CHECKING:
     from nervure.array import Array
+
+
+_versions = itertools.count(1)
+_version = 0
+
+
+def version() -> int:
+    """Return a number that is another one whenever a cell got another value."""
+    return _version
+
+
+def _changed() -> None:
+    global _version
+    _version = next(_versions)  # behind the change, so that nobody misses it
 
 
 class Cell:
@@ -60,7 +75,9 @@ class Cell:
             raise ShapeError(
                 explain(
                     f"{self._label()} holds shape {list(self.shape)}, got "
-                    f"{list(array.shape)}"
+                    f"{list(array.shape)}",
+                    fix="write a value of the same shape; a cell keeps its shape and "
+                    "type",
                 )
             )
         if array.dtype != self.dtype:
@@ -73,6 +90,7 @@ class Cell:
         trace = _trace.get()
         if trace is None:
             self._array = array.alias()
+            _changed()
         else:
             trace.write(self, array.alias())
 
@@ -95,6 +113,7 @@ class Cell:
     def store(self, array: Array) -> None:
         """Set the value outside every trace, of the right type."""
         self._array = array
+        _changed()
 
     def numpy(self) -> NDArray:
         """Return the current value as a read-only NumPy array."""

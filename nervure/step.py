@@ -18,7 +18,7 @@ from nervure import tree
 from nervure.array import Array
 from nervure.config import config
 from nervure.dtypes import DType
-from nervure.errors import TraceError, require_function
+from nervure.errors import TraceError, explain, require_function
 from nervure.evaluation import warn_about_depth
 from nervure.exec.base import (
     Program,
@@ -55,6 +55,12 @@ class Trace(NamedTuple):
     only_read: tuple[Cell, ...]
     structure: tree.Structure
 
+    @property
+    def settled(self) -> range:
+        """The places of the inputs that no call changes: cells that are only read."""
+        first = len(self.written)
+        return range(first, first + len(self.only_read))
+
 
 def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Trace:
     """Call ``function(*args)`` for its graph; ``args`` are made of ``leaves``."""
@@ -71,8 +77,11 @@ def trace(function: Callable[..., Any], leaves: Sequence[Node], args: Any) -> Tr
     free = [node for node in Graph(outputs).inputs if node not in listed]
     if free:
         raise TraceError(
-            f"a compiled function closes over {free[0]!r}, an argument of another "
-            "function that is being traced; pass it as an argument"
+            explain(
+                f"a compiled function closes over {free[0]!r}, an argument of another "
+                "function that is being traced; pass it as an argument",
+                fix="pass it as an argument of the compiled function",
+            )
         )
     return Trace(Graph(outputs, inputs), written, only_read, structure)
 
@@ -322,7 +331,7 @@ class CompiledFunction:
         if found is None:
             captured = self._capture(arrays, structure, static)
             executor = choose_executor(captured.graph)
-            found = captured, executor.compile(captured.graph)
+            found = captured, executor.compile(captured.graph, captured.settled)
             self._programs[signature] = found
             self.recompiles.compiled(
                 signature, types_text(types), self._names(structure, static)
@@ -522,7 +531,12 @@ class Step:
         )
         captured = trace(self._function, [*constants, *varying], arguments)
         if captured.structure.leaf_count:
-            raise TraceError("a step returns nothing: its results belong into cells")
+            raise TraceError(
+                explain(
+                    "a step returns nothing: its results belong into cells",
+                    fix="write results into cells, and let the function return None",
+                )
+            )
         return captured
 
 

@@ -91,7 +91,10 @@ def _scalar_output(value: Any, what: str) -> Array:
         )
     if not dtypes.is_float(value.dtype):
         raise GradientError(
-            f"{what} expects a floating-point result, got {value.dtype.name}"
+            explain(
+                f"{what} expects a floating-point result, got {value.dtype.name}",
+                fix="convert it inside the function, with .astype('float32')",
+            )
         )
     return value
 
@@ -208,13 +211,19 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     xs
         A tree of arrays that ``ys`` were computed from: parameters, or any array on
         the way.  An array that depends on no parameter forgets how it was computed
-        once somebody has looked at it, and is a constant from then on.
+        once somebody has looked at it.
     grad_ys
         Cotangents of ``ys``, ones by default.
 
     Returns
     -------
     Arrays in the structure of ``xs``; zeros where ``ys`` do not depend on one.
+
+    Raises
+    ------
+    GradientError
+        If one of ``ys`` remembers no operations, or something is not an array of
+        floating-point numbers.
 
     >>> import nervure as nv
     >>> a = nv.parameter([1.0, 2.0], name="a")
@@ -227,6 +236,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     arrays = [_array(leaf, "xs") for leaf in leaves]
     for place, array in enumerate(arrays):
         _check_smooth(array, place, "gradients")
+    _check_remembered(outputs, [array.node for array in arrays])
     if grad_ys is None:
         cotangents = [full_like(output, 1) for output in outputs]
     else:
@@ -248,13 +258,32 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None) -> Any:
     return tree.unflatten(structure, result)
 
 
+def _check_remembered(outputs: Sequence[Node], wanted: Sequence[Node]) -> None:
+    """Refuse plain data as results: their gradients would be zero without a word."""
+    for output in outputs:
+        is_data = output.buffer is not None and not output.buffer.parameter
+        if is_data and output not in wanted:
+            raise GradientError(
+                explain(
+                    "gradients expects ys to be computed from xs, got an array that "
+                    "remembers no operations: it is data, or it depends on no "
+                    "parameter and somebody has looked at it",
+                    fix="make xs with nervure.parameter, ask before you look at ys, "
+                    "or differentiate a function with nervure.grad",
+                )
+            )
+
+
 def _array(value: Any, what: str) -> Array:
     if isinstance(value, Cell):
         value = value.value
     if not isinstance(value, Array):
         raise GradientError(
-            f"gradients expects {what} to hold Nervure arrays, got "
-            f"{type(value).__name__}"
+            explain(
+                f"gradients expects {what} to hold Nervure arrays, got "
+                f"{type(value).__name__}",
+                fix="make parameters with nervure.parameter and compute with them",
+            )
         )
     return value
 
@@ -264,7 +293,10 @@ def _cotangents(values: Any, outputs: Sequence[Node], what: str) -> list[Node]:
     leaves, _ = tree.flatten(values)
     if len(leaves) != len(outputs):
         raise GradientError(
-            f"{what} expects {len(outputs)} cotangents, got {len(leaves)}"
+            explain(
+                f"{what} expects {len(outputs)} cotangents, got {len(leaves)}",
+                fix="pass one cotangent for each result of the function",
+            )
         )
     nodes = [
         as_node(leaf, output.dtype)
@@ -273,8 +305,11 @@ def _cotangents(values: Any, outputs: Sequence[Node], what: str) -> list[Node]:
     for node, output in zip(nodes, outputs, strict=True):
         if node.shape != output.shape:
             raise ShapeError(
-                f"{what} expects a cotangent of shape {list(output.shape)}, got "
-                f"{list(node.shape)}"
+                explain(
+                    f"{what} expects a cotangent of shape {list(output.shape)}, got "
+                    f"{list(node.shape)}",
+                    fix="give it the shape of the value that it belongs to",
+                )
             )
     return nodes
 
@@ -337,6 +372,11 @@ def jacobian(function: Function, argnums: int = 0) -> Function:
     For a result of shape ``[*R]`` and an argument of shape ``[*A]`` the Jacobian has
     shape ``[*R, *A]``.  It takes one reverse pass for each element of the result.
 
+    Raises
+    ------
+    GradientError
+        When the function returns several arrays, or whole numbers.
+
     >>> import nervure as nv
     >>> nv.jacobian(lambda x: x * x)(nv.asarray([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
@@ -353,7 +393,12 @@ def jacobian(function: Function, argnums: int = 0) -> Function:
 
         value, pull = vjp(partial, args[place])
         if not isinstance(value, Array):
-            raise GradientError("jacobian expects the function to return one array")
+            raise GradientError(
+                explain(
+                    "jacobian expects the function to return one array",
+                    fix="return one array, or join several with nervure.concat",
+                )
+            )
         basis = np.eye(value.size, dtype=value.dtype).reshape(-1, *value.shape)
         rows = [pull(Array.of_node(as_node(direction)))[0] for direction in basis]
 
@@ -402,6 +447,11 @@ def custom_gradient(function: Function) -> Function:
     cotangent of every argument, as a tuple, or one array for a single argument.  The
     value is one array, the arguments are arrays.
 
+    Raises
+    ------
+    GradientError
+        When the rule returns another number of cotangents, or one of another shape.
+
     >>> import nervure as nv
     >>> @nv.custom_gradient
     ... def clipped(x):
@@ -421,8 +471,13 @@ def custom_gradient(function: Function) -> Function:
                 shares = (shares,)
             if len(shares) != len(arrays):
                 raise GradientError(
-                    f"the gradient rule of {function.__name__} returned {len(shares)} "
-                    f"cotangents for {len(arrays)} arguments"
+                    explain(
+                        f"the gradient rule of {function.__name__} returned "
+                        f"{len(shares)} "
+                        f"cotangents for {len(arrays)} arguments",
+                        fix="return one cotangent for each argument, zeros where "
+                        "there is none",
+                    )
                 )
             found = [
                 None if share is None else checked_share(share, array)
@@ -439,8 +494,12 @@ def custom_gradient(function: Function) -> Function:
             node = as_node(share, array.dtype)
             if node.shape != array.shape:
                 raise GradientError(
-                    f"the gradient rule of {function.__name__} returned shape "
-                    f"{list(node.shape)} for an argument of shape {list(array.shape)}"
+                    explain(
+                        f"the gradient rule of {function.__name__} returned shape "
+                        f"{list(node.shape)} for an argument of shape "
+                        f"{list(array.shape)}",
+                        fix="sum over the axes along which the argument was repeated",
+                    )
                 )
             return node
 

@@ -69,7 +69,11 @@ def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     """Put leaves back into a structure; the inverse of :func:`flatten`."""
     if len(leaves) != structure.leaf_count:
         raise ShapeError(
-            f"expected {structure.leaf_count} leaves for {structure}, got {len(leaves)}"
+            explain(
+                f"expected {structure.leaf_count} leaves for {structure}, got "
+                f"{len(leaves)}",
+                fix="flatten and unflatten values of the same nesting",
+            )
         )
     return _fill(structure, iter(leaves))
 

@@ -142,7 +142,7 @@ def test_integers_and_wider_floats_lose_nothing_when_promoted() -> None:
 def test_the_error_says_how_to_mend_it() -> None:
     with pytest.raises(DTypeError) as caught:
         promote(dtypes.uint64, dtypes.int8)
-    assert str(caught.value).splitlines() == [
+    assert f"{caught.value}".splitlines() == [
         "no integer type holds both uint64 and int8",
         "  fix: cast one operand, for example with .astype('int64')",
     ]
@@ -207,7 +207,7 @@ def test_the_byte_order_of_other_machines_is_accepted() -> None:
 def test_other_types_are_refused(value: Any) -> None:
     with pytest.raises(DTypeError) as caught:
         dtypes.as_dtype(value)
-    first, fix = str(caught.value).splitlines()
+    first, fix = f"{caught.value}".splitlines()
     assert first == f"expected a data type that Nervure computes with, got {value!r}"
     assert fix == "  fix: use one of " + ", ".join(one.name for one in dtypes.ALL)
 

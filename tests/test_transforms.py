@@ -196,3 +196,14 @@ def test_gradients_take_variables() -> None:
 
     cell = Cell(nv.parameter([2.0], name="w"))
     assert nv.gradients(nv.sum(cell.value * cell.value), [cell])[0].tolist() == [4]
+
+
+def test_gradients_of_what_has_forgotten_its_operations_are_refused() -> None:
+    x = nv.asarray([1.0, 2.0])
+    y = nv.sum(x * x)
+    assert nv.gradients(y, [x])[0].tolist() == [2, 4]
+    assert float(y) == 5
+    with pytest.raises(GradientError, match="remembers no operations"):
+        nv.gradients(y, [x])
+    assert nv.gradients(x, [x])[0].tolist() == [1, 1]
+    assert nv.gradients(nv.parameter(1.0), [x])[0].tolist() == [0, 0]

@@ -30,6 +30,7 @@ def root(a):
 
 
 slope = float(nv.grad(root)(nv.asarray(2.0)))
+assert abs(slope - 0.5 / np.sqrt(2)) < 1e-6
 print(f"d sqrt(a) / da at 2: {slope:.6f}; by hand {0.5 / np.sqrt(2):.6f}")
 
 # %%
@@ -62,3 +63,4 @@ right.plot(*np.transpose(descent), ".-", color="crimson", label="gradient")
 right.plot(*np.transpose(newton), ".-", color="black", label="Newton")
 right.legend(loc="upper left")
 right.set(title="Downhill with and without curvature", xlim=(0, 5), ylim=(-3, 4))
+assert np.linalg.norm(slope(nv.asarray(newton[-1]))) < 1e-6

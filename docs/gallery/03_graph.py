@@ -60,3 +60,4 @@ for role, colour in colours.items():
     axes.bar(0, 0, color=colour, label=role)
 axes.legend()
 axes.set(xlabel="moment", ylabel="place in the arena, kB", title="One training step")
+assert len(program.optimized) < len(program.graph)

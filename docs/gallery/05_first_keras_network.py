@@ -49,3 +49,4 @@ for place, row in zip(axes.flat, worst, strict=True):
     place.imshow(x_test[row].reshape(28, 28), cmap="gray_r")
     place.set_title(f"{p[row].argmax()}, not {y_test[row]}", fontsize=10)
     place.axis("off")
+assert np.mean(p.argmax(1) == y_test) > 0.95

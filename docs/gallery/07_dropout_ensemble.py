@@ -47,3 +47,5 @@ axes.plot(ticks, whole, "--", color="darkorange", label="predict: dropout off")
 axes.scatter(x, y, color="black", s=12, zorder=3, label="data")
 axes.set(ylim=(-3, 3), title="Sure where there are data, in doubt elsewhere")
 axes.legend(loc="upper center", ncols=3)
+outside = np.abs(ticks[:, 0]) > 3.5
+assert spread[outside].mean() > 2 * spread[~outside].mean()

@@ -35,6 +35,7 @@ def network(normalised):
 # %%
 # Without it, activations shrink from layer to layer, and gradients with them.
 
+losses = {}
 figure = plt.figure(figsize=(10, 4.6), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=(2, 1))
 axes = left.subplots(2, 6, sharex=True)
@@ -52,8 +53,10 @@ for line, normalised in zip(axes, (False, True), strict=True):
         place.set(title=f"{name}\nspread {values.std():.3f}", yticks=[])
         place.title.set_fontsize(8)
     line[0].set_ylabel(f"{title} batch norm")
-    losses = model.fit(x, y, batch_size=64, epochs=12, verbose=0).history["loss"]
-    curve.plot(losses, ".-", color=colour, label=title)
+    history = model.fit(x, y, batch_size=64, epochs=12, verbose=0)
+    losses[title] = history.history["loss"]
+    curve.plot(losses[title], ".-", color=colour, label=title)
 curve.set(title="Loss", xlabel="epoch")
 curve.legend()
 curve.grid(alpha=0.3)
+assert losses["with"][-1] < losses["without"][-1] / 2

@@ -18,6 +18,7 @@ flower = load_sample_image("flower.jpg")[100:324, 210:434]
 x = nv.pretrained.preprocess_input(flower[None])
 answer = nv.pretrained.decode_predictions(network.predict(x, verbose=0), top=3)[0]
 print([f"{name} {p:.0%}" for _, name, p in answer])
+assert answer[0][2] > 0.2
 
 # %%
 # Which convolution is it? Four of them, early to late, and each one's strongest filter.

@@ -59,3 +59,4 @@ for place, (title, picture) in zip(
     place.imshow(np.clip(picture, 0, 1))
     place.set_title(title)
     place.axis("off")
+assert answer(changed).startswith("ostrich") and levels < 2

@@ -51,3 +51,5 @@ axes.set(
 )
 axes.legend()
 axes.grid(alpha=0.3)
+peaks = [program.memory().peak_bytes for program in plans.values()]
+assert peaks[1] <= 0.7 * peaks[0] and peaks[2] <= 0.5 * peaks[0]

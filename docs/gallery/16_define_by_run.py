@@ -53,3 +53,4 @@ figure, axes = plt.subplots(figsize=(6, 4.8), layout="constrained")
 picture = axes.imshow(plane, origin="lower", extent=(-2, 2, -2, 2), cmap="inferno")
 axes.set(title="How deep the network is", xlabel="x[0]", ylabel="x[1]")
 figure.colorbar(picture, label="steps until rest")
+assert len(np.unique(plane)) > 5

@@ -62,8 +62,12 @@ def plot_comparison(
     samples, changed = _pictures(x, "x"), _pictures(attacked, "attacked")
     if samples.shape != changed.shape:
         raise ShapeError(
-            f"x has the shape {list(samples.shape)} and attacked "
-            f"{list(changed.shape)}; each picture needs one of the same size"
+            explain(
+                f"x has the shape {list(samples.shape)} and attacked "
+                f"{list(changed.shape)}; each picture needs one of the same size",
+                fix="pass the samples that were attacked and the attack's result as "
+                "they are",
+            )
         )
     low, high = read_box(samples, clip_min, clip_max)
     read_box(changed, clip_min, clip_max)

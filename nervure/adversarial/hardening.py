@@ -102,7 +102,12 @@ class AdversarialTraining(Model):
         self.norm = read_norm(norm)
         self.share = read_size(share, "share", 0.5)
         if self.share > _MOST_SHARE:
-            raise ArgumentError(f"share must be at most 1, got {share!r}")
+            raise ArgumentError(
+                explain(
+                    f"share must be at most 1, got {share!r}",
+                    fix="it is the part of a batch that is attacked: share=0.5 is half",
+                )
+            )
         self.clip_min, self.clip_max = float(clip_min), float(clip_max)
         self.seed = seed
         self.seed_generator = SeedGenerator(seed)

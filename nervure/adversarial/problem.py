@@ -114,7 +114,11 @@ def read_box(x: NDArray, clip_min: float, clip_max: float) -> tuple[float, float
     low, high = float(clip_min), float(clip_max)
     if not low < high:
         raise ArgumentError(
-            f"clip_min must be less than clip_max, got {clip_min!r} and {clip_max!r}"
+            explain(
+                f"clip_min must be less than clip_max, got {clip_min!r} and "
+                f"{clip_max!r}",
+                fix="pass the range of the data, such as clip_min=0.0, clip_max=1.0",
+            )
         )
     least, most = float(x.min()), float(x.max())
     slack = 1e-6 * (high - low)

@@ -91,7 +91,12 @@ def robustness_curve(
         raise unknown_name("attack", attack, tuple(_ATTACKS))
     levels = [read_size(one, "eps", 0.1) for one in np.atleast_1d(np.asarray(eps))]
     if not levels:
-        raise ArgumentError(explain("eps must hold at least one number, got none"))
+        raise ArgumentError(
+            explain(
+                "eps must hold at least one number, got none",
+                fix="pass the sizes of change to try, such as eps=[0.0, 0.1, 0.2]",
+            )
+        )
     samples = read_samples(model, x)
     labels = read_labels(y, len(samples), class_count(model, samples))
     accuracies = []

@@ -58,8 +58,11 @@ def reverse(
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if output.shape != cotangent.shape or output.dtype != cotangent.dtype:
             raise GradientError(
-                f"expected a cotangent of type {output.type_text}, "
-                f"got {cotangent.type_text}"
+                explain(
+                    f"expected a cotangent of type {output.type_text}, "
+                    f"got {cotangent.type_text}",
+                    fix="a cotangent has the shape and the data type of the result",
+                )
             )
     order = topological(outputs)
     active = _depending_on(set(wrt), order)
@@ -106,7 +109,12 @@ def _shares(node: Node, g: Node) -> Sequence[Node | None]:
     rule = node.op.gradient
     if rule is None:
         raise GradientError(
-            explain(f"{node.op.name} has no gradient", made_at=str(node.site))
+            explain(
+                f"{node.op.name} has no gradient",
+                made_at=str(node.site),
+                fix="keep what is differentiated away from it, or give the function "
+                "a rule with nervure.custom_gradient",
+            )
         )
     return rule(node, g)
 

@@ -118,7 +118,8 @@ def _read_folder(folder: Path) -> list[Bytes]:
                     fix=f"put the four files of {DOWNLOAD_FOLDER} there",
                 )
             )
-        arrays.append(_checked(name, str(found[0]), read_idx(found[0])))
+        array = read_idx(found[0], max_bytes=_MOST_BYTES)
+        arrays.append(_checked(name, str(found[0]), array))
     return arrays
 
 

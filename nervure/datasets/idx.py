@@ -20,12 +20,13 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nervure.errors import DataError, DTypeError, FileFormatError, explain
+from nervure.errors import DataError, DTypeError, FileFormatError, explain, require_file
 
 # element type in the file -> how NumPy calls it
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -41,6 +42,9 @@ _CODES: Final = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items(
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 # Deflate cannot do better than 258 bytes for two bits; with headers 1,032 to one.
 _DEFLATE_LIMIT: Final = 1032
+# What an array may take unless the caller says more.
+_MOST_BYTES: Final = 1 << 32
+_FREE_BYTES: Final = 48 << 20
 _MOST_AXES: Final = 64  # more than NumPy can hold
 _CHUNK: Final = 1 << 20
 
@@ -58,7 +62,7 @@ class _Header(NamedTuple):
 
 
 def read_idx(
-    source: str | os.PathLike[str] | bytes, *, max_bytes: int = 1 << 32
+    source: str | os.PathLike[str] | bytes, *, max_bytes: int | None = None
 ) -> npt.NDArray[Any]:
     """Read one array from an IDX file, compressed with gzip or not.
 
@@ -68,7 +72,8 @@ def read_idx(
         The path of the file, or its content as ``bytes``.  gzip is recognised by the
         content, not by the name.
     max_bytes
-        The largest array to accept, by default 4 GiB.
+        The largest array to accept; by default 4 GiB, and for a compressed file four
+        times its size and 48 MiB.
 
     Returns
     -------
@@ -94,6 +99,7 @@ def read_idx(
     if isinstance(source, bytes):
         return _Reader("<bytes>", io.BytesIO(source), len(source)).read(max_bytes)
     name = os.fspath(source)
+    require_file(Path(name))
     with open(name, "rb") as file:
         status = os.fstat(file.fileno())
         # The checks below need a size, which a pipe or a device does not have.
@@ -114,10 +120,10 @@ class _Reader:
         if self.compressed:
             self.file = gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[assignment]
 
-    def read(self, max_bytes: int) -> npt.NDArray[Any]:
+    def read(self, max_bytes: int | None) -> npt.NDArray[Any]:
         with self._gzip_errors():
             header = self._read_header()
-            self._check_size(header, max_bytes)
+            self._check_size(header, self._most() if max_bytes is None else max_bytes)
             array = self._allocate(header)
             view = array.reshape(-1).view(np.uint8).data
             count = self._fill(view)
@@ -126,7 +132,12 @@ class _Reader:
             if self.file.read(1):
                 raise self._wrong_size(header, "more")
         native = header.dtype.newbyteorder("=")
-        return array.astype(native, copy=False)
+        if native != header.dtype:
+            array.byteswap(inplace=True)
+        return array.view(native)
+
+    def _most(self) -> int:
+        return _FREE_BYTES + 4 * self.size if self.compressed else _MOST_BYTES
 
     def _read_header(self) -> _Header:
         magic = self._take(4, "the 4 bytes of the magic number")
@@ -237,7 +248,12 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
             )
         )
     if any(length > 0xFFFFFFFF for length in values.shape):
-        raise DataError(f"IDX has axes up to 4,294,967,295 long, got {values.shape}")
+        raise DataError(
+            explain(
+                f"IDX has axes up to 4,294,967,295 long, got {values.shape}",
+                fix="split the array over several files",
+            )
+        )
     header = struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape)
     return header + values.astype(_DTYPES[code], copy=False).tobytes()
 
@@ -245,11 +261,23 @@ def encode_idx(array: npt.ArrayLike) -> bytes:
 def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     """Write ``array`` as an IDX file, compressed when the name ends in ``.gz``.
 
-    Raises what :func:`encode_idx` raises, and ``OSError`` if writing fails.
+    ``array`` has any shape, and one of the types of the format: bytes, integers up
+    to 32 bits, float32, float64.
+
+    Raises what :func:`encode_idx` raises, and ``OSError`` if writing fails; the file
+    that was there before is unchanged then.
+
+    >>> import numpy as np, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "ones.idx.gz")
+    ...     write_idx(path, np.ones((2, 3), "uint8"))
+    ...     read_idx(path).shape
+    (2, 3)
     """
+    from nervure.train.saving.atomic import write_atomically
+
     content = encode_idx(array)
     name = os.fspath(path)
     if name.endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # the same input, the same bytes
-    with open(name, "wb") as file:
-        file.write(content)
+    write_atomically(Path(name), content)

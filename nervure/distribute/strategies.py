@@ -24,6 +24,17 @@ class Strategy:
         The names of the devices as JAX writes them, of all processes.
     replicas
         Into how many parts every batch is cut.
+
+    Raises
+    ------
+    ArgumentError
+        For a number of devices that cannot be divided into such groups.
+
+    The classes derived from it are what is made:
+
+    >>> from nervure.distribute import DataParallel
+    >>> issubclass(DataParallel, Strategy)
+    True
     """
 
     def __init__(

@@ -30,6 +30,9 @@ from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
 
+# No inputs.
+NOTHING: Final = range(0)
+
 
 class Program(Protocol):
     """A compiled graph: arrays for its inputs in, arrays of its outputs out.
@@ -77,8 +80,13 @@ class Executor(Protocol):
     name: str
     on_device: ClassVar[bool]
 
-    def compile(self, graph: Graph) -> Program:
-        """Compile a graph."""
+    def compile(self, graph: Graph, settled: range = NOTHING) -> Program:
+        """Compile a graph.
+
+        ``settled`` are the places of inputs that hardly ever change from call to call,
+        as the weights of a network that predicts: what depends on them alone need not
+        be computed again while they are the same arrays.
+        """
         ...
 
     def compile_step(
@@ -225,6 +233,8 @@ def execution_key() -> str:
     parts = [config.executor, config.device or ""]
     if config.tf32:
         parts.append("tf32")
+    if config.check:
+        parts.append("check")
     if mesh.get() is not None:
         parts.append(mesh.get().key)
     return " ".join(part for part in parts if part)

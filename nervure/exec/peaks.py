@@ -121,7 +121,8 @@ def _loaded(path: Path) -> dict[str, Peaks]:
         if form["version"] != _VERSION:
             return {}
         return {key: _read(one) for key, one in form["machines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError):  # fmt: skip
         return {}
 
 

@@ -24,6 +24,11 @@ class Answer:
         The answer in one sentence.
     findings
         What it rests on, each with a ``topic``, a ``text`` and perhaps a ``fix``.
+
+    >>> import nervure as nv
+    >>> answer = nv.why(nv.errors.ShapeError("expected 3 rows, got 4"))
+    >>> answer.headline
+    'ShapeError: expected 3 rows, got 4'
     """
 
     def __init__(self, headline: str, findings: Sequence[Finding]) -> None:

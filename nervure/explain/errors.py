@@ -26,7 +26,7 @@ _HINTS: Final = {
 
 def why_error(error: BaseException) -> Answer:
     """Explain an exception."""
-    body, fix = _parts(str(error))
+    body, fix = _parts(f"{error}")
     name = type(error).__name__
     findings = []
     details = [line.removeprefix("  ") for line in body[1:]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from nervure.callbacks import History
 from nervure.explain.answer import Answer, Finding
-from nervure.train.history import History
 from nervure.train.run_facts import RunFacts
 
 # Waiting for data is remarked on from this share of the time on.

@@ -126,7 +126,12 @@ def smooth_grad(
     asked = read_question(model, x, y, batch_size)
     count = whole_number(samples, "samples", 1, 50)
     if not isinstance(noise, int | float) or isinstance(noise, bool) or noise < 0:
-        raise ArgumentError(f"noise must be a number of at least 0, got {noise!r}")
+        raise ArgumentError(
+            explain(
+                f"noise must be a number of at least 0, got {noise!r}",
+                fix="it is the standard deviation as a share of the range: noise=0.15",
+            )
+        )
     generator = numpy_generator(seed)
     axes = tuple(range(1, asked.x.ndim))
     spread = noise * np.ptp(asked.x, axis=axes, keepdims=True)
@@ -198,7 +203,8 @@ def _read_baseline(baseline: Any, x: NDArray) -> NDArray:
         raise ShapeError(
             explain(
                 f"baseline must be a number, a sample {list(x.shape[1:])} or samples "
-                f"{list(x.shape)}, got shape {list(values.shape)}"
+                f"{list(x.shape)}, got shape {list(values.shape)}",
+                fix="pass 0.0 for black pictures, or one sample without the batch axis",
             )
         )
     return np.broadcast_to(values, x.shape)

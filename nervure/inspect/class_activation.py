@@ -134,8 +134,11 @@ def _stretched(asked: Question, layer: Any, method: str, weights: Any) -> NDArra
         (back,) = autodiff.reverse([score], [full_like(score, 1)], [output.node])
         if back is None:
             raise GradientError(
-                f"the score of {model.name!r} does not depend on the layer "
-                f"{entry.name!r}"
+                explain(
+                    f"the score of {model.name!r} does not depend on the layer "
+                    f"{entry.name!r}",
+                    fix="name a layer that lies between the input and the output",
+                )
             )
         maps = channels_last(output, entry.layer)
         slopes = channels_last(Array.of_node(back), entry.layer)

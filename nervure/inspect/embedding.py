@@ -222,7 +222,12 @@ def embedding_projection(
     whole_number(seed, "seed", 0, 0)
     points = features(model, x, layer, batch_size)
     if len(points) < 3:
-        raise DataError(f"a projection needs at least 3 samples, got {len(points)}")
+        raise DataError(
+            explain(
+                f"a projection needs at least 3 samples, got {len(points)}",
+                fix="pass more rows",
+            )
+        )
     if name == "tsne" and not 0 < perplexity < len(points):
         raise ArgumentError(
             explain(
@@ -313,7 +318,8 @@ def _classes(y: Any, rows: int) -> NDArray:
         raise DataError(
             explain(
                 f"y must hold one class for each of {rows} rows of x, got shape "
-                f"{list(values.shape)}"
+                f"{list(values.shape)}",
+                fix="pass one class for each row, or leave y out",
             )
         )
     return values

@@ -177,7 +177,12 @@ def _starts(most: int, size: int, step: int) -> list[int]:
 def _number(value: Any) -> float:
     if isinstance(value, int | float | np.number) and np.isfinite(value):
         return float(value)
-    raise ArgumentError(f"value must be a number, got {value!r}")
+    raise ArgumentError(
+        explain(
+            f"value must be a number, got {value!r}",
+            fix="it is what the hidden part is filled with: value=0.0",
+        )
+    )
 
 
 def plot_occlusion(

@@ -162,7 +162,10 @@ class _Moves:
         ):
             if not isinstance(value, int | float) or not 0 <= value <= most:
                 raise ArgumentError(
-                    f"{name} must be a number from 0 to {most:g}, got {value!r}"
+                    explain(
+                        f"{name} must be a number from 0 to {most:g}, got {value!r}",
+                        fix=f"pass {name}=0.0 to leave it out",
+                    )
                 )
         self._jitter, self._scaling = float(jitter), float(scaling)
         self._angle = float(np.deg2rad(rotation))

@@ -101,7 +101,10 @@ def deconvnet(
         )
         if back is None:
             raise GradientError(
-                f"the layer {entry.name!r} does not depend on the samples"
+                explain(
+                    f"the layer {entry.name!r} does not depend on the samples",
+                    fix="name a layer that the model's input reaches",
+                )
             )
         return Array.of_node(back)
 
@@ -138,7 +141,8 @@ def _read_target(
         raise ArgumentError(
             explain(
                 "place must be 'strongest', 'all' or a position within "
-                f"{list(sizes)}, got {place!r}"
+                f"{list(sizes)}, got {place!r}",
+                fix="place='strongest' takes the largest response",
             )
         )
     return number, tuple(int(one) for one in place)

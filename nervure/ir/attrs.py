@@ -51,7 +51,14 @@ class DeviceValue(Protocol):
 
 
 class Constant:
-    """A value that is part of the graph's text; equal when the bytes are equal."""
+    """An array that is part of the graph's text; equal when type and bytes are equal.
+
+    >>> import numpy as np
+    >>> Constant(np.float32(0.0)) == Constant(np.float32(0.0))
+    True
+    >>> Constant(np.float32(0.0)) == Constant(np.float32(-0.0))
+    False
+    """
 
     __slots__ = ("_hash", "value")
 
@@ -98,8 +105,15 @@ _buffer_numbers = itertools.count()
 class Buffer:
     """Data given by the user; each has an identity of its own and never merges.
 
+    Its shape and its type are those of the leaf that holds it.
+
     ``held`` is a read-only array, or a value on a device, or None for a buffer that was
     read from a graph's text, which names data but does not hold it.
+
+    >>> import numpy as np
+    >>> one, other = Buffer(np.zeros(2)), Buffer(np.zeros(2))
+    >>> one == one, one == other
+    (True, False)
     """
 
     __slots__ = ("held", "name", "number", "parameter")
@@ -160,7 +174,12 @@ AttrValue = Union[
 
 
 class Attrs(dict[str, AttrValue]):
-    """An immutable, hashable mapping from attribute names to values."""
+    """An immutable, hashable mapping from attribute names to values.
+
+    >>> attrs = Attrs(axes=(0, 1))
+    >>> attrs["axes"], hash(attrs) == hash(Attrs(axes=(0, 1)))
+    ((0, 1), True)
+    """
 
     __slots__ = ("_hash",)
 
@@ -176,6 +195,7 @@ class Attrs(dict[str, AttrValue]):
             return self._hash
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Raise ``TypeError``: attributes are part of what a node is."""
         raise TypeError("the attributes of a node cannot be changed; build a new node")
 
     __setitem__ = __delitem__ = _refuse

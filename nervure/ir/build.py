@@ -16,6 +16,13 @@ def apply(op: Primitive, *inputs: Node, **attrs: Any) -> Node:
 
     Shapes and data types are checked here; an equal node that already exists is
     returned instead of a new one.
+
+    >>> import nervure as nv
+    >>> from nervure.ir import primitive_named
+    >>> x = nv.parameter([1.0]).node
+    >>> node = apply(primitive_named("tanh"), x)
+    >>> node is apply(primitive_named("tanh"), x)
+    True
     """
     return apply_at(None, op, inputs, Attrs(attrs) if attrs else NO_ATTRS)
 

@@ -21,6 +21,11 @@ def topological(
 
     The order is that of a depth-first walk from the first output, so it depends on the
     graph alone.  Nodes in ``stop`` are listed, their operands are not visited.
+
+    >>> import nervure as nv
+    >>> x = nv.parameter([1.0])
+    >>> [node.op.name for node in topological([nv.exp(nv.tanh(x)).node])]
+    ['buffer', 'tanh', 'exp']
     """
     order: list[Node] = []
     done: set[Node] = set()
@@ -44,7 +49,19 @@ def topological(
 
 
 def substitute(outputs: Sequence[Node], replacement: Mapping[Node, Node]) -> list[Node]:
-    """Return ``outputs`` with some nodes replaced wherever they are used."""
+    """Return ``outputs`` with some nodes replaced wherever they are used.
+
+    Raises
+    ------
+    GraphError
+        For a replacement of another type than the node that it stands for.
+
+    >>> import nervure as nv
+    >>> x, y = nv.parameter([1.0]), nv.parameter([2.0])
+    >>> node = nv.tanh(x).node
+    >>> substitute([node], {x.node: y.node})[0].inputs[0] is y.node
+    True
+    """
     for old, new in replacement.items():
         if old.shape != new.shape or old.dtype != new.dtype:
             raise GraphError(
@@ -74,6 +91,11 @@ class Graph:
     Iterating gives the nodes in topological order, ``len`` counts them and ``str``
     writes them as text.  Two graphs are equal when their inputs and outputs are the
     same nodes.
+
+    Raises
+    ------
+    GraphError
+        For inputs that are no leaves, or are named twice.
 
     >>> import nervure as nv
     >>> x = nv.asarray([1.0, 2.0])

@@ -7,6 +7,10 @@ a node that nobody uses disappears.
 
 from __future__ import annotations
 
+import functools
+import gc
+import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -66,6 +70,11 @@ class Node:
         depends on a ``nervure.parameter``) or ``TRACED`` (on an ``input`` leaf).
     depth
         The length of the longest way down to a leaf.
+
+    >>> import nervure as nv
+    >>> node = nv.tanh(nv.parameter([1.0, 2.0])).node
+    >>> node.op.name, node.shape, node.dtype.name, node.inputs[0].op.name
+    ('tanh', (2,), 'float32', 'buffer')
     """
 
     __slots__ = (
@@ -145,6 +154,20 @@ class _Reference(weakref.ref[Node]):
 _table: dict[_Key, _Reference] = {}
 # Reentrant: a collection may drop nodes while the thread that holds the lock interns.
 _lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    """Forget a lock that a thread which is not here may hold."""
+    global _lock
+    _lock = threading.RLock()
+    if sys.version_info < (3, 12):  # later ones have no locks
+        for one in gc.get_objects():
+            if type(one) is functools.cached_property:
+                vars(one)["lock"] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _forget(reference: weakref.ref[Node]) -> None:

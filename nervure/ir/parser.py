@@ -246,7 +246,7 @@ class _Attributes(_Cursor):
         try:
             return Constant(numerals.elements(body, shape, dtype))
         except GraphError as error:
-            self.fail_at(start, str(error), error)
+            self.fail_at(start, f"{error}", error)
 
     def read_type(self) -> tuple[Shape, DType]:
         """Read type = dtype '[' [size (',' size)*] ']'."""
@@ -316,7 +316,7 @@ class _Parser(_Attributes):
         try:
             check_closed(body)
         except GraphError as error:
-            self.fail_at(start, str(error), error)
+            self.fail_at(start, f"{error}", error)
         return body
 
     def rest_of_graph(self) -> Graph:
@@ -374,7 +374,7 @@ class _Parser(_Attributes):
                 attrs = buffer_attrs(attrs, *written)
             node = built(site, op, operands, attrs, written)
         except GraphError as error:
-            self.fail_at(start, str(error), error)
+            self.fail_at(start, f"{error}", error)
         self.nodes[name] = node
 
     def operands(self) -> tuple[Node, ...]:

@@ -160,6 +160,11 @@ class Primitive:
         Calls that must fail, with the text of the failure.
     control
         For operations with bodies and several results: how they are differentiated.
+
+    >>> from nervure.ir import primitive_named
+    >>> dot = primitive_named("dot")
+    >>> dot.operands, dot.fusion.name
+    (('x', 'y'), 'CONTRACTION')
     """
 
     name: str
@@ -200,12 +205,22 @@ def register(primitive: Primitive) -> Primitive:
 
 
 def primitives() -> Iterator[Primitive]:
-    """Iterate over all primitives in the order of their declaration."""
+    """Iterate over all primitives in the order of their declaration.
+
+    >>> import nervure as nv
+    >>> 60 < len(list(primitives())) < 90
+    True
+    """
     return iter(_registry.values())
 
 
 def primitive_named(name: str) -> Primitive:
-    """Return the primitive of this name; raises :class:`GraphError` if unknown."""
+    """Return the primitive of this name; raises :class:`GraphError` if unknown.
+
+    >>> import nervure as nv
+    >>> primitive_named("tanh").operands
+    ('x',)
+    """
     try:
         return _registry[name]
     except KeyError:

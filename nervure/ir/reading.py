@@ -40,7 +40,7 @@ def built(
     try:
         node = apply_at(site, op, operands, attrs)
     except NervureError as error:
-        raise GraphError(str(error)) from error
+        raise GraphError(f"{error}") from error
     except KeyError as error:
         raise GraphError(f"{op.name} needs the attribute {error}") from error
     except Exception as error:

@@ -35,6 +35,11 @@ class Site(NamedTuple):
         The idea that the node is a part of: ``softmax``, or ``attention/softmax``.
     gradient
         Whether the node is part of the gradient of all this.
+
+    >>> import nervure as nv
+    >>> x = nv.parameter([1.0])
+    >>> nv.tanh(x).node.site.line
+    1
     """
 
     file: str
@@ -76,7 +81,15 @@ _purpose: ContextVar[_Purpose] = ContextVar("nervure_purpose", default=_NOTHING)
 
 @contextlib.contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Name the layer for which nodes are being made; nested names join with '/'."""
+    """Name the layer for which nodes are being made; nested names join with '/'.
+
+    >>> import nervure as nv
+    >>> x = nv.parameter([1.0])
+    >>> with scope("net"), scope("first"):
+    ...     y = nv.tanh(x)
+    >>> y.node.site.scope
+    'net/first'
+    """
     outer = _purpose.get()
     inner = f"{outer.scope}/{name}" if outer.scope else name
     # What a layer does inside a composite belongs to the layer.

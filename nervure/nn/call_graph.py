@@ -280,7 +280,12 @@ def _tensors(
                 )
             )
     if not leaves:
-        raise ArgumentError(f"the model {name!r} needs {what}, got none")
+        raise ArgumentError(
+            explain(
+                f"the model {name!r} needs {what}, got none",
+                fix="pass it, as in Model(inputs=x, outputs=layer(x))",
+            )
+        )
     return leaves, structure
 
 
@@ -295,8 +300,12 @@ def _check_distinct(inputs: Iterable[SymbolicTensor], name: str) -> None:
     for tensor in inputs:
         if id(tensor) in seen:
             raise ArgumentError(
-                f"the input {tensor.name!r} occurs twice among the inputs of the model "
-                f"{name!r}"
+                explain(
+                    f"the input {tensor.name!r} occurs twice among the inputs of the "
+                    "model "
+                    f"{name!r}",
+                    fix="name each input once",
+                )
             )
         seen.add(id(tensor))
 

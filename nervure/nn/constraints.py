@@ -67,6 +67,11 @@ class MinMaxNorm(Constraint):
         The axis, or axes, along which a vector lies: 0 for the inputs of each unit of
         a ``Dense``, ``(0, 1, 2)`` for each filter of a ``Conv2D``.
 
+    Raises
+    ------
+    ArgumentError
+        For bounds in the wrong order, and for a rate outside of 0 to 1.
+
     >>> import nervure as nv
     >>> nv.constraints.MinMaxNorm(0.0, 1.0)([[3.0], [4.0]]).tolist()
     [[0.6000000238418579], [0.800000011920929]]

@@ -39,6 +39,15 @@ def values_from_a_file(size: int) -> Iterator[None]:
         _room.reset(token)
 
 
+def reads_a_file() -> bool:
+    """Tell whether what is made now is described by a file, not by the user.
+
+    >>> reads_a_file()
+    False
+    """
+    return _room.get() is not None
+
+
 def first_value(
     make: Callable[..., Any], shape: tuple[int, ...], dtype: DType, name: str
 ) -> Any:

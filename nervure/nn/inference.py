@@ -46,7 +46,11 @@ def infer_outputs(
     last, last_structure = tree.flatten(trials[-1])
     if structure != last_structure:
         raise TraceError(
-            "a layer returned another structure for another size of its input"
+            explain(
+                "a layer returned another structure for another size of its input",
+                fix="return the same nesting of arrays whatever the size of the "
+                "batch is",
+            )
         )
     types = zip(first, last, strict=True)
     return tree.unflatten(structure, [_common_type(*pair) for pair in types])
@@ -89,7 +93,12 @@ def _common_type(one: Any, other: Any) -> SymbolicTensor:
             )
         )
     if one.ndim != other.ndim:
-        raise TraceError("a layer returned another rank for another size of its input")
+        raise TraceError(
+            explain(
+                "a layer returned another rank for another size of its input",
+                fix="return as many axes whatever the size of the batch is",
+            )
+        )
     shape: PartialShape = tuple(
         size if size == other_size else None
         for size, other_size in zip(one.shape, other.shape, strict=True)

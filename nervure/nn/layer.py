@@ -78,6 +78,11 @@ class Layer(OwnsWeights):
         The shape of the input, for the first layer of a ``Sequential``: of one sample,
         of one sample with a single axis, or with the batch as the first axis.
 
+    Raises
+    ------
+    ArgumentError
+        For a name that is no string or holds "/".
+
     >>> import nervure as nv
     >>> class Scale(nv.layers.Layer):
     ...     def build(self, input_shape):

@@ -73,8 +73,13 @@ class OwnsWeights(Configurable):
         sizes = as_partial_shape(shape)
         if None in sizes:
             raise ShapeError(
-                f"the layer {self.name!r} cannot make a weight of the shape {sizes}: "
-                "a size of its input that it needs is not known"
+                explain(
+                    f"the layer {self.name!r} cannot make a weight of the shape "
+                    f"{sizes}: "
+                    "a size of its input that it needs is not known",
+                    fix="give the layer an input whose sizes are known, such as "
+                    "Input((28, 28, 1))",
+                )
             )
         type_ = self._dtype if dtype is None else dtypes.as_dtype(dtype)
         if initializer is None:
@@ -174,18 +179,29 @@ class OwnsWeights(Configurable):
                     f"the layer {self.name!r} has {len(variables)} weights, got "
                     f"{len(arrays)} arrays",
                     operands=_weight_rows(variables),
-                    fix=None if self.built else "build the layer first, by calling it",
+                    fix="pass what get_weights of such a layer returned"
+                    if self.built
+                    else "build the layer first, by calling it",
                 )
             )
         for variable, value in zip(variables, arrays, strict=True):
             if value.shape != variable.shape:
                 raise ShapeError(
-                    f"the weight {variable.path!r} has shape {list(variable.shape)}, "
-                    f"got an array of shape {list(value.shape)}"
+                    explain(
+                        f"the weight {variable.path!r} has shape "
+                        f"{list(variable.shape)}, "
+                        f"got an array of shape {list(value.shape)}",
+                        fix="pass the arrays in the order of layer.weights, each in "
+                        "its shape",
+                    )
                 )
             if value.dtype.kind not in "biuf" and value.dtype != dtypes.bfloat16:
                 raise DTypeError(
-                    f"the weight {variable.path!r} holds numbers, got {value.dtype}"
+                    explain(
+                        f"the weight {variable.path!r} holds numbers, got "
+                        f"{value.dtype}",
+                        fix="convert the array with .astype('float32')",
+                    )
                 )
         for variable, value in zip(variables, arrays, strict=True):
             variable.assign(value)

@@ -148,7 +148,8 @@ class Registry(Generic[Kind]):
             raise UnknownNameError(
                 explain(
                     f"expected the configuration of the {self.kind} with the keys "
-                    f"'class_name' and 'config', got {sorted(map(str, config))}"
+                    f"'class_name' and 'config', got {sorted(map(str, config))}",
+                    fix=f"pass what {self.kind}s.serialize returned",
                 )
             )
         found = self.find(str(config["class_name"]))

@@ -128,6 +128,11 @@ class OrthogonalRegularizer(Regularizer):
     mode
         "rows" or "columns".
 
+    Raises
+    ------
+    UnknownNameError
+        For a mode that is not known.
+
     >>> import nervure as nv
     >>> penalty = nv.regularizers.OrthogonalRegularizer(0.5)
     >>> penalty([[1.0, 0.0], [1.0, 0.0]]).item(), penalty(nv.eye(2)).item()

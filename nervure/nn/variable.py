@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import current_site
 from nervure.nn import constraints, regularizers
@@ -94,7 +94,8 @@ class Variable(Cell):
             raise ShapeError(
                 explain(
                     f"{self._label()} has shape {list(self.shape)}, got a value of "
-                    f"shape {list(array.shape)}"
+                    f"shape {list(array.shape)}",
+                    fix="assign a value of the same shape, or make a new variable",
                 )
             )
         self.value = array
@@ -138,7 +139,12 @@ class Variable(Cell):
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray:
         if copy is False:
-            raise ValueError("the value of a variable cannot be shared, only copied")
+            raise ArgumentError(
+                explain(
+                    "the value of a variable cannot be shared, only copied",
+                    fix="leave the argument copy out",
+                )
+            )
         return self.value.__array__(dtype, copy=True)
 
     def __repr__(self) -> str:
@@ -173,7 +179,12 @@ def _own_array(value: Any, dtype: DType | None) -> Array:
     node = as_node(value, dtype)
     data = np.array(Array.of_node(node).numpy(), order="C", copy=True)
     if not dtypes.is_supported(data.dtype):
-        raise DTypeError(f"a variable holds numbers, got {data.dtype}")
+        raise DTypeError(
+            explain(
+                f"a variable holds numbers, got {data.dtype}",
+                fix="convert the value with .astype('float32')",
+            )
+        )
     data.flags.writeable = False
     return Array.of_value(data)
 

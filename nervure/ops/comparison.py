@@ -50,6 +50,8 @@ def not_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def less(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return whether x1 is less than x2.
 
+    Shapes broadcast; the result is bool.
+
     >>> import nervure as nv
     >>> nv.less(nv.asarray([1, 2]), 2).tolist()
     [True, False]
@@ -60,6 +62,8 @@ def less(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def less_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return whether x1 is at most x2.
 
+    Shapes broadcast; the result is bool.
+
     >>> import nervure as nv
     >>> nv.less_equal(nv.asarray([1, 2, 3]), 2).tolist()
     [True, True, False]
@@ -69,6 +73,8 @@ def less_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 def greater(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return whether x1 is greater than x2.
+
+    Shapes broadcast; the result is bool.
 
     >>> import nervure as nv
     >>> nv.greater(nv.asarray([1, 2, 3]), 2).tolist()
@@ -81,6 +87,8 @@ def greater(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 def greater_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return whether x1 is at least x2.
+
+    Shapes broadcast; the result is bool.
 
     >>> import nervure as nv
     >>> nv.greater_equal(nv.asarray([1, 2, 3]), 2).tolist()
@@ -147,6 +155,8 @@ def _where_float(formula: Formula, otherwise: bool) -> Formula:
 
 def signbit(x: ArrayLike, /) -> Array:
     """Return whether the sign is a minus, also that of -0.0 and NaN.
+
+    Element by element, for numbers of any type; the result is bool.
 
     >>> import nervure as nv
     >>> nv.signbit(nv.asarray([0.0, -0.0, -3.0])).tolist()
@@ -250,6 +260,8 @@ def bitwise_invert(x: ArrayLike, /) -> Array:
 def bitwise_left_shift(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return the bits of x1 moved up by x2 places.
 
+    Shapes broadcast and types promote; both are integers.
+
     >>> import nervure as nv
     >>> nv.bitwise_left_shift(nv.asarray([1, 3]), 2).tolist()
     [4, 12]
@@ -259,6 +271,8 @@ def bitwise_left_shift(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return the bits of x1 moved down by x2 places; the sign stays.
+
+    Shapes broadcast and types promote; both are integers.
 
     >>> import nervure as nv
     >>> nv.bitwise_right_shift(nv.asarray([4, -4]), 1).tolist()
@@ -278,6 +292,8 @@ def isclose(
     equal_nan: bool = False,
 ) -> Array:
     """Return where ``abs(x1 - x2) <= atol + rtol * abs(x2)``, as NumPy does.
+
+    Shapes broadcast; the result is bool.
 
     Infinities are close to themselves only, and so is NaN with ``equal_nan``.
 

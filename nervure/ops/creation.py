@@ -92,18 +92,22 @@ def asarray(
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(obj, Cell):
         obj = obj.value
-    if isinstance(obj, Array):
-        if wanted is None or wanted == obj.dtype:
-            return placed(obj.alias() if copy else obj, device)
-        return placed(Array.of_node(cast(obj.node, wanted)), device)
+    if isinstance(obj, Array) and (wanted is None or wanted == obj.dtype):
+        return placed(obj.alias() if copy else obj, device)
     if copy is False:
+        reason = (
+            "another data type needs one"
+            if isinstance(obj, Array)
+            else "arrays are computed later and must not share data that may change"
+        )
         raise ArgumentError(
             explain(
-                "asarray: copy=False, but arrays are computed later and must not share "
-                "data that may change",
+                f"asarray: expected that no copy is needed (copy=False), but {reason}",
                 fix="leave the argument copy out",
             )
         )
+    if isinstance(obj, Array):
+        return placed(Array.of_node(cast(obj.node, wanted or obj.dtype)), device)
     if isinstance(obj, list | tuple) and holds_arrays(obj):
         return placed(Array.of_node(as_node(obj, wanted)), device)
     return placed(Array.of_node(buffer_leaf(frozen_copy(obj, wanted))), device)
@@ -156,7 +160,11 @@ def _repeated(op: str, node: Node, shape: tuple[int, ...]) -> Node:
         fits = False
     if not fits:
         raise ShapeError(
-            f"{op}: shape {list(node.shape)} does not broadcast to {list(shape)}"
+            explain(
+                f"{op}: shape {list(node.shape)} does not broadcast to {list(shape)}",
+                fix="pass one number, or an array whose sizes are 1 or those of the "
+                "shape",
+            )
         )
     return broadcast_node(node, shape)
 
@@ -292,6 +300,11 @@ def arange(
     With one argument they run from 0 up to it.  The type is int64 for whole numbers
     and float32 otherwise.
 
+    Raises
+    ------
+    ArgumentError
+        For a step of 0, and for what is no number.
+
     >>> import nervure as nv
     >>> nv.arange(2, 11, 3).tolist(), nv.arange(0.0, 1.0, 0.25).tolist()
     ([2, 5, 8], [0.0, 0.25, 0.5, 0.75])
@@ -330,7 +343,12 @@ def _number(value: Any) -> int | float:
         value.item() if isinstance(value, Array | np.ndarray | np.generic) else value
     )
     if not isinstance(number, int | float):
-        raise ArgumentError(f"expected a number, got {value!r}")
+        raise ArgumentError(
+            explain(
+                f"expected a number, got {value!r}",
+                fix="pass a Python number or an array without axes",
+            )
+        )
     return number
 
 
@@ -374,6 +392,11 @@ def linspace(
     endpoint: bool = True,
 ) -> Array:
     """Return ``num`` evenly spaced numbers from ``start`` to ``stop``, float32.
+
+    Raises
+    ------
+    ArgumentError
+        For a negative num.
 
     >>> import nervure as nv
     >>> nv.linspace(0, 1, 5).tolist()
@@ -449,7 +472,10 @@ def _triangle(op: str, x: ArrayLike, k: int, *, lower: bool) -> Array:
     node = as_node(x)
     if len(node.shape) < 2:
         raise ShapeError(
-            f"{op}: expected an array of at least 2 axes, got {node.type_text}"
+            explain(
+                f"{op}: expected an array of at least 2 axes, got {node.type_text}",
+                fix="pass a matrix, or several along the first axes",
+            )
         )
     row, column = _diagonal_offsets(node.shape)
     shifted = binary.add(row, leaf.full_like(row, operator.index(k)))
@@ -463,6 +489,11 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     With ``indexing="ij"`` the axes come in the order of the arguments; with "xy" the
     first two are exchanged, as in a picture.
 
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For another indexing, and for arrays of several axes.
+
     >>> import nervure as nv
     >>> rows, columns = nv.meshgrid([0, 1], [5, 6, 7], indexing="ij")
     >>> rows.shape, columns.tolist()
@@ -470,14 +501,20 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     """
     if indexing not in ("xy", "ij"):
         raise ArgumentError(
-            f"meshgrid: expected indexing 'xy' or 'ij', got {indexing!r}"
+            explain(
+                f"meshgrid: expected indexing 'xy' or 'ij', got {indexing!r}",
+                fix="'xy' for pictures and plots, 'ij' for matrices",
+            )
         )
     nodes = [as_node(array) for array in arrays]
     for place, node in enumerate(nodes):
         if len(node.shape) > 1:
             raise ShapeError(
-                f"meshgrid: expected arrays of one axis, argument {place} is "
-                f"{node.type_text}"
+                explain(
+                    f"meshgrid: expected arrays of one axis, argument {place} is "
+                    f"{node.type_text}",
+                    fix="flatten it with nervure.ravel",
+                )
             )
     lines = [reshape(node, (node.size,)) for node in nodes]
     order = list(range(len(lines)))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import DTypeError, unknown_name
+from nervure.errors import DTypeError, explain, unknown_name
 from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import as_node, is_weak, scalar_dtype
@@ -104,13 +104,23 @@ class IntegerInfo(NamedTuple):
 def finfo(type: Array | npt.DTypeLike, /) -> FloatInfo:
     """Return the limits of a floating-point type.
 
+    Raises
+    ------
+    DTypeError
+        For a type that is no floating-point type.
+
     >>> import nervure as nv
     >>> nv.finfo(nv.float32).bits, nv.finfo(nv.bfloat16).eps
     (32, 0.0078125)
     """
     dtype = _dtype_of(type)
     if not dtypes.is_float(dtype):
-        raise DTypeError(f"finfo: expected a floating-point type, got {dtype.name}")
+        raise DTypeError(
+            explain(
+                f"finfo: expected a floating-point type, got {dtype.name}",
+                fix="nervure.iinfo describes types of integers",
+            )
+        )
     info: Any = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
     return FloatInfo(
         bits=int(info.bits),
@@ -125,13 +135,23 @@ def finfo(type: Array | npt.DTypeLike, /) -> FloatInfo:
 def iinfo(type: Array | npt.DTypeLike, /) -> IntegerInfo:
     """Return the limits of an integer type.
 
+    Raises
+    ------
+    DTypeError
+        For a type that is no integer type.
+
     >>> import nervure as nv
     >>> nv.iinfo(nv.int8).max
     127
     """
     dtype = _dtype_of(type)
     if not dtypes.is_integer(dtype):
-        raise DTypeError(f"iinfo: expected an integer type, got {dtype.name}")
+        raise DTypeError(
+            explain(
+                f"iinfo: expected an integer type, got {dtype.name}",
+                fix="nervure.finfo describes floating-point types",
+            )
+        )
     info = np.iinfo(dtype)
     return IntegerInfo(int(info.bits), int(info.max), int(info.min), dtype)
 
@@ -152,6 +172,11 @@ def isdtype(dtype: npt.DTypeLike, kind: Any) -> bool:
 
     ``kind`` is a data type, "bool", "signed integer", "unsigned integer", "integral",
     "real floating", "complex floating" (which nothing is), "numeric", or a tuple.
+
+    Raises
+    ------
+    UnknownNameError
+        For a kind that does not exist.
 
     >>> import nervure as nv
     >>> nv.isdtype(nv.int8, "integral"), nv.isdtype(nv.int8, ("bool", nv.float32))

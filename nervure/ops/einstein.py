@@ -141,6 +141,8 @@ def _check_sizes(
                     f"{extent}",
                     nodes,
                     [f"x{place}" for place in range(len(nodes))],
+                    fix="check the letters: the same letter stands for axes of one "
+                    "size",
                 )
 
 

@@ -32,6 +32,8 @@ from nervure.prims.select import bitcast, select
 def add(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return x1 + x2.
 
+    Shapes broadcast and types promote; truth values are refused.
+
     >>> import nervure as nv
     >>> nv.add(nv.asarray([1, 2]), 3).tolist()
     [4, 5]
@@ -42,6 +44,8 @@ def add(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def subtract(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return x1 - x2.
 
+    Shapes broadcast and types promote; truth values are refused.
+
     >>> import nervure as nv
     >>> nv.subtract(nv.asarray([1, 2]), 3).tolist()
     [-2, -1]
@@ -51,6 +55,8 @@ def subtract(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 def multiply(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return x1 * x2.
+
+    Shapes broadcast and types promote; truth values are refused.
 
     >>> import nervure as nv
     >>> nv.multiply(nv.asarray([1, 2]), [[1], [10]]).tolist()
@@ -180,6 +186,8 @@ def negative(x: ArrayLike, /) -> Array:
 def positive(x: ArrayLike, /) -> Array:
     """Return x.
 
+    Element by element, for numbers of any type, which the result keeps.
+
     >>> import nervure as nv
     >>> nv.positive(nv.asarray([1, -2])).tolist()
     [1, -2]
@@ -187,8 +195,44 @@ def positive(x: ArrayLike, /) -> Array:
     return on_numbers("positive", lambda node: node, x)
 
 
+def conj(x: ArrayLike, /) -> Array:
+    """Return the complex conjugate of x, which is x: there are no complex numbers.
+
+    Code for arrays of any library may call it, as the Array API standard says.
+
+    Raises
+    ------
+    DTypeError
+        For truth values.
+
+    >>> import nervure as nv
+    >>> nv.conj(nv.asarray([1.0, -2.0])).tolist()
+    [1.0, -2.0]
+    """
+    return on_numbers("conj", lambda node: node, x)
+
+
+def real(x: ArrayLike, /) -> Array:
+    """Return the real part of x, which is x: there are no complex numbers.
+
+    Code for arrays of any library may call it, as the Array API standard says.
+
+    Raises
+    ------
+    DTypeError
+        For truth values.
+
+    >>> import nervure as nv
+    >>> nv.real(nv.asarray([1.0, -2.0])).tolist()
+    [1.0, -2.0]
+    """
+    return on_numbers("real", lambda node: node, x)
+
+
 def square(x: ArrayLike, /) -> Array:
     """Return x * x.
+
+    Element by element, for numbers of any type, which the result keeps.
 
     >>> import nervure as nv
     >>> nv.square(nv.asarray([1, -2])).tolist()
@@ -200,6 +244,9 @@ def square(x: ArrayLike, /) -> Array:
 def reciprocal(x: ArrayLike, /) -> Array:
     """Return 1 / x.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.reciprocal(nv.asarray([1.0, -2.0])).tolist()
     [1.0, -0.5]
@@ -210,6 +257,9 @@ def reciprocal(x: ArrayLike, /) -> Array:
 def sqrt(x: ArrayLike, /) -> Array:
     """Return the square root; NaN below 0.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.sqrt(nv.asarray([4.0, 9.0])).tolist()
     [2.0, 3.0]
@@ -219,6 +269,9 @@ def sqrt(x: ArrayLike, /) -> Array:
 
 def rsqrt(x: ArrayLike, /) -> Array:
     """Return 1 / sqrt(x).
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.rsqrt(nv.asarray([4.0, 16.0])).tolist()
@@ -233,6 +286,8 @@ def rsqrt(x: ArrayLike, /) -> Array:
 
 def hypot(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return sqrt(x1^2 + x2^2), where the squares neither overflow nor vanish.
+
+    Shapes broadcast and types promote; integers give float32.
 
     The derivative at (0, 0) is taken as 0.
 
@@ -295,6 +350,8 @@ def clip(
 ) -> Array:
     """Return x limited to the range from ``min`` to ``max``; None means no limit.
 
+    The limits broadcast to the shape of x, and the result has its type.
+
     Where ``min`` is above ``max`` the result is ``max``.  The derivative is 1 inside,
     0 outside, and one half exactly on a limit.
 
@@ -313,6 +370,8 @@ def clip(
 def abs(x: ArrayLike, /) -> Array:
     """Return the absolute value; its derivative at 0 is taken as 0.
 
+    Element by element, for numbers of any type, which the result keeps.
+
     >>> import nervure as nv
     >>> nv.abs(nv.asarray([1, -2])).tolist()
     [1, 2]
@@ -322,6 +381,8 @@ def abs(x: ArrayLike, /) -> Array:
 
 def sign(x: ArrayLike, /) -> Array:
     """Return -1, 0 or 1; NaN stays NaN.
+
+    Element by element, for numbers of any type, which the result keeps.
 
     >>> import nervure as nv
     >>> nv.sign(nv.asarray([-2.5, 0.0, 7.0])).tolist()
@@ -350,6 +411,8 @@ def negative_sign_bit(x: Node) -> Node:
 
 def copysign(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return the magnitude of x1 with the sign of x2.
+
+    Shapes broadcast and types promote; integers give float32.
 
     >>> import nervure as nv
     >>> nv.copysign(nv.asarray([1.0, -2.0]), -0.0).tolist()
@@ -414,6 +477,8 @@ def ceil(x: ArrayLike, /) -> Array:
 
 def trunc(x: ArrayLike, /) -> Array:
     """Return x rounded toward zero.
+
+    Element by element, for numbers of any type, which the result keeps.
 
     >>> import nervure as nv
     >>> nv.trunc(nv.asarray([1.5, -1.5])).tolist()

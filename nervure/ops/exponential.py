@@ -22,6 +22,9 @@ from nervure.prims.select import bitcast, cast, select
 def exp(x: ArrayLike, /) -> Array:
     """Return e to the power of x.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> print(nv.round(nv.exp(nv.asarray([0.0, 1.0])), 3))
     [1.    2.718]
@@ -31,6 +34,9 @@ def exp(x: ArrayLike, /) -> Array:
 
 def expm1(x: ArrayLike, /) -> Array:
     """Return exp(x) - 1, accurate near 0.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.expm1(nv.asarray([0.0, 1e-10])).tolist()
@@ -42,6 +48,9 @@ def expm1(x: ArrayLike, /) -> Array:
 def log(x: ArrayLike, /) -> Array:
     """Return the natural logarithm: -inf at 0, NaN below.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.log(nv.asarray([1.0, 0.0])).tolist()
     [0.0, -inf]
@@ -51,6 +60,9 @@ def log(x: ArrayLike, /) -> Array:
 
 def log1p(x: ArrayLike, /) -> Array:
     """Return log(1 + x), accurate near 0.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.log1p(nv.asarray([0.0, 1e-10])).tolist()
@@ -62,6 +74,9 @@ def log1p(x: ArrayLike, /) -> Array:
 def log2(x: ArrayLike, /) -> Array:
     """Return the logarithm to base 2, exact for powers of 2.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.log2(nv.asarray([1.0, 8.0, 0.5])).tolist()
     [0.0, 3.0, -1.0]
@@ -71,6 +86,9 @@ def log2(x: ArrayLike, /) -> Array:
 
 def log10(x: ArrayLike, /) -> Array:
     """Return the logarithm to base 10, exact for powers of 10.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.log10(nv.asarray([1.0, 1000.0, 0.01])).tolist()
@@ -129,6 +147,8 @@ def _power_of_ten(exponent: Node) -> Node:
 def logaddexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return log(exp(x1) + exp(x2)) without overflow.
 
+    Shapes broadcast and types promote; integers give float32.
+
     >>> import nervure as nv
     >>> nv.logaddexp(nv.asarray([1000.0]), -1000.0).tolist()
     [1000.0]
@@ -146,6 +166,9 @@ def _logaddexp(x: Node, y: Node) -> Node:
 def sigmoid(x: ArrayLike, /) -> Array:
     """Return the logistic function, 1 / (1 + exp(-x)).
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.sigmoid(nv.asarray([0.0, 100.0])).tolist()
     [0.5, 1.0]
@@ -155,6 +178,9 @@ def sigmoid(x: ArrayLike, /) -> Array:
 
 def erf(x: ArrayLike, /) -> Array:
     """Return the error function: 2/sqrt(pi) times the integral of exp(-t^2) to x.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.erf(nv.asarray([0.0, 5.0])).tolist()

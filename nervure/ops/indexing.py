@@ -154,9 +154,17 @@ def _plain_slice(x: Node, item: slice) -> slice:
         bounds = [None if part is None else operator.index(part) for part in parts]
     except TypeError:
         text = ":".join("" if part is None else str(part) for part in parts)
-        raise _wrong(x, f"expected whole numbers in a slice, got {text}") from None
+        raise _wrong(
+            x,
+            f"expected whole numbers in a slice, got {text}",
+            fix="convert the bounds with int(...)",
+        ) from None
     if bounds[2] == 0:
-        raise _wrong(x, "the step of a slice must not be 0")
+        raise _wrong(
+            x,
+            "the step of a slice must not be 0",
+            fix="x[::-1] turns the order around, x[::2] takes every second element",
+        )
     return slice(*bounds)
 
 
@@ -192,9 +200,17 @@ def _entries(x: Node, key: Any) -> list[_Entry]:
     used = sum(map(_axes_used, items))
     rank = len(x.shape)
     if dots > 1:
-        raise _wrong(x, "expected one '...' at most in an index")
+        raise _wrong(
+            x,
+            "expected one '...' at most in an index",
+            fix="write the axes between them as ':'",
+        )
     if used > rank:
-        raise _wrong(x, f"{used} indices are too many for an array of {rank} axes")
+        raise _wrong(
+            x,
+            f"{used} indices are too many for an array of {rank} axes",
+            fix=f"give at most {rank}",
+        )
     if not dots:
         items.append(Ellipsis)
     entries: list[_Entry] = []

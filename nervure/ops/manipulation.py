@@ -70,6 +70,8 @@ def _completed_shape(node: Node, shape: int | Sequence[int]) -> Shape:
                 f"{node.size} elements do not fill the shape {sizes}",
                 [node],
                 ["x"],
+                fix=f"choose sizes with the product {node.size}; -1 stands for what "
+                "is left",
             )
         sizes[place] = node.size // rest
     return tuple(sizes)
@@ -108,6 +110,11 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
 
     Without ``axis``, an addition to the standard, all axes of size one go.
 
+    Raises
+    ------
+    ShapeError
+        For an axis whose size is not 1.
+
     >>> import nervure as nv
     >>> nv.squeeze(nv.zeros((2, 1, 3)), axis=1).shape
     (2, 3)
@@ -124,6 +131,7 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
                 f"expected axis {place} to have size 1, it has {node.shape[place]}",
                 [node],
                 ["x"],
+                fix="name axes of size 1 only; nervure.reshape changes the others",
             )
     shape = [n for place, n in enumerate(node.shape) if place not in gone]
     return Array.of_node(movement.reshape(node, shape))
@@ -131,6 +139,11 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
 
 def broadcast_to(x: ArrayLike, /, shape: int | Sequence[int]) -> Array:
     """Return the array repeated to a shape.
+
+    Raises
+    ------
+    ShapeError
+        For a shape to which x does not broadcast.
 
     >>> import nervure as nv
     >>> nv.broadcast_to(nv.asarray([1, 2]), (2, 2)).tolist()
@@ -172,6 +185,11 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
 def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
     """Return the array with its axes in another order: axis i was ``axes[i]``.
 
+    Raises
+    ------
+    ArgumentError
+        For axes that are not each axis once.
+
     >>> import nervure as nv
     >>> nv.permute_dims(nv.zeros((2, 3, 4)), (2, 0, 1)).shape
     (4, 2, 3)
@@ -186,6 +204,7 @@ def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
             f"expected every axis once, got {tuple(axes)}",
             [node],
             ["x"],
+            fix=f"name each of the {rank} axes once, as in {tuple(range(rank))[::-1]}",
         )
     return Array.of_node(permute(node, order))
 
@@ -224,6 +243,11 @@ def moveaxis(
 ) -> Array:
     """Return the array with some axes moved; the others keep their order.
 
+    Raises
+    ------
+    ArgumentError
+        For as many sources as there are not destinations.
+
     >>> import nervure as nv
     >>> nv.moveaxis(nv.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -237,8 +261,11 @@ def moveaxis(
         pairs.append([axis_index("moveaxis", axis, rank) for axis in axes])
     if len(pairs[0]) != len(pairs[1]):
         raise ArgumentError(
-            f"moveaxis: expected as many destinations as sources, got {source} and "
-            f"{destination}"
+            explain(
+                f"moveaxis: expected as many destinations as sources, got {source} and "
+                f"{destination}",
+                fix="give one destination for each source",
+            )
         )
     order = [axis for axis in range(rank) if axis not in pairs[0]]
     for target, origin in sorted(zip(pairs[1], pairs[0], strict=True)):
@@ -267,6 +294,11 @@ def roll(
 
     Without ``axis`` the elements are moved as one row and put back into shape.
 
+    Raises
+    ------
+    ArgumentError, DTypeError
+        For as many shifts as there are not axes, and for shifts that are not whole.
+
     >>> import nervure as nv
     >>> nv.roll(nv.asarray([1, 2, 3, 4]), 1).tolist()
     [4, 1, 2, 3]
@@ -290,7 +322,10 @@ def roll(
         shifts *= len(axes)
     if len(axes) != len(shifts):
         raise ArgumentError(
-            f"roll: expected one shift for each axis, got {shift} and {axis}"
+            explain(
+                f"roll: expected one shift for each axis, got {shift} and {axis}",
+                fix="give one shift for all axes, or one for each",
+            )
         )
     for amount, one in zip(shifts, axes, strict=True):
         place = axis_index("roll", one, len(node.shape))
@@ -373,8 +408,10 @@ def _check_rest(op: str, nodes: Sequence[Node], axis: int | None) -> None:
     if len(shapes) > 1:
         but = "" if axis is None else f" on every axis but axis {axis}"
         names = [f"x{place}" for place in range(len(nodes))]
-        headline = f"expected equal shapes{but}"
-        raise wrong(ShapeError, op, headline, nodes, names)
+        shapes_text = ", ".join(str(list(node.shape)) for node in nodes)
+        headline = f"expected equal shapes{but}, got {shapes_text}"
+        fix = "bring them to one shape first, with reshape, broadcast_to or pad"
+        raise wrong(ShapeError, op, headline, nodes, names, fix=fix)
 
 
 def unstack(x: ArrayLike, /, axis: int = 0) -> tuple[Array, ...]:
@@ -403,6 +440,11 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, /, axis: int | None = None) -
     evaluated, because the shape of the result depends on it.  Without ``axis`` the
     elements are repeated as one row.
 
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For negative counts, and for counts that are not one for each element.
+
     >>> import nervure as nv
     >>> nv.repeat(nv.asarray([1, 2]), 2).tolist()
     [1, 1, 2, 2]
@@ -419,7 +461,10 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, /, axis: int | None = None) -
     counts = np.asarray(repeats)
     if counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ArgumentError(
-            f"repeat: expected whole numbers of at least 0, got {repeats}"
+            explain(
+                f"repeat: expected whole numbers of at least 0, got {repeats}",
+                fix="repeat 0 times to leave an element out",
+            )
         )
     if counts.size == 1:
         count = int(counts.reshape(()))
@@ -470,6 +515,11 @@ def pad(
 
     ``pad_width`` is a number, a pair ``(before, after)``, or one pair for each axis.
 
+    Raises
+    ------
+    ArgumentError
+        For widths that are negative or not one pair for each axis.
+
     >>> import nervure as nv
     >>> nv.pad(nv.asarray([1, 2]), (1, 2), constant_values=9).tolist()
     [9, 1, 2, 9, 9]
@@ -489,7 +539,11 @@ def pad(
         widths = np.empty((0, 2))
     if len(widths) != rank or (rank and widths.dtype.kind not in "iu"):
         raise ArgumentError(
-            f"pad: expected a number, a pair or {rank} pairs of them, got {pad_width}"
+            explain(
+                f"pad: expected a number, a pair or {rank} pairs of them, got "
+                f"{pad_width}",
+                fix="write ((before, after), ...) with one pair for each axis",
+            )
         )
     if (widths < 0).any():
         raise ArgumentError(

@@ -42,7 +42,11 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
         raw = np.asarray(value)
     except ValueError as error:
         raise ShapeError(
-            explain(f"expected nested lists of equal lengths: {error}")
+            explain(
+                f"expected nested lists of equal lengths: {error}",
+                fix="make all rows equally long, for example with "
+                "nervure.utils.pad_sequences",
+            )
         ) from None
     if raw.dtype.kind not in "biuf" and raw.dtype != dtypes.bfloat16:
         raise DTypeError(
@@ -52,13 +56,22 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
             )
         )
     if dtype is None:
-        given = isinstance(value, np.ndarray | np.generic) or hasattr(value, "dtype")
+        given = hasattr(value, "dtype") or _is_buffer(value)
         dtype = dtypes.as_dtype(raw.dtype)
         if not given and dtype == dtypes.float64 and not _holds_numpy(value):
             dtype = dtypes.DEFAULT_FLOAT
     result = np.array(raw, dtype=dtype, order="C", copy=True)
     result.flags.writeable = False
     return result
+
+
+def _is_buffer(value: Any) -> bool:
+    """Tell whether a value has Python's buffer protocol, which knows a data type."""
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _holds_numpy(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nervure.array import Array
-from nervure.errors import ArgumentError, unknown_name
+from nervure.errors import ArgumentError, explain, unknown_name
 from nervure.ops.comparison import isnan
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.manipulation import permute_dims, reshape, stack
@@ -61,7 +61,12 @@ def quantile(
     """
     shares = np.asarray(q, np.float64)
     if shares.ndim > 1 or not ((shares >= 0) & (shares <= 1)).all():
-        raise ArgumentError(f"quantile: expected numbers from 0 to 1, got {q!r}")
+        raise ArgumentError(
+            explain(
+                f"quantile: expected numbers from 0 to 1, got {q!r}",
+                fix="q=0.5 is the median; nervure.percentile counts to 100",
+            )
+        )
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     array = Array.of_node(as_float(as_node(x)))
@@ -70,7 +75,12 @@ def quantile(
     sizes = [array.shape[place] for place in kept]
     count = array.size // max(1, int(np.prod(sizes)))
     if count == 0:
-        raise ArgumentError("quantile: there is none of an axis without elements")
+        raise ArgumentError(
+            explain(
+                "quantile: there is none of an axis without elements",
+                fix="pass at least one element; is the array empty by mistake?",
+            )
+        )
     rows = reshape(permute_dims(array, (*kept, *axes)), (*sizes, count))
     ordered = sort(rows, axis=-1)
     found = [_between(ordered, share * (count - 1), method) for share in shares.flat]
@@ -108,6 +118,9 @@ def percentile(
     keepdims: bool = False,
 ) -> Array:
     """Return quantiles for shares in percent; see :func:`quantile`.
+
+    ``q`` is a number or an array of numbers from 0 to 100; axes and types are those of
+    :func:`quantile`.
 
     >>> import nervure as nv
     >>> nv.percentile(nv.asarray([1.0, 2.0, 4.0]), 75).item()

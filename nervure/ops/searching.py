@@ -118,7 +118,14 @@ def where(
 ) -> Any:
     """Return x1 where the condition holds and x2 elsewhere.
 
+    The three shapes broadcast; the types of x1 and x2 promote, and a Python number
+    takes the type of the other.
     With the condition alone it is :func:`nonzero`, as in NumPy.
+
+    Raises
+    ------
+    ArgumentError
+        For one of x1 and x2 without the other.
 
     >>> import nervure as nv
     >>> nv.where(nv.asarray([True, False]), nv.asarray([1.0, 2.0]), 0).tolist()
@@ -127,7 +134,13 @@ def where(
     if x1 is None and x2 is None:
         return nonzero(condition)
     if x1 is None or x2 is None:
-        raise ArgumentError("where: expected both x1 and x2, or neither")
+        raise ArgumentError(
+            explain(
+                "where: expected both x1 and x2, or neither",
+                fix="where(condition, x, 0) keeps x where the condition holds; "
+                "where(condition) gives its places",
+            )
+        )
     chosen = cast(as_node(condition), dtypes.bool_)
     nodes = [chosen, *promoted(x1, x2)]
     shape = common_shape("where", nodes)
@@ -147,13 +160,22 @@ def searchsorted(
     On the left ``x1[i - 1] < v <= x1[i]``, on the right ``x1[i - 1] <= v < x1[i]``; NaN
     is above every number.  ``sorter`` is the permutation that sorts x1.
 
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For another side, and for x1 of another number of axes than one.
+
     >>> import nervure as nv
     >>> nv.searchsorted(nv.asarray([1, 3, 5]), nv.asarray([0, 3, 9])).tolist()
     [0, 1, 3]
     """
     if side not in ("left", "right"):
         raise ArgumentError(
-            f"searchsorted: expected the side 'left' or 'right', got {side!r}"
+            explain(
+                f"searchsorted: expected the side 'left' or 'right', got {side!r}",
+                fix="'left' gives the first place that keeps the order, 'right' the "
+                "last",
+            )
         )
     edges, values = promoted(x1, x2)
     if len(edges.shape) != 1:
@@ -202,6 +224,11 @@ def take(x: ArrayLike, indices: ArrayLike, /, axis: int | None = None) -> Array:
     The axis may be left out for an array of one axis.  The result has the shape
     ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``.
 
+    Raises
+    ------
+    ArgumentError
+        For several axes without a named one.
+
     >>> import nervure as nv
     >>> nv.take(nv.asarray([10, 20, 30]), [2, 0, -1]).tolist()
     [30, 10, 30]
@@ -236,6 +263,11 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, axis: int = -1) -> Arra
     """Return, for each place of ``indices``, the element of x that it names on an axis.
 
     x and ``indices`` have the same number of axes and broadcast on the others.
+
+    Raises
+    ------
+    ShapeError
+        For indices whose shape does not fit that of x.
 
     >>> import nervure as nv
     >>> x = nv.asarray([[10, 20], [30, 40]])

@@ -82,6 +82,8 @@ def unique_all(x: ArrayLike, /) -> UniqueAll:
 def unique_counts(x: ArrayLike, /) -> UniqueCounts:
     """Return the values that occur, sorted, and how often.
 
+    Both lie along one axis; the counts are int64.
+
     >>> import nervure as nv
     >>> values, counts = nv.unique_counts(nv.asarray([5, 3, 5]))
     >>> counts.tolist()
@@ -105,6 +107,8 @@ def unique_inverse(x: ArrayLike, /) -> UniqueInverse:
 
 def unique_values(x: ArrayLike, /) -> Array:
     """Return the values that occur, sorted.
+
+    They lie along one axis and have the type of x.
 
     >>> import nervure as nv
     >>> nv.unique_values(nv.asarray([5, 3, 5])).tolist()

@@ -79,6 +79,11 @@ def top_k(x: ArrayLike, k: int, /, *, axis: int = -1) -> TopK:
 
     NaN counts as smallest; equal elements come in their order.
 
+    Raises
+    ------
+    ArgumentError
+        For k below 0 or above the size of the axis.
+
     >>> import nervure as nv
     >>> values, indices = nv.top_k(nv.asarray([3.0, 9.0, 5.0]), 2)
     >>> values.tolist(), indices.tolist()

@@ -57,6 +57,13 @@ def array_split(
 ) -> list[Array]:
     """Return pieces as :func:`split` does; their sizes may differ by one.
 
+    ``axis`` is the axis that is cut; the other sizes stay.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than 1 piece.
+
     >>> import nervure as nv
     >>> [part.tolist() for part in nv.array_split(nv.arange(5), 2)]
     [[0, 1, 2], [3, 4]]
@@ -67,7 +74,11 @@ def array_split(
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1:
             raise ArgumentError(
-                f"array_split: expected 1 piece at least, got {indices_or_sections}"
+                explain(
+                    "array_split: expected 1 piece at least, got "
+                    f"{indices_or_sections}",
+                    fix="pass the number of pieces, or where they begin",
+                )
             )
         size, larger = divmod(extent, indices_or_sections)
         counts = range(indices_or_sections + 1)

@@ -421,12 +421,22 @@ def diff(
 
     ``prepend`` and ``append`` are put before and after x first.
 
+    Raises
+    ------
+    ArgumentError
+        For a negative n.
+
     >>> import nervure as nv
     >>> nv.diff(nv.asarray([1, 4, 9])).tolist()
     [3, 5]
     """
     if n < 0:
-        raise ArgumentError(f"diff: expected n of at least 0, got {n}")
+        raise ArgumentError(
+            explain(
+                f"diff: expected n of at least 0, got {n}",
+                fix="n=1 is the difference of neighbours, n=2 that of differences",
+            )
+        )
     node = as_node(x)
     place = axis_index("diff", axis, len(node.shape))
     parts = [part for part in (prepend, x, append) if part is not None]

@@ -21,6 +21,9 @@ from nervure.prims.select import select
 def sin(x: ArrayLike, /) -> Array:
     """Return the sine of an angle in radians.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.sin(nv.asarray([0.0, nv.pi / 2])).tolist()
     [0.0, 1.0]
@@ -31,6 +34,9 @@ def sin(x: ArrayLike, /) -> Array:
 def cos(x: ArrayLike, /) -> Array:
     """Return the cosine of an angle in radians.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.cos(nv.asarray([0.0, nv.pi])).tolist()
     [1.0, -1.0]
@@ -40,6 +46,9 @@ def cos(x: ArrayLike, /) -> Array:
 
 def tan(x: ArrayLike, /) -> Array:
     """Return the tangent of an angle in radians.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> nv.tan(nv.asarray([0.0])).tolist()
@@ -55,6 +64,9 @@ def tan(x: ArrayLike, /) -> Array:
 def asin(x: ArrayLike, /) -> Array:
     """Return the angle whose sine is x, from -pi/2 to pi/2; NaN beyond -1 and 1.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> print(nv.round(nv.asin(nv.asarray([0.0, 1.0])), 3))
     [0.    1.571]
@@ -64,6 +76,9 @@ def asin(x: ArrayLike, /) -> Array:
 
 def acos(x: ArrayLike, /) -> Array:
     """Return the angle whose cosine is x, from 0 to pi; NaN beyond -1 and 1.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> print(nv.round(nv.acos(nv.asarray([1.0, 0.0])), 3))
@@ -81,6 +96,9 @@ def _cathetus(x: Node) -> Node:
 def atan(x: ArrayLike, /) -> Array:
     """Return the angle whose tangent is x, from -pi/2 to pi/2.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> print(nv.round(nv.atan(nv.asarray([0.0, nv.inf])), 3))
     [0.    1.571]
@@ -90,6 +108,8 @@ def atan(x: ArrayLike, /) -> Array:
 
 def atan2(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """Return the angle of the point with ordinate x1 and abscissa x2, -pi to pi.
+
+    Shapes broadcast and types promote; integers give float32.
 
     >>> import nervure as nv
     >>> print(nv.round(nv.atan2(nv.asarray([1.0, -1.0]), nv.asarray([0.0, 0.0])), 3))
@@ -104,6 +124,9 @@ def atan2(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def sinh(x: ArrayLike, /) -> Array:
     """Return the hyperbolic sine.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> print(nv.round(nv.sinh(nv.asarray([0.0, 1.0])), 3))
     [0.    1.175]
@@ -113,6 +136,9 @@ def sinh(x: ArrayLike, /) -> Array:
 
 def cosh(x: ArrayLike, /) -> Array:
     """Return the hyperbolic cosine.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> print(nv.round(nv.cosh(nv.asarray([0.0, 1.0])), 3))
@@ -124,6 +150,9 @@ def cosh(x: ArrayLike, /) -> Array:
 def tanh(x: ArrayLike, /) -> Array:
     """Return the hyperbolic tangent.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> nv.tanh(nv.asarray([0.0, 100.0])).tolist()
     [0.0, 1.0]
@@ -133,6 +162,9 @@ def tanh(x: ArrayLike, /) -> Array:
 
 def asinh(x: ArrayLike, /) -> Array:
     """Return the number whose hyperbolic sine is x.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> print(nv.round(nv.asinh(nv.asarray([0.0, 1.0])), 3))
@@ -144,6 +176,9 @@ def asinh(x: ArrayLike, /) -> Array:
 def acosh(x: ArrayLike, /) -> Array:
     """Return the positive number whose hyperbolic cosine is x; NaN below 1.
 
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
+
     >>> import nervure as nv
     >>> print(nv.round(nv.acosh(nv.asarray([1.0, 2.0])), 3))
     [0.    1.317]
@@ -153,6 +188,9 @@ def acosh(x: ArrayLike, /) -> Array:
 
 def atanh(x: ArrayLike, /) -> Array:
     """Return the number whose hyperbolic tangent is x; NaN beyond -1 and 1.
+
+    Element by element: floating-point numbers keep their type, integers and truth
+    values give float32.
 
     >>> import nervure as nv
     >>> print(nv.round(nv.atanh(nv.asarray([0.0, 0.5])), 3))

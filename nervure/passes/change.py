@@ -23,6 +23,14 @@ class Change(NamedTuple):
         What stands in its place; nothing if the node was not needed.
     why
         Why the values stay the same, in a sentence.
+
+    >>> import nervure as nv
+    >>> from nervure.passes import optimized
+    >>> record = []
+    >>> x = nv.parameter([1.0])
+    >>> _ = optimized(nv.graph(-(-nv.exp(x))), record=record)
+    >>> record[0].changes[0].kind
+    'double negation'
     """
 
     kind: str
@@ -57,6 +65,13 @@ class Pass:
         What it does, in a sentence.
     rewrite
         ``(graph, note) -> graph``; the graph itself if there is nothing to do.
+
+    >>> import nervure as nv
+    >>> from nervure.passes import pass_named
+    >>> simplify = pass_named("simplify")
+    >>> graph = nv.graph(-(-nv.exp(nv.parameter([1.0]))))
+    >>> len(graph.nodes), len(simplify.run(graph).nodes)
+    (4, 2)
     """
 
     name: str
@@ -75,7 +90,15 @@ class Pass:
 
 
 class PassRecord(NamedTuple):
-    """One run of a pass: the graph before and after, and what was done."""
+    """One run of a pass: the graph before and after, and what was done.
+
+    >>> import nervure as nv
+    >>> from nervure.passes import optimized
+    >>> record = []
+    >>> _ = optimized(nv.graph(-(-nv.exp(nv.parameter([1.0])))), record=record)
+    >>> [one.name for one in record]
+    ['simplify']
+    """
 
     name: str
     before: Graph

@@ -79,5 +79,10 @@ def runnable(graph: Graph) -> Graph:
     """Return the graph without calls and loops of no steps, which nobody can run.
 
     It is the graph itself if the pass has run.
+
+    >>> import nervure as nv
+    >>> graph = nv.graph(nv.exp(nv.parameter([1.0])))
+    >>> runnable(graph) is graph
+    True
     """
     return INLINE.run(graph)

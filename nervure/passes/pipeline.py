@@ -13,7 +13,8 @@ graph (%0: float32[3] "x") {
 
 The setting ``skip_passes`` (``NERVURE_SKIP_PASSES``) leaves passes out by name, and is
 part of every key by which programs are kept.  At debug level 2 and above the verifier
-looks at the graph after each pass.
+looks at the graph after each pass, and what has changed is printed; at level 3 so are
+the graphs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from nervure.config import PASS_NAMES, config
-from nervure.errors import GraphError, unknown_name
+from nervure.errors import GraphError, explain, unknown_name
 from nervure.ir.graph import Graph
 from nervure.ir.verify import verify
 from nervure.passes.change import Pass, PassRecord
@@ -48,12 +49,17 @@ PLANNED: Final[Mapping[str, str]] = {
 
 # A pass may make work for an earlier one; more rounds than these are not worth it.
 MOST_ROUNDS: Final = 4
-# The debug level from which every pass is checked.
+# The debug levels from which every pass is checked and named, and graphs are printed.
 _VERIFY_FROM: Final = 2
+_SHOW_FROM: Final = 3
 
 
 def pass_named(name: str) -> Pass:
-    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`."""
+    """Return a pass by name; raises :class:`~nervure.errors.UnknownNameError`.
+
+    >>> pass_named("fold").name
+    'fold'
+    """
     for one in PASSES:
         if one.name == name:
             return one
@@ -82,6 +88,11 @@ def optimized(
         A list to which every run of a pass that changed something is added.
 
     Raises :class:`~nervure.errors.UnknownNameError` for a pass that does not exist.
+
+    >>> import nervure as nv
+    >>> graph = nv.graph(-(-nv.exp(nv.parameter([1.0]))))
+    >>> [node.op.name for node in optimized(graph).nodes]
+    ['buffer', 'exp']
     """
     for name in skip:
         if name not in PASS_NAMES:
@@ -89,6 +100,7 @@ def optimized(
     left_out = {*skip, *config.skip_passes}
     chosen = [one for one in PASSES if one.name not in left_out]
     checked = config.debug >= _VERIFY_FROM
+    _show("before the passes", graph)
     done: dict[str, Graph] = {}  # the graph in which a pass has found nothing
     for _ in range(MOST_ROUNDS):
         for one in chosen:
@@ -100,7 +112,13 @@ def optimized(
                 done[one.name] = graph
         if all(done.get(one.name) is graph for one in chosen):
             break
+    _show("after the passes", graph)
     return graph
+
+
+def _show(when: str, graph: Graph) -> None:
+    if config.debug >= _SHOW_FROM:
+        print(f"nervure: {when}\n{graph}")
 
 
 def _after(
@@ -118,5 +136,12 @@ def _after(
         try:
             verify(after)
         except GraphError as error:
-            raise GraphError(f"after the pass {one.name!r}: {error}") from error
+            raise GraphError(
+                explain(
+                    f"after the pass {one.name!r}: {error}",
+                    fix=f"leave it out with NERVURE_SKIP_PASSES={one.name} and "
+                    f"report what {one.name} did",
+                )
+            ) from error
+        print(f"nervure: {one.name}: {len(graph)} -> {len(after)} operations")
     return after

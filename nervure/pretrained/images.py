@@ -95,7 +95,8 @@ def preprocess_input(
         raise ShapeError(
             explain(
                 f"expected images of the shape [..., height, width, {channels}], got "
-                f"{list(pixels.shape)}"
+                f"{list(pixels.shape)}",
+                fix="pass colour pictures with the channels last",
             )
         )
     if pixels.dtype != np.uint8 and pixels.size:
@@ -183,9 +184,19 @@ def decode_predictions(
             )
         )
     if np.isnan(scores).any():
-        raise DataError("expected predictions that are numbers, got NaN")
+        raise DataError(
+            explain(
+                "expected predictions that are numbers, got NaN",
+                fix="look for the cause in the input: nervure.isnan(x).any()",
+            )
+        )
     if top > len(names):
-        raise ArgumentError(f"expected top to be at most {len(names)}, got {top!r}")
+        raise ArgumentError(
+            explain(
+                f"expected top to be at most {len(names)}, got {top!r}",
+                fix=f"pass top={len(names)} or less",
+            )
+        )
     count = checks.whole_number(top, "top", 1, 5)
     # Equal scores in the order of the classes.
     best = np.argsort(-scores, axis=1, kind="stable")[:, :count]

@@ -159,7 +159,12 @@ def _input_shape(
     shape = tuple(given)
     expected = f"input_shape of {facts.name} is (height, width, channels)"
     if len(shape) != 3 or shape[2] is None or shape[2] < 1:
-        raise ShapeError(explain(f"{expected}, got {shape}"))
+        raise ShapeError(
+            explain(
+                f"{expected}, got {shape}",
+                fix="leave input_shape out to take that of the trained weights",
+            )
+        )
     for size in shape[:2]:
         if size is None:
             if facts.needs_sizes and include_top:

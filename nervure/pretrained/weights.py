@@ -19,7 +19,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.array import Array
-from nervure.errors import ArgumentError, FileFormatError, explain
+from nervure.errors import ArgumentError, FileFormatError, explain, require_file
 from nervure.ir.attrs import NDArray
 from nervure.layers import (
     BatchNormalization,
@@ -88,7 +88,8 @@ def _checked_path(given: Any) -> Path:
         raise ArgumentError(
             explain(
                 "weights must be None, the path of a file, or arrays by name, got "
-                f"{type(given).__name__}"
+                f"{type(given).__name__}",
+                fix="pass weights='file.safetensors', or None for new weights",
             )
         )
     path = Path(given)
@@ -97,7 +98,8 @@ def _checked_path(given: Any) -> Path:
         raise ArgumentError(
             explain(
                 f"weights must be 'imagenet', None or a file that ends in "
-                f"{', '.join(_ENDINGS)}, got {str(path)!r}"
+                f"{', '.join(_ENDINGS)}, got {str(path)!r}",
+                fix="pass weights=None for new weights, and load the file yourself",
             )
         )
     return path
@@ -107,8 +109,7 @@ def _checked_path(given: Any) -> Path:
 def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
+    require_file(path)
     try:
         # The library checks sizes and places of all arrays before anything is read.
         with safe_open(path, framework="numpy") as file:
@@ -169,7 +170,10 @@ def _numbers(where: str, name: str, value: Any) -> NDArray:
     array = np.asarray(value)
     if array.dtype.kind != "f" and array.dtype != dtypes.bfloat16:
         raise FileFormatError(
-            explain(f"{where}: {name!r} holds {array.dtype}, not numbers with a point")
+            explain(
+                f"{where}: {name!r} holds {array.dtype}, not numbers with a point",
+                fix="save the weights as float32",
+            )
         )
     return array
 

@@ -9,7 +9,8 @@
 
 No place is ever outside: an index is clamped to the first or the last one, and a piece
 is moved until it fits.  A compiled program cannot stop in the middle, so clamping is
-the definition; the reference raises instead while ``config.check`` is on.
+the definition; while ``config.check`` is on, the reference raises instead, and so does
+the cpu executor after a run with such an index.
 """
 
 from __future__ import annotations
@@ -25,19 +26,18 @@ from nervure.config import config
 from nervure.dtypes import DType
 from nervure.errors import (
     ArgumentError,
-    DataError,
     DTypeError,
     ShapeError,
-    explain,
 )
 from nervure.ir.attrs import Attrs, NDArray
-from nervure.ir.build import apply, origin_of, wrong
+from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
 from nervure.ir.primitive import Fusion, Primitive, Sample, WrongUse, register
 from nervure.prims import binary
 from nervure.prims.check import as_shape, axis_within, same_dtype
 from nervure.prims.leaf import const, full, full_like, iota
 from nervure.prims.movement import broadcast, reshape
+from nervure.prims.outside import index_outside, start_outside
 from nervure.prims.select import cast, select
 from nervure.prims.slicing import sample_values
 
@@ -95,31 +95,14 @@ def _clamp(places: NDArray, limit: Sequence[int] | int) -> NDArray:
     return np.minimum(positive, np.asarray(limit, np.uint64)).astype(np.int64)
 
 
-def _refuse(node: Node, headline: str, fix: str) -> DataError:
-    """Build the error for a place outside, which is known only at run time."""
-    rows = [
-        (name, operand.type_text, origin_of(operand))
-        for name, operand in zip(node.op.operands, node.inputs, strict=True)
-    ]
-    place = f"{node.site.file}:{node.site.line}"
-    text = f"{node.op.name}: {headline}"
-    return DataError(explain(text, operands=rows, made_at=place, fix=fix))
-
-
 def _places(node: Node, indices: NDArray) -> NDArray:
     """Return the indices of ``gather`` and ``scatter``, clamped; checked if asked."""
     axis: Any = node.attrs["axis"]
     extent = node.inputs[0].shape[axis]
     places = _clamp(indices, max(extent - 1, 0))
     if config.check and not np.array_equal(places, indices):
-        outside = np.argwhere(places != indices)[0].tolist()
-        where = f" at indices{outside}" if outside else ""
-        raise _refuse(
-            node,
-            f"index {indices[tuple(outside)]}{where} is out of range for axis {axis} "
-            f"of size {extent}",
-            f"use indices from 0 to {extent - 1}",
-        )
+        number = int(np.flatnonzero(places != indices)[0])
+        raise index_outside(node, number, indices.flat[number])
     return places
 
 
@@ -419,12 +402,7 @@ def _piece(node: Node, starts: NDArray, shape: Shape) -> tuple[slice, ...]:
     places = _clamp(starts, room)
     if config.check and not np.array_equal(places, starts):
         axis = int(np.argmax(places != starts))
-        raise _refuse(
-            node,
-            f"a piece of {shape[axis]} from {starts[axis]} on does not fit axis {axis} "
-            f"of size {whole[axis]}",
-            f"use a start from 0 to {room[axis]}",
-        )
+        raise start_outside(node, axis, starts[axis])
     return tuple(
         slice(start, start + size)
         for start, size in zip(places.tolist(), shape, strict=True)

@@ -37,6 +37,7 @@ def _infer_reshape(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
             f"{x.size} elements do not fill the shape {list(shape)} of {size}",
             inputs,
             ONE,
+            fix=f"choose sizes with the product {x.size}",
         )
     return shape, x.dtype
 

@@ -64,6 +64,9 @@ class Step(NamedTuple):
 class Program:
     """What is computed, by which kernels, where and in what time.
 
+    The values of its inputs, if any are given, have the shapes and types of the
+    graph's inputs.
+
     Made by ``nv.compile(f).program(*args)``, ``model.train_program(...)`` and its kin.
     Nothing is compiled or run until :meth:`profile` or :meth:`compare` is called.
 

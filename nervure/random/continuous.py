@@ -67,7 +67,12 @@ def checked_number(op: str, name: str, value: Any, *, positive: bool = False) ->
         return
     if not math.isfinite(number) or (positive and number < 0):
         kind = "a finite number of at least 0" if positive else "a finite number"
-        raise ArgumentError(f"{op}: expected {name} to be {kind}, got {value!r}")
+        raise ArgumentError(
+            explain(
+                f"{op}: expected {name} to be {kind}, got {value!r}",
+                fix=f"pass another {name}",
+            )
+        )
 
 
 def parameter(op: str, name: str, value: ArrayLike, shape: Shape, dtype: DType) -> Node:
@@ -180,8 +185,12 @@ def _range(
         largest = float(np.finfo(dtypes.accumulator(dtype)).max)
         if last - first > largest or max(abs(first), abs(last)) > largest:
             raise ArgumentError(
-                f"{op}: {dtype.name} does not hold the width of the range from {first} "
-                f"to {last}"
+                explain(
+                    f"{op}: {dtype.name} does not hold the width of the range from "
+                    f"{first} "
+                    f"to {last}",
+                    fix="draw in a wider type, such as dtype='float32'",
+                )
             )
     return first, last
 
@@ -311,7 +320,11 @@ def truncated_normal(
     low, high = float(lower), float(upper)
     if not low < high:
         raise ArgumentError(
-            f"{op}: expected lower below upper, got lower={lower} and upper={upper}"
+            explain(
+                f"{op}: expected lower below upper, got lower={lower} and "
+                f"upper={upper}",
+                fix="swap the two",
+            )
         )
     mirrored = abs(high) > abs(low)
     if mirrored:  # so that the longer side is in the lower tail, where all is precise

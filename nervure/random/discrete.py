@@ -204,8 +204,11 @@ def _checked_range(low: Any, high: Any, dtype: DType) -> tuple[int, int]:
         first, last = operator.index(low), operator.index(high)
     except TypeError:
         raise DTypeError(
-            f"randint: expected low and high to be whole numbers, got {low!r} and "
-            f"{high!r}"
+            explain(
+                f"randint: expected low and high to be whole numbers, got {low!r} and "
+                f"{high!r}",
+                fix="convert them with int(...); uniform draws numbers with a fraction",
+            )
         ) from None
     if not first < last:
         raise ArgumentError(
@@ -217,7 +220,11 @@ def _checked_range(low: Any, high: Any, dtype: DType) -> tuple[int, int]:
     limits = np.iinfo(dtype)
     if first < limits.min or last > int(limits.max) + 1:
         raise ArgumentError(
-            f"randint: {dtype.name} does not hold the numbers from {low} up to {high}"
+            explain(
+                f"randint: {dtype.name} does not hold the numbers from {low} up to "
+                f"{high}",
+                fix="choose a wider dtype, such as 'int64'",
+            )
         )
     return first, last
 
@@ -418,8 +425,11 @@ def _chances(p: ArrayLike, extent: int, wanted: int, replace: bool) -> Node:
     node = as_node(p)
     if node.shape != (extent,):
         raise ShapeError(
-            f"choice: expected one probability for each of {extent} elements, got "
-            f"shape {list(node.shape)}"
+            explain(
+                f"choice: expected one probability for each of {extent} elements, got "
+                f"shape {list(node.shape)}",
+                fix="pass as many probabilities as there are elements",
+            )
         )
     if not isinstance(p, Array) or p.value_or_none is not None:
         _check_chances(np.asarray(p), wanted, replace)
@@ -431,7 +441,10 @@ def _check_chances(p: npt.NDArray[Any], wanted: int, replace: bool) -> None:
     values = p.astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any():
         raise ArgumentError(
-            "choice: probabilities must be finite numbers of at least 0"
+            explain(
+                "choice: probabilities must be finite numbers of at least 0",
+                fix="nervure.softmax turns any scores into probabilities",
+            )
         )
     digits = np.finfo(p.dtype).eps if p.dtype.kind == "f" else 0.0
     total = float(values.sum())
@@ -445,8 +458,12 @@ def _check_chances(p: npt.NDArray[Any], wanted: int, replace: bool) -> None:
     possible = int(np.count_nonzero(values))
     if not replace and possible < wanted:
         raise ArgumentError(
-            f"choice: only {possible} elements have a probability above 0, too few for "
-            f"{wanted} choices without replacement"
+            explain(
+                f"choice: only {possible} elements have a probability above 0, too "
+                "few for "
+                f"{wanted} choices without replacement",
+                fix="draw fewer, or pass replace=True",
+            )
         )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import operator
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Final
@@ -55,7 +56,10 @@ def whole_number(op: str, number: Any, name: str) -> int:
         return operator.index(number)
     except TypeError:
         raise DTypeError(
-            explain(f"{op}: expected {name} to be a whole number, got {number!r}")
+            explain(
+                f"{op}: expected {name} to be a whole number, got {number!r}",
+                fix="convert it with int(...)",
+            )
         ) from None
 
 
@@ -121,7 +125,12 @@ def split(key: ArrayLike, n: int = 2) -> Array:
     node = _masked(key_node("split", key), _SPLIT_MASK)
     count = whole_number("split", n, "n")
     if count < 0:
-        raise ArgumentError(f"split: expected at least 0 keys, got n={count}")
+        raise ArgumentError(
+            explain(
+                f"split: expected at least 0 keys, got n={count}",
+                fix="split(key, 2) gives two keys",
+            )
+        )
     return Array.of_node(random_bits(node, (count, 2)))
 
 
@@ -161,7 +170,10 @@ def _number_node(number: int | Array) -> Node:
     node = as_node(number)
     if node.shape != () or not dtypes.is_integer(node.dtype):
         raise DTypeError(
-            explain(f"fold_in: expected one whole number, got {node.type_text}")
+            explain(
+                f"fold_in: expected one whole number, got {node.type_text}",
+                fix="pass an int, or an integer array without axes",
+            )
         )
     wide = cast(node, dtypes.uint64)
     high = binary.shift_right(wide, full_like(wide, 32))
@@ -194,6 +206,7 @@ class Generator:
 
     def __init__(self, seed: int | None = None, name: str = "random/generator") -> None:
         self._lock = threading.Lock()
+        _generators.add(self)
         self.cell = Cell(_first_state(seed), name)
 
     def seed(self, seed: int | None = None) -> None:
@@ -210,6 +223,10 @@ class Generator:
             else:  # inside a function that is being traced
                 self.cell.value = Array.of_node(_counted_node(state.node))
         return Array.of_node(_drawn(state.node))
+
+
+# All there are, for the locks of a child process.
+_generators: weakref.WeakSet[Generator] = weakref.WeakSet()
 
 
 def _first_state(seed: int | None) -> Array:
@@ -252,6 +269,18 @@ _default: Generator | None = None
 _default_lock = threading.Lock()
 # The generator of a `with seeded(...)` block, for this thread or task only.
 _local: ContextVar[Generator | None] = ContextVar("nervure_generator", default=None)
+
+
+def _after_fork() -> None:
+    """Forget locks that a thread which is not here may hold."""
+    global _default_lock
+    _default_lock = threading.Lock()
+    for one in _generators:
+        one._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def default_generator() -> Generator:

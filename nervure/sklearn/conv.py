@@ -63,6 +63,11 @@ class ConvClassifier(NetworkClassifier, NeuralEstimator):
     model_, history_, n_iter_
         The trained model, the numbers of each epoch by name, and how many there were.
 
+    Raises
+    ------
+    TypeError
+        For parameters that do not exist.
+
     >>> from nervure.datasets import digits
     >>> from nervure.sklearn import ConvClassifier
     >>> X, y = digits.load_data()

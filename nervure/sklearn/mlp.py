@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor as _TheirRegressor
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from nervure.errors import DataError
+from nervure.errors import DataError, explain
 from nervure.ir.attrs import NDArray
 from nervure.losses import Loss, SparseCategoricalCrossentropy
 from nervure.sklearn.base import Facts, NetworkClassifier, NetworkRegressor
@@ -344,8 +344,11 @@ class MLPRegressor(NetworkRegressor, Perceptron):
         encoded = super()._encoded(y).reshape(len(y), -1)
         if self.loss == "poisson" and (encoded < 0).any():
             raise DataError(
-                "the loss 'poisson' is for counts, which are not negative; y holds "
-                f"{encoded.min()}"
+                explain(
+                    "the loss 'poisson' is for counts, which are not negative; y holds "
+                    f"{encoded.min()}",
+                    fix="use loss='squared_error' for targets that may be negative",
+                )
             )
         return encoded.astype(self._input_dtype())
 

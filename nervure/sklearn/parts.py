@@ -36,8 +36,11 @@ def _configured(get: Any, kind: str, given: Any, changes: Mapping[str, Any]) -> 
     if isinstance(found, LossFunctionWrapper):
         if changes:
             raise ArgumentError(
-                f"the {kind} {given!r} is a function and has no parameters, got "
-                f"{', '.join(changes)}"
+                explain(
+                    f"the {kind} {given!r} is a function and has no parameters, got "
+                    f"{', '.join(changes)}",
+                    fix=f"pass the {kind}'s class instead of a function",
+                )
             )
         return found
     config = {**found.get_config(), **changes}
@@ -90,7 +93,12 @@ def model_from(given: Any, facts: Facts, parameters: Mapping[str, Any]) -> Model
     if isinstance(given, Layer | list | tuple):
         if parameters:
             raise ArgumentError(
-                f"model is no function, so it has no parameters {', '.join(parameters)}"
+                explain(
+                    "model is no function, so it has no parameters "
+                    f"{', '.join(parameters)}",
+                    fix="pass a function that makes the model; its arguments are the "
+                    "parameters",
+                )
             )
         made = copy.deepcopy(given)
     elif callable(given):

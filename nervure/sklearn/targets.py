@@ -52,8 +52,12 @@ class ClassTargets:
         self.dtype = self.classes.dtype
         if len(self.classes) < 2:
             raise DataError(
-                f"a classifier needs rows of at least two classes, y holds 1 class: "
-                f"{self.classes[0]!r}"
+                explain(
+                    "a classifier needs rows of at least two classes, y holds 1 "
+                    "class: "
+                    f"{self.classes[0]!r}",
+                    fix="check y: does it hold the labels?",
+                )
             )
 
     @property
@@ -153,8 +157,11 @@ class ClassTargets:
     def _check_columns(self, y: NDArray) -> None:
         if y.ndim != 2 or y.shape[1] != self.count:
             raise DataError(
-                f"y has shape {list(y.shape)}, expected a column for each of "
-                f"{self.count} classes"
+                explain(
+                    f"y has shape {list(y.shape)}, expected a column for each of "
+                    f"{self.count} classes",
+                    fix="pass targets with as many columns as in the first training",
+                )
             )
 
 
@@ -173,8 +180,12 @@ class NumberTargets:
         """Return the targets; raises :class:`~nervure.errors.DataError`."""
         if y.shape[1:] != self.shape:
             raise DataError(
-                f"y has shape {list(y.shape)}, expected [rows, "
-                f"{', '.join(map(str, self.shape))}] as in the first training"
+                explain(
+                    f"y has shape {list(y.shape)}, expected [rows, "
+                    f"{', '.join(map(str, self.shape))}] as in the first training",
+                    fix="call fit for targets of another shape; partial_fit goes on "
+                    "with the same",
+                )
             )
         return y
 

@@ -136,7 +136,9 @@ class NeuralTransformer(
         if self.target not in _TARGETS:
             raise ArgumentError(
                 explain(
-                    f"target is {self.target!r}, expected one of {', '.join(_TARGETS)}"
+                    f"target is {self.target!r}, expected one of {', '.join(_TARGETS)}",
+                    fix="target='X' learns to rebuild the rows, target='classes' to "
+                    "predict y",
                 )
             )
 
@@ -146,8 +148,12 @@ class NeuralTransformer(
             return x, x
         if y is None:
             raise ArgumentError(
-                f"target={self.target!r} needs y, as in fit(X, y); requires y to be "
-                "passed, but the target y is None"
+                explain(
+                    f"target={self.target!r} needs y, as in fit(X, y); requires y to "
+                    "be "
+                    "passed, but the target y is None",
+                    fix="pass y, or write target='X'",
+                )
             )
         return super()._read(X, y, reset=reset)
 

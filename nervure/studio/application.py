@@ -131,7 +131,7 @@ def _program_page(programs: Programs) -> Callable[[Request], Awaitable[Response]
         try:
             text = await run_in_threadpool(programs.page, kind)
         except NervureError as error:
-            text = f"<!doctype html><title>no graph</title><p>{html.escape(str(error))}"
+            text = f"<!doctype html><title>no graph</title><p>{html.escape(f'{error}')}"
         # Frames of a sandbox are of no origin: the answer must allow being shown there.
         headers = {
             "content-security-policy": POLICY,
@@ -156,7 +156,7 @@ def answering(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
                 asked = _object(await request.body())
             return JSONResponse(await run_in_threadpool(answer, asked))
         except NervureError as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
+            return JSONResponse({"error": f"{error}"}, status_code=400)
 
     return endpoint
 

@@ -16,6 +16,9 @@ class PlaygroundFrame:
     ----------
     address
         What to open in a browser outside of notebooks; it carries the token.
+
+    >>> PlaygroundFrame("http://127.0.0.1:8000/?token=...", 760)
+    playground at http://127.0.0.1:8000/?token=...
     """
 
     def __init__(self, address: str, height: int) -> None:

@@ -158,7 +158,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
             for event in read_events(path):
                 _take(run, event)
         except (FileFormatError, OSError) as error:
-            run.damage.append(str(error))
+            run.damage.append(f"{error}")
     return run
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
@@ -19,6 +20,7 @@ from nervure.ir.graph import Graph
 from nervure.tblog import graphs, summaries, wire
 from nervure.tblog.hparams import HyperParameter, hparams
 from nervure.tblog.records import framed
+from nervure.train.saving.atomic import unwritable
 
 _VERSION: Final = "brain.Event:2"
 _FLUSH_SECONDS: Final = 120.0
@@ -120,7 +122,7 @@ class EventWriter:
         if step is not None:
             event += wire.int_field(2, int(step))
         record = framed(event + content)
-        with self._lock:
+        with self._lock, self._explained(len(record)):
             self._open_file().write(record)
             if time.monotonic() - self._written > _FLUSH_SECONDS:
                 self._flush()
@@ -134,21 +136,33 @@ class EventWriter:
             )
         return self._file
 
+    @contextlib.contextmanager
+    def _explained(self, nbytes: int = 0) -> Iterator[None]:
+        """Say what could not be written; the file is closed then, up to its damage."""
+        try:
+            yield
+        except OSError as error:
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError):
+                if file is not None:
+                    file.close()
+            raise unwritable(self.path, nbytes, error) from error
+
     def _flush(self) -> None:
         self._open_file().flush()
         self._written = time.monotonic()
 
     def flush(self) -> None:
         """Write what has been collected, so that TensorBoard sees it."""
-        with self._lock:
+        with self._lock, self._explained():
             self._flush()
 
     def close(self) -> None:
         """Write what has been collected and close the file; twice does no harm."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        with self._lock, self._explained():
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
     def __enter__(self) -> EventWriter:
         return self

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 
 
 class _Flags:
@@ -47,7 +47,12 @@ FLAGS = _Flags()
 def _truth(text: str) -> bool:
     words = {"true": True, "1": True, "false": False, "0": False}
     if text.lower() not in words:
-        raise ArgumentError(f"expected true or false, got {text!r}")
+        raise ArgumentError(
+            explain(
+                f"expected true or false, got {text!r}",
+                fix="write --name=true or --name=false",
+            )
+        )
     return words[text.lower()]
 
 

@@ -128,6 +128,11 @@ def cond(
     strict
         Whether a list of one tensor stays a list.
 
+    Raises
+    ------
+    ArgumentError
+        For one branch without the other.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     x = tf.constant(2.0)
@@ -136,7 +141,12 @@ def cond(
     """
     first, second = true_fn or fn1, false_fn or fn2
     if first is None or second is None:
-        raise ArgumentError("cond: give true_fn and false_fn")
+        raise ArgumentError(
+            explain(
+                "cond: give true_fn and false_fn",
+                fix="write tf.cond(pred, true_fn, false_fn)",
+            )
+        )
     asked = convert_to_tensor(pred, data_types.bool_)
     graph = asked.graph
     start = graph.version
@@ -200,8 +210,12 @@ def _check_branches(one: _Body, other: _Body) -> None:
     )
     if not same:
         raise ShapeError(
-            f"cond: the functions return different structures: {other.structure} and "
-            f"{one.structure}"
+            explain(
+                f"cond: the functions return different structures: {other.structure} "
+                "and "
+                f"{one.structure}",
+                fix="return as many tensors, nested in the same way, from both",
+            )
         )
     for first, second in zip(other.tensors, one.tensors, strict=True):
         if first.dtype != second.dtype:
@@ -240,6 +254,11 @@ def case(
     ``pred_fn_pairs`` is a list of pairs or a dict; the last serves where none is true
     and there is no ``default``.
 
+    Raises
+    ------
+    ArgumentError
+        For no pairs.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     x = tf.constant(5.0)
@@ -251,7 +270,12 @@ def case(
         pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs
     )
     if not pairs:
-        raise ArgumentError("case: expected at least one pair")
+        raise ArgumentError(
+            explain(
+                "case: expected at least one pair",
+                fix="write tf.case([(pred, fn)], default=fn)",
+            )
+        )
     function = default or pairs.pop()[1]
     for asked, chosen in reversed(pairs):
         function = _either(asked, chosen, function, strict, name)
@@ -296,6 +320,11 @@ def while_loop(
     ``shape_invariants`` and the other arguments are taken and not used: a value keeps
     its shape within a run.
 
+    Raises
+    ------
+    ArgumentError
+        For no variables of the loop.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     n, total = tf.while_loop(lambda n, s: n > 0, lambda n, s: (n - 1, s + n),
@@ -307,7 +336,12 @@ def while_loop(
     flat, structure = tree.flatten(listed)
     first = [convert_to_tensor(one) for one in flat]
     if not first:
-        raise ArgumentError("while_loop: expected at least one loop variable")
+        raise ArgumentError(
+            explain(
+                "while_loop: expected at least one loop variable",
+                fix="pass loop_vars, such as [tf.constant(0)]",
+            )
+        )
     graph = first[0].graph
     start = graph.version
     with graph.name_scope(name or "while"):
@@ -353,19 +387,36 @@ def _loop_variable(value: Tensor) -> Tensor:
 def _check_body(first: Sequence[Tensor], question: _Body, step: _Body) -> None:
     asked = question.tensors
     if len(asked) != 1 or asked[0].dtype != data_types.bool_:
-        raise DTypeError("while_loop: cond must return one truth value")
+        raise DTypeError(
+            explain(
+                "while_loop: cond must return one truth value",
+                fix="compare the loop variables, as in lambda i: i < 10",
+            )
+        )
     if question.changed:
-        raise ArgumentError("while_loop: cond must not change a variable")
+        raise ArgumentError(
+            explain(
+                "while_loop: cond must not change a variable",
+                fix="change it in the body",
+            )
+        )
     if len(step.tensors) != len(first):
         raise ShapeError(
-            f"while_loop: body returns {len(step.tensors)} tensors, expected "
-            f"{len(first)}"
+            explain(
+                f"while_loop: body returns {len(step.tensors)} tensors, expected "
+                f"{len(first)}",
+                fix="return one tensor for each loop variable, in the same order",
+            )
         )
     for place, (old, new) in enumerate(zip(first, step.tensors, strict=True)):
         if old.dtype != new.dtype:
             raise DTypeError(
-                f"while_loop: loop variable {place} changes from {old.dtype.name} to "
-                f"{new.dtype.name}"
+                explain(
+                    f"while_loop: loop variable {place} changes from "
+                    f"{old.dtype.name} to "
+                    f"{new.dtype.name}",
+                    fix="convert it with tf.cast at the end of the body",
+                )
             )
 
 

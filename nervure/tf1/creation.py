@@ -9,7 +9,7 @@ import numpy as np
 
 from nervure import ops, random
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ir.node import Shape
 from nervure.tf1 import data_types
 from nervure.tf1.building import one_output, operation
@@ -56,7 +56,12 @@ def shaped(
         return made.outputs[0]
     given = TensorShape(shape)
     if not given.is_fully_defined():
-        raise ArgumentError(f"{kind}: expected a shape of known sizes, got {given}")
+        raise ArgumentError(
+            explain(
+                f"{kind}: expected a shape of known sizes, got {given}",
+                fix="give every size as a number, or take the shape from tf.shape(x)",
+            )
+        )
     sizes = tuple(int(one) for one in given)
     made = operation(
         kind,
@@ -282,6 +287,11 @@ def random_uniform(
     New numbers come in each run. ``maxval`` is 1 by default, and must be given for
     whole numbers.
 
+    Raises
+    ------
+    ArgumentError
+        For whole numbers without maxval.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     x = session.run(tf.random_uniform([100], -1.0, 1.0))
@@ -291,7 +301,12 @@ def random_uniform(
     wanted = data_types.as_dtype(dtype)
     if maxval is None:
         if not wanted.is_floating:
-            raise ArgumentError("random_uniform: give maxval for whole numbers")
+            raise ArgumentError(
+                explain(
+                    "random_uniform: give maxval for whole numbers",
+                    fix="write tf.random_uniform(shape, maxval=10, dtype=tf.int32)",
+                )
+            )
         maxval = 1
     if is_tensor(minval) or is_tensor(maxval):
         low = convert_to_tensor(minval, wanted)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
-from nervure.errors import DTypeError, NervureError, unknown_name
+from nervure.errors import DTypeError, NervureError, explain, unknown_name
 
 
 class DType:
@@ -156,4 +156,9 @@ def as_dtype(value: Any) -> DType:
         found = _BY_NUMPY.get(numpy_type.newbyteorder("="))
         if found is not None:
             return found
-    raise DTypeError(f"expected a data type such as tf.float32, got {value!r}")
+    raise DTypeError(
+        explain(
+            f"expected a data type such as tf.float32, got {value!r}",
+            fix="write tf.float32, 'float32' or numpy.float32",
+        )
+    )

@@ -321,6 +321,11 @@ realdiv = divide
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """Return the tensor in another data type; fractions are cut off.
 
+    Raises
+    ------
+    DTypeError
+        For text, which is no number, and for numbers that become text.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     print(session.run(tf.cast([1.7, -1.7], tf.int32)))
@@ -335,6 +340,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
             explain(
                 f"cast: cannot convert {tensor.dtype.name} to {wanted.name}",
                 operands=[("x", tensor.type_text, tensor.name)],
+                fix="text stays text; convert it in NumPy before it is fed",
             )
         )
     return one_output(

@@ -70,7 +70,12 @@ def gradients(
     _check_smooth([*outputs, *wrt])
     given = _listed(grad_ys) if grad_ys is not None else [None] * len(outputs)
     if len(given) != len(outputs):
-        raise GradientError(f"expected {len(outputs)} grad_ys, got {len(given)}")
+        raise GradientError(
+            explain(
+                f"expected {len(outputs)} grad_ys, got {len(given)}",
+                fix="give one grad_y for each y, or leave grad_ys out",
+            )
+        )
     path = _path(outputs, wrt, fixed)
     places = [place for place, x in enumerate(wrt) if _reaches(x, outputs, path)]
     results: list[Tensor | None] = [None] * len(wrt)

@@ -108,7 +108,12 @@ class Operation:
     def get_attr(self, name: str) -> Any:
         """Return one of the attributes; raises for an unknown name."""
         if name not in self.attributes:
-            raise UnknownNameError(f"the operation {self.name!r} has no {name!r}")
+            raise UnknownNameError(
+                explain(
+                    f"the operation {self.name!r} has no {name!r}",
+                    fix="op.inputs, op.outputs and op.type say what it has",
+                )
+            )
         return self.attributes[name]
 
     def values(self) -> tuple[Tensor, ...]:
@@ -160,7 +165,13 @@ class Graph:
         name: str | None,
         attributes: dict[str, Any] | None = None,
     ) -> Operation:
-        """Make an operation, without outputs as yet."""
+        """Make an operation, without outputs as yet.
+
+        Raises
+        ------
+        ArgumentError
+            For a graph that is finalized, and for tensors of another graph.
+        """
         if self._finalized:
             raise ArgumentError(
                 explain(
@@ -193,7 +204,13 @@ class Graph:
         if name.endswith("/") and name[:-1] not in self._operations:
             return name[:-1]  # as TensorFlow: this very name
         if not name or not _VALID_SCOPE.match(name):
-            raise ArgumentError(f"{name!r} is not a valid name of an operation")
+            raise ArgumentError(
+                explain(
+                    f"{name!r} is not a valid name of an operation",
+                    fix="use letters, digits and _.-/ only, and begin with a letter, "
+                    "a digit or a point",
+                )
+            )
         return self.unique_name(name)
 
     def unique_name(
@@ -236,10 +253,21 @@ class Graph:
 
     @contextlib.contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Put ``name/`` before the names of the operations that are made inside."""
+        """Put ``name/`` before the names of the operations that are made inside.
+
+        Raises
+        ------
+        ArgumentError
+            For a name with other characters than letters, digits and ``_.-/``.
+        """
         outer = self._scope
         if name and not _VALID_SCOPE.match(name):
-            raise ArgumentError(f"{name!r} is not a valid name of a scope")
+            raise ArgumentError(
+                explain(
+                    f"{name!r} is not a valid name of a scope",
+                    fix="use letters, digits and _.-/ only",
+                )
+            )
         if not name:
             self._scope = ""
         elif name.endswith("/"):
@@ -278,7 +306,11 @@ class Graph:
         operation = getattr(value, "op", None)
         if not isinstance(operation, Operation):
             raise ArgumentError(
-                f"control_dependencies expects operations and tensors, got {value!r}"
+                explain(
+                    "control_dependencies expects operations and tensors, got "
+                    f"{value!r}",
+                    fix="pass a list of tensors and operations of this graph",
+                )
             )
         return operation
 
@@ -351,7 +383,13 @@ class Graph:
         return found
 
     def get_tensor_by_name(self, name: str) -> Tensor:
-        """Return the tensor of a name such as ``"MatMul:0"``."""
+        """Return the tensor of a name such as ``"MatMul:0"``.
+
+        Raises
+        ------
+        ArgumentError, UnknownNameError
+            For what is no name of a tensor, and for one that is not in the graph.
+        """
         operation_name, _, place = name.partition(":")
         if not place.isdecimal():
             raise ArgumentError(
@@ -363,8 +401,12 @@ class Graph:
         outputs = self.get_operation_by_name(operation_name).outputs
         if int(place) >= len(outputs):
             raise UnknownNameError(
-                f"the operation {operation_name!r} has {len(outputs)} outputs, there "
-                f"is no {name!r}"
+                explain(
+                    f"the operation {operation_name!r} has {len(outputs)} outputs, "
+                    "there "
+                    f"is no {name!r}",
+                    fix=f"the first output is {operation_name + ':0'!r}",
+                )
             )
         return outputs[int(place)]
 
@@ -372,6 +414,11 @@ class Graph:
         """Return the tensor or operation of this graph that a value stands for.
 
         A value is a tensor, an operation, a variable, or the name of one.
+
+        Raises
+        ------
+        ArgumentError
+            For what does not belong to this graph.
         """
         if isinstance(value, str):
             if ":" in value:
@@ -443,7 +490,11 @@ def reset_default_graph() -> None:
     global _first
     if _graphs.items:
         raise ArgumentError(
-            "reset_default_graph must not be called inside `with graph.as_default():`"
+            explain(
+                "reset_default_graph must not be called inside `with "
+                "graph.as_default():`",
+                fix="leave the block first",
+            )
         )
     _first = Graph()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.tf1 import creation, data_types, placeholders
 from nervure.tf1.tensor import Tensor
 
@@ -169,6 +169,11 @@ class variance_scaling_initializer(Initializer):  # noqa: N801
 
     He et al., "Delving deep into rectifiers" (2015).
 
+    Raises
+    ------
+    ArgumentError
+        For a scale not above 0, and for a mode or distribution that does not exist.
+
     >>> import nervure.tf1 as tf
     >>> tf.variance_scaling_initializer(2.0)([4, 3]).shape
     TensorShape([4, 3])
@@ -185,11 +190,19 @@ class variance_scaling_initializer(Initializer):  # noqa: N801
         super().__init__(dtype)
         if scale <= 0 or mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ArgumentError(
-                "variance_scaling_initializer: expected scale > 0 and mode fan_in, "
-                f"fan_out or fan_avg, got {scale} and {mode!r}"
+                explain(
+                    "variance_scaling_initializer: expected scale > 0 and mode fan_in, "
+                    f"fan_out or fan_avg, got {scale} and {mode!r}",
+                    fix="scale=2.0, mode='fan_in' suits rectifiers",
+                )
             )
         if distribution not in ("normal", "truncated_normal", "uniform"):
-            raise ArgumentError(f"unknown distribution {distribution!r}")
+            raise ArgumentError(
+                explain(
+                    f"unknown distribution {distribution!r}",
+                    fix="use 'truncated_normal', 'normal' or 'uniform'",
+                )
+            )
         self.scale, self.mode = scale, mode
         self.distribution, self.seed = distribution, seed
 

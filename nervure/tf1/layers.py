@@ -240,6 +240,11 @@ def batch_normalization(
     ones join the collection ``tf.GraphKeys.UPDATE_OPS`` and have to be run with the
     step, as in TensorFlow.  Ioffe and Szegedy (2015).
 
+    Raises
+    ------
+    ArgumentError
+        For another axis than the last.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default():
     ...     y = tf.layers.batch_normalization(tf.zeros([4, 3]), training=True)
@@ -249,7 +254,12 @@ def batch_normalization(
     x = convert_to_tensor(inputs)
     ndims = x.shape.ndims
     if ndims is None or axis not in (-1, ndims - 1):
-        raise ArgumentError("batch_normalization: only the last axis has channels here")
+        raise ArgumentError(
+            explain(
+                "batch_normalization: only the last axis has channels here",
+                fix="put the channels last, and leave axis out",
+            )
+        )
     size = [_channels("batch_normalization", x)]
     with variable_scope(name, "batch_normalization", reuse=reuse):
         gamma = (

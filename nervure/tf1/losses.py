@@ -7,7 +7,7 @@ from typing import Any
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ops import nn
 from nervure.tf1 import data_types
 from nervure.tf1.building import one_output
@@ -83,6 +83,11 @@ def softmax_cross_entropy(
 ) -> Tensor:
     """Return the mean cross-entropy of logits and rows of chances.
 
+    Raises
+    ------
+    ArgumentError
+        For label_smoothing outside of 0 to 1.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     session.run(tf.losses.softmax_cross_entropy([[0.0, 1.0]], [[-1e3, 0.0]]))
@@ -90,8 +95,11 @@ def softmax_cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(
-            f"softmax_cross_entropy: expected label_smoothing from 0 to 1, got "
-            f"{label_smoothing}"
+            explain(
+                f"softmax_cross_entropy: expected label_smoothing from 0 to 1, got "
+                f"{label_smoothing}",
+                fix="label_smoothing=0.1 is a usual value",
+            )
         )
 
     def formula(y: Array, x: Array) -> Array:
@@ -183,6 +191,11 @@ def get_total_loss(
 ) -> Tensor:
     """Return the sum of all losses.
 
+    Raises
+    ------
+    ArgumentError
+        When there are no losses.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     loss = tf.losses.mean_squared_error([1.0], [3.0])
@@ -193,5 +206,10 @@ def get_total_loss(
     if add_regularization_losses:
         found += get_regularization_losses()
     if not found:
-        raise ArgumentError("get_total_loss: there are no losses")
+        raise ArgumentError(
+            explain(
+                "get_total_loss: there are no losses",
+                fix="call one of tf.losses first, or tf.losses.add_loss",
+            )
+        )
     return add_n(found, name)

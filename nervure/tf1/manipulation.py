@@ -25,12 +25,21 @@ def together(kind: str, values: Any) -> list[Tensor]:
         convert_to_tensor(one, None if is_tensor(one) else dtype) for one in values
     ]
     if not tensors:
-        raise ArgumentError(f"{kind}: expected at least one tensor")
+        raise ArgumentError(
+            explain(
+                f"{kind}: expected at least one tensor",
+                fix="pass a list of tensors; is it empty by mistake?",
+            )
+        )
     for one in tensors[1:]:
         if one.dtype != tensors[0].dtype:
             raise DTypeError(
-                f"{kind}: expected tensors of one type, got {tensors[0].dtype.name} "
-                f"and {one.dtype.name}"
+                explain(
+                    f"{kind}: expected tensors of one type, got "
+                    f"{tensors[0].dtype.name} "
+                    f"and {one.dtype.name}",
+                    fix="convert them with tf.cast",
+                )
             )
     return tensors
 
@@ -100,6 +109,11 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
 
     ``shape`` may be a tensor that follows from shapes, constants and placeholders.
 
+    Raises
+    ------
+    DTypeError
+        For a shape that does not hold whole numbers.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default():
     ...     x = tf.placeholder(tf.float32, [None, 784])
@@ -113,7 +127,11 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     if not given.dtype.is_integer:
         if given.shape.num_elements() != 0:
             raise DTypeError(
-                f"reshape: expected a shape of whole numbers, got {given.type_text}"
+                explain(
+                    "reshape: expected a shape of whole numbers, got "
+                    f"{given.type_text}",
+                    fix="convert it with tf.cast(shape, tf.int32)",
+                )
             )
         given = convert_to_tensor(np.zeros(0, np.int32))
 
@@ -132,6 +150,11 @@ def expand_dims(
 ) -> Tensor:
     """Return the tensor with a new axis of size 1; ``dim`` is an old name.
 
+    Raises
+    ------
+    ArgumentError
+        For a missing axis.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default():
     ...     tf.expand_dims([1, 2], -1).get_shape().as_list()
@@ -139,7 +162,9 @@ def expand_dims(
     """
     place = dim if axis is None else axis
     if place is None:
-        raise ArgumentError("expand_dims: give axis")
+        raise ArgumentError(
+            explain("expand_dims: give axis", fix="write tf.expand_dims(x, axis=0)")
+        )
     return one_output(
         "ExpandDims",
         [convert_to_tensor(input)],
@@ -220,6 +245,11 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
 def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     """Return tensors joined along an axis.
 
+    Raises
+    ------
+    ArgumentError
+        For an axis that is no number, as in the order of TensorFlow 0.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     print(session.run(tf.concat([[1, 2], [3]], 0)))
@@ -262,6 +292,11 @@ def unstack(
 ) -> list[Tensor]:
     """Return the parts along an axis, whose size must be known or given.
 
+    Raises
+    ------
+    ShapeError
+        For an axis whose size is not known, unless num is given.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     session.run(tf.unstack([1, 2]))
@@ -271,7 +306,12 @@ def unstack(
     count = num if x.shape.sizes is None else x.shape.sizes[axis]
     count = num if count is None else count
     if count is None:
-        raise ShapeError("unstack: the size of the axis is not known; give num")
+        raise ShapeError(
+            explain(
+                "unstack: the size of the axis is not known; give num",
+                fix="write tf.unstack(x, num=3)",
+            )
+        )
     return several_outputs(
         "Unpack", [x], lambda array: ops.unstack(array, axis=axis), name
     )
@@ -288,6 +328,11 @@ def split(
 
     One of the sizes may be -1 for what is left.
 
+    Raises
+    ------
+    ShapeError
+        For a size that is not divisible, and for pieces that do not add up to it.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     a, b = session.run(tf.split([1, 2, 3], [1, 2]))
@@ -300,14 +345,24 @@ def split(
         if hasattr(num_or_size_splits, "__index__"):
             count = int(num_or_size_splits)
             if extent % count:
-                raise ShapeError(f"split: {extent} is not divisible by {count}")
+                raise ShapeError(
+                    explain(
+                        f"split: {extent} is not divisible by {count}",
+                        fix="give the sizes of the pieces as a list",
+                    )
+                )
             sizes = [extent // count] * count
         else:
             sizes = [int(one) for one in num_or_size_splits]
             rest = extent - sum(one for one in sizes if one != -1)
             sizes = [rest if one == -1 else one for one in sizes]
             if sum(sizes) != extent or min(sizes, default=0) < 0:
-                raise ShapeError(f"split: the sizes {sizes} do not add up to {extent}")
+                raise ShapeError(
+                    explain(
+                        f"split: the sizes {sizes} do not add up to {extent}",
+                        fix="write -1 for the piece that is to take what is left",
+                    )
+                )
         ends = np.cumsum(sizes).tolist()
         before = (slice(None),) * (axis % array.ndim)
         return [
@@ -438,6 +493,11 @@ def pad(
 
     ``mode`` is "CONSTANT", "REFLECT" or "SYMMETRIC".
 
+    Raises
+    ------
+    ArgumentError
+        For another mode, and for paddings that do not fit.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     print(session.run(tf.pad([1, 2], [[1, 2]])))
@@ -447,7 +507,10 @@ def pad(
     kind = mode.lower()
     if kind != "constant" and kind not in _MIRRORS:
         raise ArgumentError(
-            f"pad: expected CONSTANT, REFLECT or SYMMETRIC, got {mode!r}"
+            explain(
+                f"pad: expected CONSTANT, REFLECT or SYMMETRIC, got {mode!r}",
+                fix="CONSTANT fills with zeros",
+            )
         )
 
     def padded(value: Array) -> Array:

@@ -114,14 +114,22 @@ def constant(
 
 def _filled(array: Any, shape: TensorShape, verify: bool) -> Any:
     if not shape.is_fully_defined():
-        raise ShapeError(f"constant: expected a shape of known sizes, got {shape}")
+        raise ShapeError(
+            explain(
+                f"constant: expected a shape of known sizes, got {shape}",
+                fix="give every size as a number",
+            )
+        )
     sizes = [int(size) for size in shape]
     if array.shape == tuple(sizes):
         return array
     count = int(np.prod(sizes))
     if verify or array.size > count or not array.size:
         raise ShapeError(
-            f"constant: a value of shape {list(array.shape)} does not fill {sizes}"
+            explain(
+                f"constant: a value of shape {list(array.shape)} does not fill {sizes}",
+                fix="give one number, or as many as the shape has places",
+            )
         )
     flat = array.ravel()
     rest = np.full(count - flat.size, flat[-1], array.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ops import nn
 from nervure.tf1 import data_types
 from nervure.tf1.building import one_output
@@ -19,14 +19,24 @@ from nervure.tf1.tensor import Tensor, convert_to_tensor
 def axes_of(axis: Any, reduction_indices: Any = None) -> Any:
     """Return the axes that a user gave, under the new or the old name."""
     if axis is not None and reduction_indices is not None:
-        raise ArgumentError("give either axis or reduction_indices, not both")
+        raise ArgumentError(
+            explain(
+                "give either axis or reduction_indices, not both",
+                fix="reduction_indices is the old name of axis",
+            )
+        )
     given = reduction_indices if axis is None else axis
     if given is None or hasattr(given, "__index__"):
         return given
     if isinstance(given, Tensor):
         given = given.op.attributes.get("value")
         if given is None:
-            raise ArgumentError("expected axes as numbers, got a computed tensor")
+            raise ArgumentError(
+                explain(
+                    "expected axes as numbers, got a computed tensor",
+                    fix="the axes of a reduction are part of the graph: pass numbers",
+                )
+            )
     flat = np.asarray(given)
     return int(flat) if flat.ndim == 0 else tuple(int(one) for one in flat)
 
@@ -51,7 +61,12 @@ def _reduction(
 
 def _kept(keepdims: Any, keep_dims: Any) -> bool:
     if keepdims is not None and keep_dims is not None:
-        raise ArgumentError("give either keepdims or keep_dims, not both")
+        raise ArgumentError(
+            explain(
+                "give either keepdims or keep_dims, not both",
+                fix="keep_dims is the old name of keepdims",
+            )
+        )
     return bool(keepdims or keep_dims)
 
 

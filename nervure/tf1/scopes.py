@@ -143,7 +143,12 @@ def variable_scope(
 
 def _free_name(scope: VariableScope, name: str | None) -> str:
     if not name:
-        raise ArgumentError("variable_scope: give a name or default_name")
+        raise ArgumentError(
+            explain(
+                "variable_scope: give a name or default_name",
+                fix="write tf.variable_scope('layer1')",
+            )
+        )
     count = scope.counts.get(name, 0)
     scope.counts[name] = count + 1
     return name if not count else f"{name}_{count}"
@@ -266,12 +271,18 @@ def _reused(
         )
     if shape is not None and not found.shape.is_compatible_with(shape):
         raise ShapeError(
-            f"the variable {full!r} has shape {found.shape}, asked for was "
-            f"{TensorShape(shape)}"
+            explain(
+                f"the variable {full!r} has shape {found.shape}, asked for was "
+                f"{TensorShape(shape)}",
+                fix="ask for the same shape, or take another name",
+            )
         )
     if dtype is not None and found.dtype != data_types.as_dtype(dtype):
         raise DTypeError(
-            f"the variable {full!r} is {found.dtype.name}, asked for was "
-            f"{data_types.as_dtype(dtype).name}"
+            explain(
+                f"the variable {full!r} is {found.dtype.name}, asked for was "
+                f"{data_types.as_dtype(dtype).name}",
+                fix="ask for the same type, or take another name",
+            )
         )
     return found

@@ -71,6 +71,11 @@ class Session:
     config
         Taken for TensorFlow's sake; Nervure's own settings are in ``nervure.config``.
 
+    Raises
+    ------
+    ArgumentError
+        For a target: a session runs in this process.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     x = tf.placeholder(tf.float32, [None])
@@ -83,7 +88,11 @@ class Session:
     ) -> None:
         if target:
             raise ArgumentError(
-                f"expected no target, got {target!r}: a session runs in this process"
+                explain(
+                    f"expected no target, got {target!r}: a session runs in this "
+                    "process",
+                    fix="leave target out",
+                )
             )
         self.graph = get_default_graph() if graph is None else graph
         self._values: dict[Variable, NDArray] = {}
@@ -237,12 +246,21 @@ class Session:
         return self._values[variable]
 
     def store(self, variable: Variable, value: Any) -> None:
-        """Give a variable a value."""
+        """Give a variable a value.
+
+        Raises
+        ------
+        ShapeError
+            For a value of another shape than the variable's.
+        """
         array = as_numpy(value, variable.dtype, "load")
         if array.shape != variable.known_shape:
             raise ShapeError(
-                f"{variable.name} holds shape {list(variable.known_shape)}, got "
-                f"{list(array.shape)}"
+                explain(
+                    f"{variable.name} holds shape {list(variable.known_shape)}, got "
+                    f"{list(array.shape)}",
+                    fix="give a value of the variable's shape",
+                )
             )
         self._values[variable] = array
 
@@ -319,7 +337,12 @@ def _fitting(tensor: Tensor, value: Any) -> NDArray:
     wanted = tensor.dtype.dtype
     if not (isinstance(value, np.ndarray) and value.dtype == wanted):
         if tensor.dtype == string:
-            raise DTypeError(f"feed_dict: {tensor.name} is text, which cannot be fed")
+            raise DTypeError(
+                explain(
+                    f"feed_dict: {tensor.name} is text, which cannot be fed",
+                    fix="make it a tf.constant",
+                )
+            )
         value = _converted(tensor, value)
     sizes = tensor.shape.sizes
     if sizes is not None and not (
@@ -346,13 +369,20 @@ def _converted(tensor: Tensor, value: Any) -> NDArray:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"feed_dict: the value for {tensor.name}: {error}") from None
+        raise ShapeError(
+            explain(
+                f"feed_dict: the value for {tensor.name}: {error}",
+                fix="reshape the value, or make the placeholder with None where "
+                "sizes vary",
+            )
+        ) from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DTypeError(
             explain(
                 f"feed_dict: expected numbers for {tensor.name}, got "
                 f"{array.dtype.name}",
                 made_at=str(tensor.op.site),
+                fix="convert the value with numpy.asarray(value, 'float32')",
             )
         )
     if array.dtype.kind == "f" and not tensor.dtype.is_floating:

@@ -130,7 +130,10 @@ class TensorShape:
             size is not None and size < 0 for size in self.sizes
         ):
             raise ShapeError(
-                explain(f"expected sizes of at least 0, got {list(self.sizes)}")
+                explain(
+                    f"expected sizes of at least 0, got {list(self.sizes)}",
+                    fix="write None for a size that is not known",
+                )
             )
 
     @property
@@ -148,7 +151,12 @@ class TensorShape:
     def as_list(self) -> list[int | None]:
         """Return the sizes; raises :class:`ShapeError` if their number is unknown."""
         if self.sizes is None:
-            raise ShapeError("the number of axes of this shape is not known")
+            raise ShapeError(
+                explain(
+                    "the number of axes of this shape is not known",
+                    fix="give the placeholder a shape, with None where sizes vary",
+                )
+            )
         return list(self.sizes)
 
     def is_fully_defined(self) -> bool:
@@ -180,7 +188,12 @@ class TensorShape:
         """Return what is known from both; raises where they contradict each other."""
         given = TensorShape(other)
         if not self.is_compatible_with(given):
-            raise ShapeError(f"the shapes {self} and {given} are not compatible")
+            raise ShapeError(
+                explain(
+                    f"the shapes {self} and {given} are not compatible",
+                    fix="reshape one of them with tf.reshape",
+                )
+            )
         if self.sizes is None or given.sizes is None:
             return given if self.sizes is None else self
         pairs = zip(self.sizes, given.sizes, strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nervure.array import Array
-from nervure.errors import ArgumentError, DTypeError
+from nervure.errors import ArgumentError, DTypeError, explain
 from nervure.tblog import summaries
 from nervure.tblog.graphs import GraphNode
 from nervure.tblog.writer import EventWriter
@@ -58,7 +58,12 @@ def _summary(
 def _numbers(tensor: Any, what: str) -> Tensor:
     x = convert_to_tensor(tensor)
     if x.dtype == data_types.string:
-        raise DTypeError(f"{what}: expected numbers, got text")
+        raise DTypeError(
+            explain(
+                f"{what}: expected numbers, got text",
+                fix="tf.summary.text records text",
+            )
+        )
     return x
 
 
@@ -136,6 +141,11 @@ def image(
 def text(name: str, tensor: Any, collections: Sequence[str] | None = None) -> Tensor:
     """Return the summary of text.
 
+    Raises
+    ------
+    DTypeError
+        For a tensor that holds no text.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     type(session.run(tf.summary.text("note", tf.constant("a first try"))))
@@ -149,7 +159,12 @@ def text(name: str, tensor: Any, collections: Sequence[str] | None = None) -> Te
 
     x = convert_to_tensor(tensor)
     if x.dtype != data_types.string:
-        raise DTypeError(f"text: expected text, got {x.type_text}")
+        raise DTypeError(
+            explain(
+                f"text: expected text, got {x.type_text}",
+                fix="tf.summary.scalar and histogram record numbers",
+            )
+        )
     return _summary("TextSummary", name, x, collections, made)
 
 
@@ -164,6 +179,11 @@ def merge(
 ) -> Tensor:
     """Return several summaries as one.
 
+    Raises
+    ------
+    ArgumentError, DTypeError
+        For no summaries, and for tensors that are none.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     both = tf.summary.merge([tf.summary.scalar("a", 1.0),
@@ -173,10 +193,20 @@ def merge(
     """
     tensors = [convert_to_tensor(one) for one in inputs]
     if not tensors:
-        raise ArgumentError("merge: expected at least one summary")
+        raise ArgumentError(
+            explain(
+                "merge: expected at least one summary",
+                fix="pass what tf.summary.scalar and its kin returned",
+            )
+        )
     for one in tensors:
         if one.dtype != data_types.string:
-            raise DTypeError(f"merge: {one.name} is no summary, it is {one.type_text}")
+            raise DTypeError(
+                explain(
+                    f"merge: {one.name} is no summary, it is {one.type_text}",
+                    fix="pass what tf.summary.scalar and its kin returned",
+                )
+            )
 
     def emit(_context: Context, *values: HostValue) -> HostValue:
         arrays: list[Array] = []
@@ -253,11 +283,20 @@ class FileWriter:
         return self._logdir
 
     def add_summary(self, summary: bytes, global_step: Any = None) -> None:
-        """Write what a run returned for a summary."""
+        """Write what a run returned for a summary.
+
+        Raises
+        ------
+        DTypeError
+            For what is not the bytes that ``session.run`` returned.
+        """
         if not isinstance(summary, bytes):
             raise DTypeError(
-                f"add_summary expects the bytes that session.run returned, got "
-                f"{type(summary).__name__}"
+                explain(
+                    f"add_summary expects the bytes that session.run returned, got "
+                    f"{type(summary).__name__}",
+                    fix="write writer.add_summary(session.run(merged), step)",
+                )
             )
         self._writer.add_summary(
             summary, None if global_step is None else int(global_step)

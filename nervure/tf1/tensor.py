@@ -148,7 +148,10 @@ def as_numpy(value: Any, dtype: DType | None, what: str = "constant") -> Any:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(
-            explain(f"{what}: expected nested lists of equal lengths: {error}")
+            explain(
+                f"{what}: expected nested lists of equal lengths: {error}",
+                fix="make all rows equally long",
+            )
         ) from None
     if array.dtype.kind in "SUO":
         return _as_text(array, dtype, what)
@@ -181,13 +184,21 @@ def _fits_int32(array: Any) -> bool:
 
 def _as_text(array: Any, dtype: DType | None, what: str) -> Any:
     if dtype not in (None, data_types.string):
-        raise DTypeError(f"{what}: expected {dtype.name}, got text")
+        raise DTypeError(
+            explain(
+                f"{what}: expected {dtype.name}, got text",
+                fix="convert the text to numbers before, with float(...)",
+            )
+        )
     encoded = np.empty(array.shape, np.object_)
     for place in np.ndindex(array.shape):
         one = array[place]
         if not isinstance(one, str | bytes):
             raise DTypeError(
-                f"{what}: expected numbers or text, got {type(one).__name__}"
+                explain(
+                    f"{what}: expected numbers or text, got {type(one).__name__}",
+                    fix="convert the value with numpy.asarray",
+                )
             )
         encoded[place] = one.encode() if isinstance(one, str) else one
     return encoded
@@ -267,7 +278,12 @@ def convert_to_tensor(
             )
         return value
     if isinstance(value, Operation):
-        raise DTypeError(f"expected a tensor, got the operation {value.name!r}")
+        raise DTypeError(
+            explain(
+                f"expected a tensor, got the operation {value.name!r}",
+                fix="its first output is op.outputs[0]",
+            )
+        )
     if isinstance(value, TensorShape):
         value = np.array(value.as_list(), wanted.dtype if wanted else np.int32)
     if isinstance(value, Array):

@@ -70,15 +70,26 @@ class Variable(Operators):
         constraint: Callable[[Any], Any] | None = None,
     ) -> None:
         if initial_value is None:
-            raise ArgumentError("a variable needs an initial value")
+            raise ArgumentError(
+                explain(
+                    "a variable needs an initial value",
+                    fix="write tf.Variable(tf.zeros([3]))",
+                )
+            )
         if not validate_shape:
             raise ArgumentError(
-                "validate_shape=False: the shape of a variable cannot change here"
+                explain(
+                    "validate_shape=False: the shape of a variable cannot change here",
+                    fix="make the variable in its final shape",
+                )
             )
         graph = get_default_graph()
         if graph.inside:
             raise ArgumentError(
-                "make variables outside the functions of tf.cond and tf.while_loop"
+                explain(
+                    "make variables outside the functions of tf.cond and tf.while_loop",
+                    fix="make them before, and use them inside",
+                )
             )
         self.constraint = constraint
         self._make(graph, initial_value, name, dtype, expected_shape)
@@ -246,8 +257,11 @@ def _change(
         new: Array = change(context, *arrays)
         if new.shape != variable.known_shape:
             raise ShapeError(
-                f"{kind}: the variable {variable.name} holds shape "
-                f"{list(variable.known_shape)}, got {list(new.shape)}"
+                explain(
+                    f"{kind}: the variable {variable.name} holds shape "
+                    f"{list(variable.known_shape)}, got {list(new.shape)}",
+                    fix="give a value of the variable's shape",
+                )
             )
         context.write(variable, new)
         return new
@@ -273,6 +287,7 @@ def _checked(kind: str, variable: Variable, value: Any, *, exact: bool) -> Tenso
                 operands=[
                     ("value", tensor.type_text, f"{tensor.name}, {tensor.op.site}")
                 ],
+                fix="reshape the value with tf.reshape",
             )
         )
     return tensor

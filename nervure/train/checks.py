@@ -73,7 +73,12 @@ def truth(value: Any, name: str) -> bool:
     """Return an argument that must be True or False."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise ArgumentError(explain(f"{name} must be True or False, got {value!r}"))
+    raise ArgumentError(
+        explain(
+            f"{name} must be True or False, got {value!r}",
+            fix=f"write {name}=True or {name}=False",
+        )
+    )
 
 
 def shuffling(value: Any) -> bool | str:

@@ -49,7 +49,12 @@ def clone_model(
     (False, (None, 2))
     """
     if not isinstance(model, Model):
-        raise ArgumentError(f"clone_model expects a model, got {model!r}")
+        raise ArgumentError(
+            explain(
+                f"clone_model expects a model, got {model!r}",
+                fix="pass a model, for example a Sequential",
+            )
+        )
     own_classes = {type(one).__name__: type(one) for one in model.flattened()}
     with CustomObjectScope(own_classes):
         if isinstance(model, Sequential):
@@ -110,8 +115,11 @@ def _cloned_graph(
     given = tree.flatten(input_tensors)[0]
     if given and len(given) != len(graph.inputs):
         raise ArgumentError(
-            f"the model {model.name!r} has {len(graph.inputs)} inputs, got "
-            f"{len(given)} input_tensors"
+            explain(
+                f"the model {model.name!r} has {len(graph.inputs)} inputs, got "
+                f"{len(given)} input_tensors",
+                fix="pass one tensor for each input, in the order of model.inputs",
+            )
         )
     starts = given or [_same_input(one.tensor) for one in graph.input_layers]
     known: dict[int, Any] = {

@@ -243,8 +243,11 @@ def fitted_rows(
     if raw.free is not None:
         if class_weight is not None:
             raise ArgumentError(
-                "class_weight needs targets that are compared with an output; the "
-                f"model {model.name!r} has a training step of its own"
+                explain(
+                    "class_weight needs targets that are compared with an output; the "
+                    f"model {model.name!r} has a training step of its own",
+                    fix="pass sample_weight, or weigh the samples in train_step",
+                )
             )
         shared = () if raw.shared is None else (raw.shared,)
         form = Form(raw.structure, raw.free, tree.LEAF if shared else tree.NONE)

@@ -58,6 +58,9 @@ def model_from_json(
     model = deserialize(data, custom_objects)
     if not isinstance(model, Network):
         raise FileFormatError(
-            f"the text describes a {type(model).__name__}, which is no model"
+            explain(
+                f"the text describes a {type(model).__name__}, which is no model",
+                fix="pass the text that model.to_json() returned",
+            )
         )
     return model

@@ -106,8 +106,12 @@ class Network(Layer):
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 raise ArgumentError(
-                    f"the model {self.name!r} has {len(layers)} layers, there is none "
-                    f"with index {index}"
+                    explain(
+                        f"the model {self.name!r} has {len(layers)} layers, there is "
+                        "none "
+                        f"with index {index}",
+                        fix=f"count from 0 to {len(layers) - 1}, or name the layer",
+                    )
                 )
             return layers[index]
         for layer in layers:

@@ -69,8 +69,11 @@ class LogReport(MetricReport):
             array = Array.of_node(as_node(value))
             if array.size != 1:
                 raise ArgumentError(
-                    f"train_step and test_step must return single numbers, but "
-                    f"{name!r} has the shape {list(array.shape)}"
+                    explain(
+                        f"train_step and test_step must return single numbers, but "
+                        f"{name!r} has the shape {list(array.shape)}",
+                        fix="take the mean first: nervure.mean(value)",
+                    )
                 )
             if name not in self._last:
                 with untraced():

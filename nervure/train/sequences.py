@@ -106,7 +106,10 @@ def _sequence(value: Any, place: int) -> NDArray:
         found = np.zeros(())
     if not found.ndim:
         raise DataError(
-            f"expected lists or arrays, but number {place} of the sequences is "
-            f"{value!r}"
+            explain(
+                f"expected lists or arrays, but number {place} of the sequences is "
+                f"{value!r}",
+                fix="pass a list of lists, one for each sequence",
+            )
         )
     return found

@@ -96,7 +96,10 @@ class Sequential(Model):
         """
         if not self._stack:
             raise ArgumentError(
-                f"the model {self.name!r} has no layers, so none can be taken off"
+                explain(
+                    f"the model {self.name!r} has no layers, so none can be taken off",
+                    fix="add a layer first, with model.add(layer)",
+                )
             )
         layer = self._stack.pop()
         if self._tensors:

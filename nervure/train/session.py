@@ -7,7 +7,7 @@ import random as python_random
 import numpy as np
 
 from nervure import random
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.naming import reset_names
 from nervure.train.checks import whole_number
 
@@ -38,7 +38,10 @@ def set_random_seed(seed: int) -> None:
     number = whole_number(seed, "seed", 0, 1)
     if number >= 2**32:
         raise ArgumentError(
-            f"seed must be less than 2**32, because NumPy's is, got {seed!r}"
+            explain(
+                f"seed must be less than 2**32, because NumPy's is, got {seed!r}",
+                fix="pass a smaller seed, such as 7",
+            )
         )
     python_random.seed(number)
     np.random.seed(number)

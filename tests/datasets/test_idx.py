@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import os
 import struct
@@ -222,3 +223,29 @@ def test_long_axes_are_not_encoded() -> None:
     array = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (1 << 32,), (0,))
     with pytest.raises(DataError, match="axes up to"):
         encode_idx(array)
+
+
+def test_a_compressed_file_unfolds_to_four_times_its_size_and_48_mib(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "zeros.gz"
+    array = np.zeros((64, 1 << 20), np.uint8)
+    path.write_bytes(gzip.compress(encode_idx(array), 1))
+    with pytest.raises(FileFormatError, match="pass a larger max_bytes"):
+        read_idx(path)
+    assert read_idx(path, max_bytes=1 << 26).shape == array.shape
+
+
+def test_writing_that_fails_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.idx"
+    write_idx(path, np.arange(3, dtype=np.uint8))
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"a\.idx.*No space left"):
+        write_idx(path, np.zeros(9, np.uint8))
+    assert read_idx(path).tolist() == [0, 1, 2]

@@ -185,7 +185,7 @@ assert nv.gradients(loss, [w])[0].tolist() == [2, 4]
 try:
     print(x + z)
 except NervureError as error:
-    print(error)
+    print(f"{error}")
 try:
     x.to("gpu:0")
 except NervureError as error:

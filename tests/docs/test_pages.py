@@ -28,6 +28,16 @@ PAGES = [
     and page.exists()
     and ">>> " in page.read_text()
 ]
+LINKING = [
+    page
+    for page in (
+        *ROOT.glob("*.md"),
+        *DOCS.glob("*.md"),
+        *DOCS.glob("guides/*.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+    )
+    if re.search(r"\]\((?!http)", page.read_text())
+]
 GALLERY = sorted((DOCS / "gallery").glob("*.py"))
 LONGEST = 80
 # For people who extend Nervure; the tests of these packages show how they are used.
@@ -37,6 +47,7 @@ WITHOUT_EXAMPLES = {"nervure.ir", "nervure.passes"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(DOCS))
     reset_names()
     with config.override(cache_dir=tmp_path / "cache"):
         found = doctest.testfile(
@@ -71,6 +82,19 @@ def test_gallery_scripts_are_short_and_explained(script: Path) -> None:
     assert title[1] == "=" * len(title[0])
     assert "# %%" in text
     assert "plt.subplots" in text or "plt.figure" in text
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    # The build of the documentation writes the page of the gallery.
+    assert [link for link in missing if not link.startswith("../lecture/")] == []
+
+
+def test_no_warning_of_the_build_is_hidden() -> None:
+    assert "suppress_warnings" not in (DOCS / "conf.py").read_text()
 
 
 def test_the_index_names_every_page() -> None:

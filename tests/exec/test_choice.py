@@ -66,7 +66,7 @@ def test_unknown_executors_get_the_nearest_names(
     graph = Graph([const(1.0)])
     with pytest.raises(UnknownNameError) as caught:
         executor_named("refrence")
-    assert str(caught.value).splitlines() == [
+    assert f"{caught.value}".splitlines() == [
         "unknown executor: 'refrence'",
         "  fix: did you mean 'reference'?",
     ]

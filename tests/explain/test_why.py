@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from nervure.layers import Dense, Layer
 from nervure.models import Model, Sequential
 from nervure.train.history import History
 
+ROOT = Path(__file__).resolve().parents[2]
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 Y = X[:, :1]
 
@@ -192,3 +194,8 @@ def test_examples() -> None:
     module = importlib.import_module(asking.__name__)
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+def test_it_may_be_the_first_thing_that_is_used():
+    code = "import nervure as nv; nv.why(ValueError('x'))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)

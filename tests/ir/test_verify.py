@@ -47,7 +47,7 @@ def forged(op: str, inputs: tuple[Node, ...], **attrs: Any) -> Node:
 def refused(output: Node, message: str) -> None:
     with pytest.raises(GraphError, match=message) as caught:
         verify(Graph([output]))
-    assert "is not well formed: " in str(caught.value)
+    assert "is not well formed: " in f"{caught.value}"
 
 
 @given(random_graphs())
@@ -235,7 +235,7 @@ def test_the_message_names_the_node_and_its_operands() -> None:
     node = changed(unary.sin(x), shape=(5,), site=Site("/home/me/model.py", 4, "out"))
     with pytest.raises(GraphError) as caught:
         verify(Graph([node]))
-    assert str(caught.value) == (
+    assert f"{caught.value}" == (
         "<sin float32[5] from layer 'out', model.py:4> is not well formed: "
         "its type should be float32[2]\n"
         "  operand 0  float32[2]  from exp, layer 'dense', model.py:3"

@@ -436,7 +436,7 @@ def test_wrong_features_are_explained():
     layer(np.ones((2, 3)))
     with pytest.raises(ShapeError) as caught:
         layer(nv.ones((2, 5)))
-    lines = str(caught.value).splitlines()
+    lines = f"{caught.value}".splitlines()
     assert lines[0] == (
         "dense (layer 'head'): expected an input with 3 features, got 5"
     )
@@ -454,7 +454,7 @@ def test_missing_batch_axis_is_explained():
     layer = Dense(4)
     with pytest.raises(ShapeError, match="at least 2 axes, got 1") as caught:
         layer(np.ones(3))
-    assert str(caught.value).endswith(
+    assert f"{caught.value}".endswith(
         "fix: the first axis is the batch: for one sample x pass x[None]"
     )
     assert not layer.built

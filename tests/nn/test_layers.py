@@ -99,9 +99,11 @@ def test_reshape():
 def test_reshape_that_does_not_fit():
     with pytest.raises(ShapeError) as caught:
         Reshape((5, -1), name="r")(np.ones((2, 12)))
-    assert str(caught.value) == (
+    assert f"{caught.value}" == (
         "reshape (layer 'r'): samples of shape [12] have 12 elements, the target shape "
-        "[5, -1] takes multiples of 5"
+        "[5, -1] takes multiples of 5\n"
+        "  fix: choose sizes with the same product, or -1 for the size that is to be "
+        "computed"
     )
     with pytest.raises(ShapeError, match="the target shape \\[5\\] takes 5"):
         Reshape((5,))(np.ones((2, 12)))

@@ -118,7 +118,7 @@ def test_bool_arithmetic_is_an_explained_error() -> None:
     truth = nv.asarray([True, False])
     with pytest.raises(DTypeError) as caught:
         nv.add(truth, truth)
-    lines = str(caught.value).splitlines()
+    lines = f"{caught.value}".splitlines()
     assert lines[0] == "add: expected integers or floating-point numbers, got bool"
     assert lines[1].startswith("  x1  bool[2]  buffer, test_elementwise.py:")
     assert lines[-1] == "  fix: cast with .astype('float32')"

@@ -80,7 +80,7 @@ KINDS = "expected whole numbers, slices, truth masks, None or '...', got "
 def test_errors(key: object, text: str) -> None:
     with pytest.raises(IndexError) as caught:
         (nv.zeros((2, 3)) + 1)[key]
-    lines = str(caught.value).splitlines()
+    lines = f"{caught.value}".splitlines()
     assert lines[0] == "indexing: " + text
     assert lines[1].startswith("  x  float32[2, 3]  from add, test_indexing.py:")
 
@@ -113,7 +113,7 @@ def test_a_mask_without_value_is_explained() -> None:
     x = traced((4,))
     with pytest.raises(TraceError) as caught:
         x[x > 0]
-    lines = str(caught.value).splitlines()
+    lines = f"{caught.value}".splitlines()
     assert lines[0].startswith("a truth mask was used as an index while a function is")
     assert lines[1].startswith("  mask  bool[4]  from lt, test_indexing.py:")
     assert lines[-1].startswith("  fix: keep the shape: nervure.where(mask, x, 0)")

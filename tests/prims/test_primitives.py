@@ -501,7 +501,7 @@ def test_wrong_use_is_explained(primitive: Primitive, use: WrongUse) -> None:
     with pytest.raises(use.error) as caught:
         use.build()
     assert type(caught.value) is use.error
-    first, *others = str(caught.value).splitlines()
+    first, *others = f"{caught.value}".splitlines()
     assert first.startswith(use.message)
     if first.startswith(PLAIN):
         return

@@ -24,7 +24,7 @@ def _empty_graph():
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     module = importlib.import_module(name)
-    runner = doctest.DocTestRunner()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     # Functions out of a table live in a closure, where the finder does not look.
     made = [
         one

@@ -14,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,14 @@ class Batches(nv.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(index * BATCH, (index + 1) * BATCH)
         return self.x[rows], self.y[rows]
+
+
+def stream(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the same batches again and again, as a generator of Python does."""
+    batches = Batches(x, y)
+    while True:
+        for number in range(len(batches)):
+            yield batches[number]
 
 
 class Slow(Callback):
@@ -80,6 +88,7 @@ def train(folder: Path, kind: str) -> str:
     )
     callbacks = [
         ModelCheckpoint(folder / "best.nv", "loss", save_best_only=True),
+        ModelCheckpoint(folder / "last.weights.nv", save_weights_only=True),
         EarlyStopping("loss", patience=1, min_delta=0.01, restore_best_weights=True),
         Slow(),
         BackupAndRestore(folder / "backup", SAVE_EVERY, double_checkpoint=True),
@@ -87,11 +96,15 @@ def train(folder: Path, kind: str) -> str:
     options: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": callbacks}
     if kind == "generator":
         history = model.fit(Batches(x, y), validation_data=(x, y), **options)
+    elif kind == "stream":
+        history = model.fit(stream(x, y), steps_per_epoch=ROWS // BATCH, **options)
     else:
         history = model.fit(x, y, BATCH, validation_split=0.2, **options)
     digest = hashlib.sha256()
     for one in [*model.variables, *model.optimizer.variables]:
         digest.update(np.ascontiguousarray(one.numpy()).tobytes())
+    for name in ("best.nv", "last.weights.nv"):
+        digest.update((folder / name).read_bytes())
     digest.update(json.dumps([history.epoch, history.history]).encode())
     return digest.hexdigest()
 
@@ -194,7 +207,9 @@ def child(folder: Path, kind: str, steps: Steps | None, delay: float = 0) -> Any
 def files_are_whole(folder: Path) -> None:
     """Assert that every file with a name of ours can be read."""
     if (folder / "best.nv").exists():
-        load_model(folder / "best.nv")
+        model = load_model(folder / "best.nv")
+        if (folder / "last.weights.nv").exists():
+            model.load_weights(folder / "last.weights.nv")
 
 
 def main(folder: Path, kind: str, every: int, moments: int) -> dict[str, Any]:

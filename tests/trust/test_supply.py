@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BUILD = """
-import sys
-from setuptools import build_meta
-getattr(build_meta, sys.argv[1])(sys.argv[2])
-"""
 SMOKE = """
 import numpy as np, nervure as nv
 from nervure.datasets import digits
@@ -36,85 +35,145 @@ print(nv.__file__)
 """
 
 
-def copy_of_sources(folder: Path) -> Path:
-    """Copy what git tracks, so that nothing else gets into what is built."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
-    ).stdout
-    for name in listed.decode().split("\0"):
-        source = ROOT / name
-        if not name or name.startswith(("tests/", "benchmarks/")) or source.is_dir():
-            continue
-        if source.exists():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-    return folder
+VERSIONS = ("3.11", "3.12", "3.13")
 
 
-def built(folder: Path) -> dict[str, Path]:
-    """Return the sdist and the wheel that are built from the sources."""
-    sources, results = copy_of_sources(folder / "src"), folder / "dist"
-    results.mkdir()
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "315532800"}
-    for kind in ("build_sdist", "build_wheel"):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build twice, compare, and return the wheel."""
+    pytest.importorskip("setuptools", "77")
+    folder = tmp_path_factory.mktemp("dist")
+    digests = []
+    for name in ("one", "two"):
         done = subprocess.run(
-            [sys.executable, "-c", BUILD, kind, str(results)],
-            cwd=sources,
-            env={**environment, "PYTHONHASHSEED": "random"},
+            [sys.executable, "tools/build_distributions.py", str(folder / name)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "random", "TZ": f"{name}+5"},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
-    return {one.suffix: one for one in results.iterdir()}
+        made = sorted((folder / name).iterdir())
+        assert [one.suffix for one in made] == [".whl", ".gz"]
+        digests.append([hashlib.sha256(one.read_bytes()).hexdigest() for one in made])
+    assert digests[0] == digests[1]
+    return made[0]
 
 
-def without_times(path: Path) -> str:
-    """Return the SHA-256 of names and contents of an sdist."""
-    digest = hashlib.sha256()
-    with tarfile.open(path) as archive:
-        for member in sorted(archive.getmembers(), key=lambda one: one.name):
-            file = archive.extractfile(member) if member.isfile() else None
-            content = file.read() if file else b""
-            digest.update(f"{member.name}\0{member.mode}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
+def interpreter(version: str) -> str | None:
+    """Return a Python of this version, if there is one."""
+    known = Path.home() / ".pyenv" / "versions"
+    found = [shutil.which(f"python{version}")]
+    found += map(str, sorted(known.glob(f"{version}.*/bin/python")))
+    for one in filter(None, found):
+        done = subprocess.run([one, "--version"], capture_output=True, check=False)
+        if done.stdout.decode().startswith(f"Python {version}."):
+            return one
+    return None
 
 
-@pytest.mark.slow
-def test_wheel_and_sdist_are_built_the_same_twice_and_work_alone(tmp_path):
-    pytest.importorskip("setuptools", "77")
-    first, second = built(tmp_path / "one"), built(tmp_path / "two")
-    one, two = (group[".whl"].read_bytes() for group in (first, second))
-    assert hashlib.sha256(one).hexdigest() == hashlib.sha256(two).hexdigest()
-    assert without_times(first[".gz"]) == without_times(second[".gz"])
-    with zipfile.ZipFile(first[".whl"]) as wheel:
-        names = wheel.namelist()
-    assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
-    assert [name for name in names if name.endswith("LICENSE")]
-    # alone: nothing of the repository and no installed copy is on the path
-    with zipfile.ZipFile(first[".whl"]) as wheel:
-        wheel.extractall(tmp_path / "site")
-    done = subprocess.run(
-        [sys.executable, "-c", SMOKE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+def alone(python: str | Path, folder: Path, **more: str) -> subprocess.CompletedProcess:
+    """Run the smoke test where nothing of the repository is on the path."""
+    folder.mkdir(exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [str(python), "-W", "error", "-c", SMOKE],
+        cwd=folder,
+        env={**environment, "NERVURE_CACHE_DIR": str(folder / "cache"), **more},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_are_built_the_same_twice_and_work_alone(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
+    assert [name for name in names if name.endswith("LICENSE")]
+    with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
+        members = archive.getmembers()
+    assert len({one.mtime for one in members}) == 1
+    assert {(one.uid, one.uname) for one in members} == {(0, "")}
+    site = tmp_path / "site"
+    done = alone(sys.executable, tmp_path / "work", PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().startswith(str(tmp_path / "site"))
+    assert done.stdout.strip().startswith(str(site))
 
 
-def test_versions_for_development_are_exact():
-    inexact = [
-        one
-        for one in PROJECT["optional-dependencies"]["dev"]
-        if not re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", one)
-    ]
-    assert inexact == []
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_wheel_is_installed_and_works_in_an_empty_environment(wheel, tmp_path, version):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    place = tmp_path / "venv"
+    made = subprocess.run([python, "-m", "venv", place], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"Python {version} makes no environments: {made.stderr[-200:]}")
+    done = subprocess.run(
+        [place / "bin" / "python", "-m", "pip", "install", "--quiet", wheel],
+        capture_output=True,
+        text=True,
+    )
+    if "NewConnectionError" in done.stderr or "No matching dist" in done.stderr:
+        pytest.skip("no package registry answers")
+    assert done.returncode == 0, done.stderr[-2000:]
+    done = alone(place / "bin" / "python", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith(str(place))
+
+
+def requirements(extra: str) -> list[str]:
+    return PROJECT["optional-dependencies"][extra]
+
+
+def locked() -> dict[str, str]:
+    """Return the versions of constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = [one.split("==") for one in lines if one and not one.startswith("#")]
+    return {plain(name): version for name, version in pairs}
+
+
+def plain(name: str) -> str:
+    """Return a name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
+
+
+@pytest.mark.parametrize("extra", ["dev", "docs"])
+def test_versions_for_development_are_exact(extra):
+    exact = r"[\w.-]+(\[\w+\])?==[\w.]+"
+    assert [one for one in requirements(extra) if not re.fullmatch(exact, one)] == []
+    for one in requirements(extra):
+        assert locked()[plain(one)] == one.partition("==")[2]
+
+
+def test_what_they_need_is_locked_too():
+    """Follow the requirements of what is installed here, down to the last."""
+    known, missing = {("pip", frozenset())}, set()
+    ahead = [one for extra in ("dev", "docs") for one in requirements(extra)]
+    ahead += PROJECT["dependencies"]
+    while ahead:
+        one = Requirement(ahead.pop())
+        key = (plain(one.name), frozenset(one.extras))
+        if key in known:
+            continue
+        known.add(key)
+        if key[0] not in locked():
+            missing.add(key[0])
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            further = map(Requirement, metadata.requires(one.name) or ())
+            ahead += [str(each) for each in further if _holds(each, one.extras)]
+    assert not missing, "run tools/lock.py in an environment with all extras"
+
+
+def _holds(one: Requirement, extras: set[str]) -> bool:
+    if one.marker is None:
+        return True
+    return any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
 def test_every_dependency_is_explained_with_its_licence():

@@ -15,9 +15,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from nervure import dtypes
+from nervure.exec.cpu.checks.functions import checked
+from nervure.exec.cpu.checks.steps import body_frame, step_writer
 from nervure.exec.cpu.kernel import Block, KernelCall, Scratch, Slot
 from nervure.exec.cpu.layout import HEAD, Layout
 from nervure.exec.cpu.phases import TINY_COST
@@ -267,6 +270,8 @@ class _BlockWriter:
         }
         self._steps: dict[str, KernelCall] = {}
         self._declared: tuple[str, ...] = ()
+        self._checked = any(body.plan.checked for body in bodies)
+        self._frames: list[list[str]] = []
         self.lines: list[str] = []
         self._fill()
 
@@ -296,16 +301,30 @@ class _BlockWriter:
 
     def step(self, body: _Body, step: str, left: str) -> str:
         """Return the call of a body's step; its function goes with the block's."""
-        lines = step_text("@@", body.layout, body.order)
+        writer_type = step_writer(body.plan)
+        lines = step_text("@@", body.layout, writer_type, body.order)
         digest = _digest("\n".join(lines))
         name = f"{self._label}_step_{digest}"
         text = "\n".join(lines).replace("define void @@@(", f"define void @{name}(", 1)
-        kernel = Block(name, text, (), 2, body.cost, tuple(body.plan.calls), False)
+        calls = tuple(body.plan.calls)
+        origins = tuple(body.plan.origins[call] for call in calls)
+        kernel = Block(name, text, (), 2, body.cost, calls, False, origins)
         self._steps[name] = KernelCall(kernel, (), ())
+        frame = self._frame(body, list(self._steps).index(name))
         return (
             f"  call void @{name}(ptr {self.pointer(body.context)}, i64 %thread, "
-            f"i64 %threads, ptr %control, i64 {step}, i64 {left})"
+            f"i64 %threads, ptr %control, i64 {step}, i64 {left}{frame})"
         )
+
+    def _frame(self, body: _Body, place: int) -> str:
+        """Return what checked steps are passed in addition, having prepared it."""
+        if not self._checked:
+            return ""
+        number, numbers = len(self._frames), self._numbers
+        arrays = [numbers[body.outside[slot]] for slot in body.layout.arrays]
+        lines = body_frame(number, place, numbers[body.context], arrays)
+        self._frames.append(lines)
+        return f", ptr %frame{number}"
 
     def before_steps(self, lines: Sequence[str]) -> None:
         """Let the first thread do something before all others go on."""
@@ -371,6 +390,8 @@ class _BlockWriter:
         )
         name = f"{self._label}_{_digest(body)}"
         text = body.replace("define void @@@(", f"define void @{name}(", 1)
+        if self._checked:
+            text, _ = checked(name, text, (), [*chain.from_iterable(self._frames)])
         alone = all(
             body.plan.phases.serial or not body.plan.calls for body in self._bodies
         )

@@ -120,16 +120,20 @@ def share_lanes(problem: Correlation, target: Target) -> Lanes | None:
     return Lanes(single, lanes, channels, filters)
 
 
-def lanes_tiling(shared: Lanes, target: Target) -> Tiling:
-    """Return the cuts of a correlation whose groups share vectors."""
+def lanes_tiling(shared: Lanes, target: Target, in_place: bool | None = None) -> Tiling:
+    """Return the cuts of a correlation whose groups share vectors.
+
+    ``in_place`` says whether the image is read where it lies, if that is known.
+    """
     problem = shared.problem
     width = problem.axes[2]
     weights = min(width.taps, UNROLLED_TAPS) * shared.channels
     most = max(4, min(target.registers - 4 - weights, target.registers // 2))
     products = float(problem.results) * problem.filters * shared.depth
     return make_tiling(
-        problem, target, shared.lanes, shared.blocks(), shared.depth, most, products
-    )
+        problem, target, shared.lanes, shared.blocks(), shared.depth, most, products,
+        in_place,
+    )  # fmt: skip
 
 
 def write_lane_panels(

@@ -148,11 +148,16 @@ def make_tiling(
     depth: int,
     most: int,
     products: float,
+    in_place: bool | None = None,
 ) -> Tiling:
-    """Return the cuts for given blocks, with at most ``most`` results in a tile."""
+    """Return the cuts for given blocks, with at most ``most`` results in a tile.
+
+    ``in_place`` says whether the image is read where it lies, if that is known.
+    """
     itemsize = dtypes.accumulator(problem.dtype).itemsize
     vectors = max(block.vectors for block in blocks)
-    in_place = image_in_place(problem)
+    if in_place is None:
+        in_place = image_in_place(problem)
     count = problem.axes[2].count
     columns, tiles = cut_row(target, vectors, count, most)
     while columns > 1 and not in_place:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from nervure import dtypes
 from nervure.errors import GraphError, explain
 from nervure.exec.cpu.bands import bands_of, image_band_height, unaligned
-from nervure.exec.cpu.conv_direct import DirectWriter, cost
+from nervure.exec.cpu.conv_depthwise import DepthwiseWriter, suits_in_place
+from nervure.exec.cpu.conv_direct import DirectWriter, Finish, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
 from nervure.exec.cpu.conv_lanes import (
     Lanes,
@@ -104,7 +105,23 @@ class _Part:
         shared = share_lanes(problem, target)
         if shared is None:
             return cls(problem, None, choose_tiling(problem, target), start)
-        return cls(problem, shared, lanes_tiling(shared, target), start)
+        tiling = replace(lanes_tiling(shared, target, in_place=True), images=1)
+        if not suits_in_place(shared, tiling):
+            tiling = lanes_tiling(shared, target)
+        return cls(problem, shared, tiling, start)
+
+    def writer(
+        self, b: KernelBuilder, image: Value, weights: Value, finish: Finish
+    ) -> DirectWriter | DepthwiseWriter:
+        """Return what writes the loops."""
+        places = image, weights, self.start, finish
+        if self.shared is None:
+            return DirectWriter(b, self.problem, self.tiling, *places)
+        if self.tiling.in_place and suits_in_place(self.shared, self.tiling):
+            return DepthwiseWriter(b, self.shared, self.tiling, *places)
+        writer = LaneWriter(b, self.whole, self.tiling, *places)
+        writer.shared = self.shared
+        return writer
 
     @property
     def whole(self) -> Correlation:
@@ -204,13 +221,7 @@ def _direct_kernel(
         results = ResultWriter(
             b, problem, tiling.lanes, epilogue, pointers, tile_memory
         )
-        kind = DirectWriter if part.shared is None else LaneWriter
-        writer = kind(
-            b, problem, tiling, pointers[image], pointers[panels], part.start,
-            results.write,
-        )  # fmt: skip
-        if isinstance(writer, LaneWriter) and part.shared is not None:
-            writer.shared = part.shared
+        writer = part.writer(b, pointers[image], pointers[panels], results.write)
         together = writer.band_items(bands.height) if bands is not None else 0
         bands = bands if together else None
         strips = None if tiling.in_place else memory

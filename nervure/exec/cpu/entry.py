@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from nervure.exec.cpu.checks.native import DECLARATIONS
+from nervure.exec.cpu.checks.steps import main_text, step_writer
 from nervure.exec.cpu.kernel import Block, Kernel, KernelCall
 from nervure.exec.cpu.layout import Layout
 from nervure.exec.cpu.plan import Plan
@@ -60,16 +62,20 @@ def program_texts(
             size = len(call.kernel.text)
         parts[-1].append(call.kernel)
     elsewhere = [
-        _declaration(calls[kernel.name]) for part in parts[1:] for kernel in part
+        _declaration(calls[kernel.name], plan.checked)
+        for part in parts[1:]
+        for kernel in part
     ]
+    checks = DECLARATIONS if plan.checked else ()
     entry = [
-        _MAIN,
+        main_text(layout) if plan.checked else _MAIN,
         clock_text,
-        *step_text("nervure_step", layout, clock=clock),
+        *step_text("nervure_step", layout, step_writer(plan), clock=clock),
         *elsewhere,
-        *_definitions([*blocks, *parts[0]]),
+        *_definitions([*blocks, *parts[0]], checks),
     ]
-    return ["\n".join(entry), *("\n".join(_definitions(part)) for part in parts[1:])]
+    others = (_definitions(part, checks) for part in parts[1:])
+    return ["\n".join(entry), *map("\n".join, others)]
 
 
 def _all_calls(calls: Sequence[KernelCall]) -> Iterator[KernelCall]:
@@ -80,14 +86,15 @@ def _all_calls(calls: Sequence[KernelCall]) -> Iterator[KernelCall]:
             yield from _all_calls(call.kernel.calls)
 
 
-def _declaration(call: KernelCall) -> str:
+def _declaration(call: KernelCall, checked: bool) -> str:
     """Return the declaration of a kernel that another module defines."""
     pointers = "ptr, " * (len(call.reads) + len(call.writes))
-    return f"declare void @{call.kernel.name}({pointers}i64, i64)"
+    frame = ", ptr" if checked else ""
+    return f"declare void @{call.kernel.name}({pointers}i64, i64{frame})"
 
 
-def _definitions(kernels: Iterable[Kernel]) -> list[str]:
+def _definitions(kernels: Iterable[Kernel], checks: Iterable[str]) -> list[str]:
     """Return the text of all kernels and what they declare, each once."""
     kernels = list(kernels)
     declared = dict.fromkeys(line for one in kernels for line in one.declarations)
-    return [*declared, *(kernel.text for kernel in kernels)]
+    return [*checks, *declared, *(kernel.text for kernel in kernels)]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config, thread_count
 from nervure.errors import MachineError, explain
-from nervure.exec.base import check_step
+from nervure.exec.base import NOTHING, check_step
 from nervure.exec.cpu import runtime
 from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.layout import Layout
@@ -42,13 +42,15 @@ class CpuExecutor:
         _check_machine()
         self._programs: dict[_Key, Any] = {}
 
-    def compile(self, graph: Graph) -> CpuProgram:
+    def compile(self, graph: Graph, settled: range = NOTHING) -> CpuProgram:
         """Compile a graph, or take the program of one alike.
 
         That is one of this process, as the folds of a cross-validation make them, or
-        one from the cache on disk.
+        one from the cache on disk.  What depends on the ``settled`` inputs alone is
+        kept from call to call; see ``preparing.py``.
         """
-        return self._shared(graph, (), lambda: CpuProgram(graph, target()))
+        key = (f"settled {settled.start} {settled.stop}",) if settled else ()
+        return self._shared(graph, key, lambda: CpuProgram(graph, target(), settled))
 
     def compile_step(
         self,
@@ -187,6 +189,8 @@ class CpuExecutor:
         # and two threads that compile the same graph only waste time.
         skipped = ",".join(config.skip_passes)
         key = (graph.structural_hash, target().key, skipped, *kind)
+        if config.check:  # an error tells where its own graph was made
+            key += tuple(str(node.site) for node in graph.nodes)
         program: _Compiled = self._programs.get(key) or make()
         self._programs.pop(key, None)
         self._programs[key] = program  # the one used last is last

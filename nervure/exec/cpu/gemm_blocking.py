@@ -40,6 +40,9 @@ LARGE_PANEL: Final = 2**18
 SMALL_PANEL: Final = 2**15
 # Bytes of x that should stay in the second-level cache beside a panel.
 BLOCK_BYTES: Final = 2**20
+# Bytes of y that each thread may as well read alone, and rows that are worth it.
+SMALL_RIGHT: Final = 2**19
+SHARED_ROWS: Final = 96
 # Accumulators that must be in flight to hide the latency of a multiply-add.
 IN_FLIGHT: Final = 8
 # By how much more time tiles may take so that their work units are bands.
@@ -350,7 +353,14 @@ def _blocks(
     limit = max(256, BLOCK_BYTES // (max(depth, 1) * element_bytes(problem)))
     if cut:
         limit = 256  # partial sums of a panel wait in memory
-    return min(tile_count, -(-problem.m // max(limit, rows)))
+    count = -(-problem.m // max(limit, rows))
+    small = problem.k * problem.n * problem.y.dtype.itemsize <= SMALL_RIGHT
+    if small and not problem.batch:
+        # each thread reads all of y, and those rows that it has written just before
+        shares = 4 if problem.m >= 4 * SHARED_ROWS else 2
+        if problem.m >= shares * SHARED_ROWS:
+            count = shares * -(-count // shares)
+    return min(tile_count, count)
 
 
 def _packing(

@@ -17,6 +17,7 @@ from typing import Any
 
 from nervure import dtypes
 from nervure.exec.cpu.bands import band_height, bands_of, unaligned
+from nervure.exec.cpu.checks.functions import FRAME
 from nervure.exec.cpu.expressions import NARROW, extremum, is_floating
 from nervure.exec.cpu.kernel import KernelBuilder, KernelCall, Scratch, Slot
 from nervure.exec.cpu.llvm import Value, constant
@@ -71,9 +72,16 @@ class Places:
         size = self._dtype.itemsize
         type_ = f"i{8 * size}"
         raw = b.load(type_, b.address(self._pointer, type_, where), size)
-        if dtypes.is_unsigned(self._dtype):
-            return b.intrinsic("umin", b.convert("zext", raw, "i64"), i64(limit))
-        return least(b, most(b, b.convert("sext", raw, "i64"), 0), limit)
+        unsigned = dtypes.is_unsigned(self._dtype)
+        place = b.convert("zext" if unsigned else "sext", raw, "i64")
+        if b.target.check:
+            b.line(
+                f"call void @nervure_check_index({place}, i64 {limit}, {number}, "
+                f"i64 {int(unsigned)}, ptr {FRAME})"
+            )
+        if unsigned:
+            return b.intrinsic("umin", place, i64(limit))
+        return least(b, most(b, place, 0), limit)
 
 
 def _collapsed(shape: Sequence[int], strides: Sequence[int]) -> tuple[Strides, Strides]:

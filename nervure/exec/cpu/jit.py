@@ -14,13 +14,15 @@ from llvmlite.binding import ffi
 from llvmlite.binding.context import create_context
 from llvmlite.binding.module import ModuleRef
 
-from nervure.config import thread_count
+from nervure.config import config, thread_count
 from nervure.exec.cpu.cache import ObjectCache
 from nervure.exec.cpu.forking import compiling
 from nervure.exec.cpu.target import Target
 
 # How hard the code generator tries, 0 to 3.
 _LEVEL: Final = 1
+# The debug level from which the text of every module is printed.
+_SHOW_FROM: Final = 4
 
 
 class Code:
@@ -70,8 +72,12 @@ def cache_key(text: str, target: Target) -> str:
 def compile_modules(texts: Sequence[str], target: Target) -> Code:
     """Compile modules that call each other, and load them.
 
-    What the cache does not have is compiled by several threads.
+    What the cache does not have is compiled by several threads.  At debug level 4 the
+    texts are printed.
     """
+    if config.debug >= _SHOW_FROM:
+        for text in texts:
+            print(f"nervure: LLVM\n{text}")
     cache = ObjectCache.default()
     keys = [cache_key(text, target) for text in texts]
     known = [cache.load(key) for key in keys]

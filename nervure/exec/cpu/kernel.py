@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nervure.exec.cpu import conversions
+from nervure.exec.cpu.checks.functions import checked
 from nervure.exec.cpu.llvm import FunctionBuilder, Value, element_of
 from nervure.exec.cpu.target import Target
 from nervure.ir.node import Node, Shape
@@ -103,11 +104,13 @@ class Block(Kernel):
 
     Its arguments are ``(ptr operand, ..., i64 thread, i64 threads, ptr control)``.  All
     threads enter it together, unless there is so little to share that ``alone``, the
-    first thread does everything.
+    first thread does everything.  ``origins`` are the nodes that each call computes,
+    where they are known.
     """
 
     calls: tuple[KernelCall, ...]
     alone: bool
+    origins: tuple[tuple[Node, ...], ...] = ()
 
     @property
     def serial(self) -> bool:
@@ -160,4 +163,7 @@ class KernelBuilder(FunctionBuilder):
         digest = hashlib.sha256(body.encode()).hexdigest()[:16]
         name = f"{self.label}_{digest}"
         text = body.replace("define void @@(", f"define void @{name}(", 1)
-        return Kernel(name, text, tuple(self.declarations), units, cost)
+        declarations = list(self.declarations)
+        if self.target.check:
+            text, declarations = checked(name, text, declarations)
+        return Kernel(name, text, tuple(declarations), units, cost)

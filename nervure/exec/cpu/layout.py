@@ -6,7 +6,7 @@ pointers, the pointers to inputs, constants and results, and behind them the are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,13 +29,14 @@ HEAD: Final = 2
 class Layout:
     """Where every slot of a plan lies: in an array of its own, or in the arena.
 
-    ``tight`` asks for the smallest arena that is known, as a memory budget does.
+    ``tight`` asks for the smallest arena that is known, as a memory budget does;
+    ``kept`` are values that were computed before, of which each has an array.
 
     Attributes
     ----------
     arrays
-        For each slot with an array of its own (inputs, constants, results), the number
-        of its pointer.
+        For each slot with an array of its own (inputs, constants, kept values,
+        results), the number of its pointer.
     constants
         The values of those that are constants.
     results
@@ -58,7 +59,12 @@ class Layout:
     """
 
     def __init__(
-        self, plan: Plan, *, threads_apart: bool = True, tight: bool = False
+        self,
+        plan: Plan,
+        *,
+        threads_apart: bool = True,
+        tight: bool = False,
+        kept: Sequence[Slot] = (),
     ) -> None:
         self.plan = plan
         phases = [[call] for call in plan.calls] if plan.phases.serial else plan.phases
@@ -86,7 +92,7 @@ class Layout:
         self.spilled: dict[Slot, int] = {slot: spill.offsets[slot] for slot in spilled}
         self.spill = Scratch(spill.nbytes) if spilled else None
         listed: dict[Slot, None] = dict.fromkeys(
-            [*inputs, *self.constants, *self.results]
+            [*inputs, *self.constants, *kept, *self.results]
         )
         if self.spill is not None:
             listed[self.spill] = None
@@ -126,7 +132,8 @@ class Layout:
             and slot not in self.spilled
         }
         placement = place(dict(lifetimes.items()), tight=tight)
-        begin = rounded(8 * (HEAD + len(self.arrays)))
+        # behind the pointers, checked code finds what it needs
+        begin = rounded(8 * (HEAD + len(self.arrays) + self.plan.checked))
         self.offsets: dict[Slot, int] = {
             slot: begin + placement.offsets[slot] for slot in lifetimes
         }

@@ -28,6 +28,8 @@ from nervure.ir.attrs import NDArray
 from nervure.ir.node import Shape
 
 ALIGNMENT: Final = 64
+# Bytes of the large pages of x86-64, for which NumPy asks where an array is large.
+HUGE_PAGE: Final = 2**21
 
 
 class Lifetime(NamedTuple):
@@ -175,8 +177,9 @@ class Workspace:
     __slots__ = ("__weakref__", "address", "buffer", "bytes", "lock", "nbytes")
 
     def __init__(self, nbytes: int) -> None:
-        memory = np.empty(nbytes + ALIGNMENT, np.uint8)
-        skip = -address(memory) % ALIGNMENT
+        alignment = HUGE_PAGE if nbytes >= 2 * HUGE_PAGE else ALIGNMENT
+        memory = np.empty(nbytes + alignment, np.uint8)
+        skip = -address(memory) % alignment
         self.bytes = memory[skip : skip + nbytes]
         self.buffer = self.bytes.data
         self.address = address(self.bytes)

@@ -27,6 +27,7 @@ from nervure.exec.cpu.lowering import (
     lower_group,
     lower_operation,
 )
+from nervure.exec.cpu.paddings import with_padding_inside
 from nervure.exec.cpu.phases import Phases
 from nervure.exec.cpu.points import with_products_of_points
 from nervure.exec.cpu.target import Target
@@ -64,6 +65,8 @@ class Plan:
         entry of an array.
     origins
         For each kernel, the nodes that it and the others of its task compute.
+    checked
+        Whether the kernels check every address; see ``checks/``.
     regions
         What the user wants to be computed again rather than kept.
     """
@@ -79,13 +82,15 @@ class Plan:
         apart: Container[Node] = (),
     ) -> None:
         if not body:  # the passes have looked into bodies already
-            graph = with_products_of_points(runnable(optimized(graph)))
+            graph = with_padding_inside(runnable(optimized(graph)))
+            graph = with_products_of_points(graph)
         self.regions = _plain_regions(graph)
         graph = without_annotations(graph)
         self.graph = graph
         self.calls: list[KernelCall] = []
         self.origins: dict[KernelCall, tuple[Node, ...]] = {}
         self._target = target
+        self.checked = target.check
         self._materialised: set[Node] = set()
         state = graph.inputs[:state_count]
         iterated = body or state_count > 0
@@ -123,6 +128,16 @@ class Plan:
         plan.origins = {**self.origins, **origins}
         plan.calls = list(calls)
         plan.phases = Phases(plan.calls, self._over, not_before, self.phases.serial)
+        return plan
+
+    def part(
+        self, calls: Sequence[KernelCall], outputs: Sequence[Slot] | None = None
+    ) -> Plan:
+        """Return a plan of some of the kernels, with other outputs if any are given."""
+        plan = copy(self)
+        plan.calls = list(calls)
+        plan.outputs = self.outputs if outputs is None else list(outputs)
+        plan.phases = Phases(plan.calls, self._over)
         return plan
 
     def _lower(self, tasks: Tasks) -> None:

@@ -1,8 +1,9 @@
 """Convolutions whose window is a single place: they are matrix products.
 
-With strides of one and no padding, every place of an image meets the same ``C x O``
+Without padding, every place of an image that is looked at meets the same ``C x O``
 matrix.  The kernels of products pack their operands and divide long sums, so they are
-faster here than those of convolutions, which look for windows.
+faster here than those of convolutions, which look for windows.  With strides the
+forward convolution is the product of a slice, its gradients remain what they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nervure.prims.convolution import (
     ConvSettings,
 )
 from nervure.prims.movement import RESHAPE
+from nervure.prims.slicing import SLICE
 
 
 def with_products_of_points(graph: Graph) -> Graph:
@@ -31,19 +33,23 @@ def _product(node: Node) -> Node | None:
 
 
 def _is_at_points(node: Node) -> bool:
-    """Tell whether each result of a convolution sees one place, and every place."""
+    """Tell whether each result of a convolution sees one place, none of it padding."""
     settings = ConvSettings.of(node.attrs)
     kernel = node if node.op is CONV_KERNEL_GRAD else node.inputs[1]
     return (
         settings.groups == 1
         and all(extent == 1 for extent in kernel.shape[:-2])
-        and all(stride == 1 for stride in settings.strides)
+        and (node.op is CONV or all(stride == 1 for stride in settings.strides))
         and all(pads == (0, 0) for pads in settings.padding)
     )
 
 
 def _forward(node: Node) -> Node:
     x, kernel = node.inputs
+    strides = (1, *ConvSettings.of(node.attrs).strides, 1)
+    if max(strides) > 1:
+        start = (0,) * len(strides)
+        x = made(node, SLICE, x, start=start, stop=x.shape, step=strides)
     return _times_matrix(node, x, kernel, summed=0)
 
 

@@ -9,15 +9,19 @@ from typing import ClassVar, Final
 import numpy as np
 
 from nervure.errors import GraphError
-from nervure.exec.base import step_count
+from nervure.exec.base import NOTHING, step_count
 from nervure.exec.cpu import memory, runtime
 from nervure.exec.cpu.budgeted import budgeted
+from nervure.exec.cpu.checks import native
+from nervure.exec.cpu.checks.faults import raise_faults
+from nervure.exec.cpu.checks.watch import Watch
 from nervure.exec.cpu.entry import program_texts
 from nervure.exec.cpu.jit import Code, compile_modules
 from nervure.exec.cpu.kernel import Slot
 from nervure.exec.cpu.layout import HEAD, Layout, contiguous, leaf_value
 from nervure.exec.cpu.memory import Workspace, aligned_empty, locked_workspace
 from nervure.exec.cpu.plan import Plan
+from nervure.exec.cpu.preparing import Keeper, prepared_apart
 from nervure.exec.cpu.spill import spill_file
 from nervure.exec.cpu.target import Target
 from nervure.ir.attrs import NDArray
@@ -38,9 +42,13 @@ class Compiled:
         self._function = 0
         if plan.calls:
             runtime.native()  # the code calls its barrier
+            if plan.checked:
+                native.make_ready()
             self._code = compile_modules(self._texts(), target)
             self._function = self._code.address("nervure_main")
-        self._context = struct.Struct(f"{HEAD + len(layout.arrays)}q")
+        self._checked = plan.checked
+        words = HEAD + len(layout.arrays) + plan.checked
+        self._context = struct.Struct(f"{words}q")
         self._count = len(layout.arrays) if memory.DIRECT else 0
         self._constants = tuple(layout.constants.values())
         self._serial = plan.phases.serial
@@ -55,6 +63,20 @@ class Compiled:
         self, inputs: Sequence[NDArray], results: Sequence[NDArray], steps: int = 1
     ) -> None:
         """Run with arrays for the inputs and for the layout's results."""
+        given = [*inputs, *self._constants, *results]
+        self.run_with(list(map(memory.handle, given)), steps, given)
+
+    def handles(self, kept: Sequence[NDArray]) -> tuple[int, ...]:
+        """Return what stands between inputs and results where values are kept."""
+        return tuple(map(memory.handle, (*self._constants, *kept)))
+
+    def run_with(
+        self, handles: Sequence[int], steps: int = 1, arrays: Sequence[NDArray] = ()
+    ) -> None:
+        """Run with the handles of inputs, constants, kept values and results.
+
+        ``arrays`` are what the handles stand for; only a checked run looks at them.
+        """
         if not self._function:
             return
         pool = None if self._serial else runtime.pool()
@@ -69,29 +91,50 @@ class Compiled:
         try:
             if memory.poison:
                 workspace.bytes.fill(0xFF)
-            given = [*inputs, *self._constants, *results]
             if self.layout.spill is not None:
-                given.append(spill_file(self.layout.spill.nbytes))
-            arrays = map(memory.handle, given)
-            self._context.pack_into(workspace.buffer, 0, steps, self._count, *arrays)
+                spill = spill_file(self.layout.spill.nbytes)
+                arrays = (*arrays, spill)
+                handles = [*handles, memory.handle(spill)]
+            watch = None
+            if self._checked:
+                context = workspace.address, nbytes
+                watch = Watch(context, arrays, 1 if pool is None else pool.threads)
+                handles = [*handles, watch.address]
+            self._context.pack_into(workspace.buffer, 0, steps, self._count, *handles)
             if pool is not None:
                 pool.run(self._function, workspace.address)
             else:
                 runtime.run_alone(
                     self._function, workspace.address, self._short and steps == 1
                 )
+            if watch is not None:
+                raise_faults(self.layout.plan, watch)
         finally:
             workspace.lock.release()
 
 
 class CpuProgram:
-    """Runs a graph once a call; see :class:`~nervure.exec.base.Program`."""
+    """Runs a graph once a call; see :class:`~nervure.exec.base.Program`.
+
+    ``settled`` are the places of inputs that hardly ever change from call to call.
+    """
 
     on_device: ClassVar[bool] = False
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    def __init__(self, graph: Graph, target: Target, settled: range = NOTHING) -> None:
         plan = Plan(graph, target)
-        layout = budgeted(Layout(plan), target, None, offload=False)
+        inputs = plan.graph.inputs
+        apart = prepared_apart(plan, [inputs[place] for place in settled])
+        self._keeper: Keeper | None = None
+        if apart is None:
+            layout = budgeted(Layout(plan), target, None, offload=False)
+        else:
+            plan = apart.plan
+            layout = Layout(plan, kept=apart.kept)
+            before = Compiled(Layout(apart.before), target)
+            self._keeper = Keeper(apart.kept, before.run, settled)
+            known = {graph.inputs[place] for place in settled}
+            self._moving = Inputs([one for one in graph.inputs if one not in known])
         self._compiled = compiled = Compiled(layout, target)
         self._inputs = Inputs(graph.inputs)
         results = compiled.layout.results
@@ -114,13 +157,35 @@ class CpuProgram:
 
     def __call__(self, inputs: Sequence[NDArray]) -> list[NDArray]:
         """Run the graph once."""
-        given = self._inputs.checked(inputs)
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]
-        self._compiled.run(given, results)
+        if self._keeper is None:
+            given = self._inputs.checked(inputs)
+            self._compiled.run(given, results)
+        else:
+            given = self._run_with_kept(self._keeper, inputs, results)
         if self._plain:
             return results
         values = [*given, *results, *self._constants]
         return [values[place] for place in self._outputs]
+
+    def _run_with_kept(
+        self, keeper: Keeper, inputs: Sequence[NDArray], results: Sequence[NDArray]
+    ) -> list[NDArray]:
+        """Run what is left to do when values are kept; returns the inputs."""
+        known = keeper.known(inputs) if len(inputs) == self._inputs.count else None
+        if known is None:
+            checked = self._inputs.checked(inputs)
+            known = keeper.made(inputs, checked)
+            inputs = checked
+        # settled inputs that are known have been checked
+        first, last = keeper.places.start, keeper.places.stop
+        moving = self._moving.checked([*inputs[:first], *inputs[last:]])
+        handle = memory.handle
+        self._compiled.run_with([
+            *map(handle, moving[:first]), *known.handles, *map(handle, moving[first:]),
+            *self._compiled.handles(known.values), *map(handle, results),
+        ])  # fmt: skip
+        return [*moving[:first], *inputs[first:last], *moving[first:]]
 
 
 class Inputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from nervure.exec.cpu.chains import Chain, chains_of
 from nervure.exec.cpu.kernel import Block, Instance, KernelCall, Slot, Spilled
@@ -29,6 +29,7 @@ FORWARDS: Final = Order()
 def step_text(
     name: str,
     layout: Layout,
+    writer_type: type[StepWriter],
     order: Order = FORWARDS,
     clock: Sequence[KernelCall] = (),
 ) -> list[str]:
@@ -43,7 +44,7 @@ def step_text(
     plan = layout.plan
     lines = [
         f"define void @{name}(ptr %context, i64 %thread, i64 %threads, "
-        "ptr %control, i64 %step, i64 %left) {",
+        f"ptr %control, i64 %step, i64 %left{writer_type.PARAMETER}) {{",
         "entry:",
         "  %next_thread = add i64 %thread, 1",
         "  %first = icmp eq i64 %thread, 0",
@@ -52,7 +53,7 @@ def step_text(
         "  %even = icmp eq i64 %parity, 0",
     ]
     entry = "%left" if order.backwards else "%step"
-    writer = _StepWriter(layout, lines, entry, clock)
+    writer = writer_type(layout, lines, entry, clock)
     for number, phase in enumerate(plan.phases):
         if number:
             lines.append("  call void @nervure_barrier(ptr %control, i64 %threads)")
@@ -60,12 +61,15 @@ def step_text(
     return [*lines, "  ret void", "}"]
 
 
-class _StepWriter:
+class StepWriter:
     """Writes the calls of a step; pointers are found anew for each call.
 
     They could be found once, but hundreds of them alive at a time would only be saved
-    and loaded again around every call.
+    and loaded again around every call.  ``PARAMETER`` is what the function takes beside
+    the others (see ``checks/steps.py``).
     """
+
+    PARAMETER: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -165,10 +169,8 @@ class _StepWriter:
             self._write(call, f"i64 {begin}, i64 {end}")
 
     def _write(self, call: KernelCall, arguments: str) -> None:
-        pointers = [self._pointer(slot) for slot in call.reads]
-        pointers += [self._pointer(slot) for slot in call.writes]
-        listed = "".join(f"ptr {pointer}, " for pointer in pointers)
-        line = f"  call void @{call.kernel.name}({listed}{arguments})"
+        listed = self._arguments(call)
+        line = f"  call void @{call.kernel.name}({listed}{arguments}{self._frame()})"
         number = self._timed.get(call)
         if number is None:
             self._lines.append(line)
@@ -178,6 +180,15 @@ class _StepWriter:
             line,
             f"  call void @nervure_note(i64 %thread, i64 {number}, i64 {begin})",
         ]
+
+    def _arguments(self, call: KernelCall) -> str:
+        """Write the pointers of a call."""
+        slots = (*call.reads, *call.writes)
+        return "".join(f"ptr {self._pointer(slot)}, " for slot in slots)
+
+    def _frame(self) -> str:
+        """Return what a call passes behind the other arguments."""
+        return ""
 
     def _pointer(self, slot: Slot) -> str:
         """Return the pointer to a slot in this step.
@@ -201,12 +212,12 @@ class _StepWriter:
         if slot in self._varying:
             base = self._array(slot)
             skip = self._emit(f"mul i64 {self._entry}, {slot.nbytes}")
-            return self._emit(f"getelementptr i8, ptr {base}, i64 {skip}")
+            return self._moved(base, skip)
         if isinstance(slot, Spilled):
             assert self._layout.spill is not None
             base = self._array(self._layout.spill)
             offset = self._layout.spilled[slot]
-            return self._emit(f"getelementptr i8, ptr {base}, i64 {offset}")
+            return self._moved(base, offset)
         if slot in self._layout.private and isinstance(slot, Node | Instance):
             return self._private(slot)
         if slot in self._layout.arrays:
@@ -215,21 +226,32 @@ class _StepWriter:
 
     def _private(self, slot: Node | Instance) -> str:
         """Return where row 0 would be if the bands at work were in their place."""
-        layout = self._layout
-        mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")
-        mine = self._emit(f"add i64 {mine}, {layout.nbytes + layout.private[slot]}")
+        mine = self._own_place(slot)
         before = self._emit(
             f"mul i64 {self._first_row}, {slot.nbytes // slot.shape[0]}"
         )
         return self._at(self._emit(f"sub i64 {mine}, {before}"))
 
+    def _own_place(self, slot: Slot) -> str:
+        """Return where in the context this thread has its bands of a value."""
+        layout = self._layout
+        mine = self._emit(f"mul i64 %thread, {layout.thread_nbytes}")
+        return self._emit(f"add i64 {mine}, {layout.nbytes + layout.private[slot]}")
+
     def _array(self, slot: Slot) -> str:
         word = HEAD + self._layout.arrays[slot]
         where = self._emit(f"getelementptr ptr, ptr %context, i64 {word}")
-        return self._emit(f"load ptr, ptr {where}, align 8")
+        return self._emit(f"load ptr, ptr {self._read(where)}, align 8")
+
+    def _read(self, where: str) -> str:
+        """Return the address in the context to read from."""
+        return where
 
     def _at(self, offset: int | str) -> str:
-        return self._emit(f"getelementptr i8, ptr %context, i64 {offset}")
+        return self._moved("%context", offset)
+
+    def _moved(self, base: str, offset: int | str) -> str:
+        return self._emit(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def _choose(self, condition: str, x: str, y: str) -> str:
         return self._emit(f"select i1 {condition}, ptr {x}, ptr {y}")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import llvmlite.binding as llvm
 
+from nervure.config import config
 from nervure.errors import SettingError
 
 
@@ -37,6 +38,8 @@ class Target:
         Whether there are conversions from and to float16.
     bfloat16
         Whether there are dot products of pairs of bfloat16 numbers.
+    check
+        Whether code checks every address before it uses it; see ``checks/``.
     """
 
     level: str
@@ -47,6 +50,7 @@ class Target:
     fma: bool
     half: bool
     bfloat16: bool
+    check: bool = False
 
     @property
     def lanes(self) -> int:
@@ -56,7 +60,7 @@ class Target:
     @property
     def key(self) -> str:
         """What distinguishes compiled code for this target in a cache."""
-        return f"{self.cpu}|{self.features}"
+        return f"{self.cpu}|{self.features}" + ("|check" if self.check else "")
 
 
 def _levels(features: dict[str, bool]) -> list[str]:
@@ -84,11 +88,16 @@ def _host() -> tuple[str, dict[str, bool], str]:
 
 def target() -> Target:
     """Return the target to compile for now."""
-    return _target(os.environ.get("NERVURE_CPU_LEVEL", ""))
+    return _target(os.environ.get("NERVURE_CPU_LEVEL", ""), config.check)
 
 
 @functools.cache
-def _target(wanted: str) -> Target:
+def _target(wanted: str, check: bool) -> Target:
+    machine = _machine(wanted)
+    return replace(machine, check=True) if check else machine
+
+
+def _machine(wanted: str) -> Target:
     cpu, features, flat = _host()
     levels = _levels(features)
     level = wanted or levels[0]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from nervure.errors import BudgetError, GraphError, explain
-from nervure.exec.base import SteppedProgram, check_step
+from nervure.exec.base import NOTHING, SteppedProgram, check_step
 from nervure.exec.budget import size_text
 from nervure.exec.report import Report, Timings, node_report
 from nervure.ir.attrs import NDArray
@@ -84,8 +84,9 @@ class ReferenceExecutor:
     name = "reference"
     on_device: ClassVar[bool] = False
 
-    def compile(self, graph: Graph) -> ReferenceProgram:
+    def compile(self, graph: Graph, settled: range = NOTHING) -> ReferenceProgram:
         """Prepare a graph; nothing is compiled."""
+        del settled
         return ReferenceProgram(graph)
 
     def report(

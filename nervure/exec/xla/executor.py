@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from nervure.config import config
 from nervure.exec.accelerators import warn_about_the_cpu
-from nervure.exec.base import check_step
+from nervure.exec.base import NOTHING, check_step
 from nervure.exec.report import Report
 from nervure.exec.xla.placement import Placement, Residents, current_placement
 from nervure.exec.xla.program import (
@@ -42,8 +42,9 @@ class XlaExecutor:
         self._kept: dict[tuple[str, ...], Any] = {}
         self._residents = Residents()
 
-    def compile(self, graph: Graph) -> XlaProgram:
+    def compile(self, graph: Graph, settled: range = NOTHING) -> XlaProgram:
         """Compile a graph, or take the code of one alike; data are no part of it."""
+        del settled
         placement = current_placement()
         context = _context(placement)
         code = self._shared(

@@ -14,8 +14,8 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from nervure.device_names import platform_of
-from nervure.errors import MachineError, explain, unknown_name
+from nervure.device_names import absent, platform_of
+from nervure.errors import MachineError, explain
 
 # What this was tried with; docs/dependencies.md.
 OLDEST_JAX: Final = (0, 10)
@@ -110,5 +110,5 @@ def device_named(name: str | None) -> Any:
     alike = [one for one in devices if platform_of(one.platform) == kind]
     place = int(number) if number else 0
     if place >= len(alike):
-        raise unknown_name("device", name, [name_of(one) for one in devices])
+        raise absent(name, [name_of(one) for one in devices])
     return alike[place]

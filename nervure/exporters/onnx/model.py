@@ -69,7 +69,8 @@ def export_model(
     if place.suffix.lower() != ".onnx":
         raise ArgumentError(
             explain(
-                f"a model is exported to a file that ends in .onnx, got {str(path)!r}"
+                f"a model is exported to a file that ends in .onnx, got {str(path)!r}",
+                fix="write model.export('model.onnx')",
             )
         )
     write_atomically(
@@ -79,6 +80,11 @@ def export_model(
 
 def model_proto(model: Model, *, batch_size: int | None = None) -> onnx.ModelProto:
     """Return what :func:`export_model` writes, as a ``ModelProto``.
+
+    Raises
+    ------
+    NotBuiltError
+        For a model that does not know its inputs.
 
     >>> import nervure as nv
     >>> from nervure.exporters.onnx import model_proto

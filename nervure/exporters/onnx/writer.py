@@ -34,7 +34,17 @@ TYPE_NUMBERS: Mapping[str, int] = {
 
 
 class ExportError(NervureError, NotImplementedError):
-    """A model that cannot be written as ONNX, with the reason."""
+    """A model that cannot be written as ONNX, with the reason.
+
+    >>> import nervure as nv
+    >>> model = nv.models.Sequential(
+    ...     [nv.layers.Input((None, 3)), nv.layers.SimpleRNN(2)]
+    ... )
+    >>> model.export("any.onnx")
+    Traceback (most recent call last):
+        ...
+    nervure.exporters.onnx.writer.ExportError: ...
+    """
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
-from nervure.train.saving.container import damaged, parse_json
+from nervure.train.saving.container import UNREADABLE_ZIP, damaged, parse_json
 
 _CONFIG: Final = "config.json"
 _WEIGHTS: Final = "model.weights.h5"
 # What else Keras writes; nobody here needs it.
 _IGNORED: Final = ("metadata.json", "assets/")
-# Keras packs nothing, but others may: numbers get a little smaller, never this much.
-_MOST_UNPACKED: Final = 20
-_CONFIG_BYTES: Final = 1 << 26
+# Keras packs nothing, but others may: numbers get a little smaller, and of small files
+# much does not matter.
+_FREE_BYTES: Final = 8 << 20
 
 
 def read(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
@@ -32,8 +32,7 @@ def read(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
             infos = _checked(path, archive)
             config = parse_json(path, archive.read(infos[_CONFIG]), _CONFIG)
             data = archive.read(infos[_WEIGHTS])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
-            RuntimeError) as error:  # fmt: skip
+    except (*UNREADABLE_ZIP, zlib.error) as error:
         raise damaged(path, f"it is not a readable zip ({error})") from None
     except OSError as error:
         # a place before the file's beginning, to which zipfile lets the system seek
@@ -55,10 +54,10 @@ def _checked(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         if name not in (_CONFIG, _WEIGHTS) and not name.startswith(_IGNORED):
             raise damaged(path, f"it has an unexpected entry {name!r}")
         infos[name] = info
-    for name, most in ((_CONFIG, _CONFIG_BYTES), (_WEIGHTS, size * _MOST_UNPACKED)):
+    for name in (_CONFIG, _WEIGHTS):
         if name not in infos:
             raise damaged(path, f"it has no entry {name!r}")
         unpacked = infos[name].file_size
-        if unpacked > min(most, size * _MOST_UNPACKED):
+        if unpacked > size + _FREE_BYTES:
             raise damaged(path, f"its entry {name!r} claims {unpacked} bytes")
     return infos

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ import numpy as np
 
 from nervure.errors import NervureError, explain
 from nervure.importers.keras.hdf5_heaps import fault_in_heaps
+from nervure.importers.keras.hdf5_layout import FREE_BYTES, fault_in_layout
 from nervure.ir.attrs import NDArray
 from nervure.train.saving.container import damaged
 
@@ -29,9 +31,11 @@ _MOST_LEVELS: Final = 40
 class Numbers:
     """The groups and arrays of a file."""
 
-    def __init__(self, path: Path, file: Any) -> None:
+    def __init__(self, path: Path, file: Any, size: int) -> None:
         self._path = path
         self._file = file
+        self._size = size
+        self._read = 0  # bytes; a name may lead to the same array as another
 
     def members(self, group: str) -> list[str]:
         """Return the names in a group, none where there is no such group."""
@@ -50,9 +54,11 @@ class Numbers:
     def array(self, name: str) -> NDArray:
         """Return an array."""
         found = self._find(name)
-        if found is None or not hasattr(found, "dtype"):
+        if found is None:
             raise damaged(self._path, f"it has no array {name!r}")
         self._check(name, found)
+        self._read += self._bytes(found)
+        self._check_total(self._read)
         return np.asarray(found[()])
 
     def attribute(self, group: str, name: str) -> Any:
@@ -61,7 +67,10 @@ class Numbers:
         return None if found is None else found.attrs.get(name)
 
     def numbers_size(self) -> int:
-        """Return the bytes of all arrays together; each is checked."""
+        """Return the bytes of all arrays together; each is checked.
+
+        Packed numbers may take a little more than the file, not a hundred times more.
+        """
         total = 0
         waiting = [""]
         seen = 0
@@ -76,15 +85,27 @@ class Numbers:
                     waiting.append(full)
                 else:
                     found = self._find(full)
-                    if found is not None and found.dtype.kind in _KINDS:
+                    if getattr(found, "dtype", None) and found.dtype.kind in _KINDS:
                         self._check(full, found)
                         total += self._bytes(found)
+        self._check_total(total)
         return total
+
+    def _check_total(self, total: int) -> None:
+        if total > self._size + FREE_BYTES:
+            raise damaged(
+                self._path,
+                f"its arrays claim {total:,} bytes together, it has {self._size:,}",
+            )
 
     def _bytes(self, found: Any) -> int:
         return int(math.prod(found.shape) * found.dtype.itemsize)
 
     def _check(self, name: str, found: Any) -> None:
+        import h5py
+
+        if not isinstance(found, h5py.Dataset):  # but a named type
+            raise damaged(self._path, f"{name!r} is no array")
         if found.dtype.kind not in _KINDS:
             raise damaged(self._path, f"{name!r} holds {found.dtype}, not numbers")
         if found.external or found.is_virtual:
@@ -112,6 +133,29 @@ class Numbers:
         return found
 
 
+def _checked(path: Path, source: Path | io.BytesIO) -> int:
+    """Return the bytes of a file that the HDF5 library may read."""
+    if isinstance(source, io.BytesIO):
+        fault = _fault(source.getvalue())
+        size = source.getbuffer().nbytes
+    else:
+        size = source.stat().st_size
+        if not size:
+            raise damaged(path, "it is empty")
+        with (
+            source.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            fault = _fault(content)
+    if fault is not None:
+        raise damaged(path, fault)
+    return size
+
+
+def _fault(content: bytes | mmap.mmap) -> str | None:
+    return fault_in_heaps(content) or fault_in_layout(content)
+
+
 @contextlib.contextmanager
 def opened(path: Path, source: Path | io.BytesIO) -> Iterator[Numbers]:
     """Open an HDF5 file; what HDF5 complains about becomes an explained error."""
@@ -124,17 +168,14 @@ def opened(path: Path, source: Path | io.BytesIO) -> Iterator[Numbers]:
                 fix="pip install 'nervure[keras-files]'",
             )
         ) from None
-    whole = source.getvalue() if isinstance(source, io.BytesIO) else source
-    fault = fault_in_heaps(whole)
-    if fault is not None:
-        raise damaged(path, fault)
+    size = _checked(path, source)
     try:
         file = h5py.File(source, "r")
     except (OSError, RuntimeError, ValueError) as error:
         raise damaged(path, f"it is no HDF5 that can be read ({error})") from None
     try:
         with file:
-            yield Numbers(path, file)
+            yield Numbers(path, file, size)
     except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, NervureError):
             raise

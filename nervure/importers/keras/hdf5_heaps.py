@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-from pathlib import Path
 from typing import Final
 
 # Signature, version 1 and three reserved bytes.
@@ -18,25 +17,13 @@ _START: Final = b"GCOL\x01\x00\x00\x00"
 _HEADER: Final = 16  # of a collection, and of each object in it
 
 
-def fault_in_heaps(source: Path | bytes) -> str | None:
+def fault_in_heaps(content: bytes | mmap.mmap) -> str | None:
     """Return what is wrong with a file's global heaps, None if nothing is.
-
-    Raises :class:`OSError` when the file cannot be read.
 
     >>> fault_in_heaps(b"no heap at all")
     >>> fault_in_heaps(_START + (64).to_bytes(8, "little") + bytes(48))
     'the global heap at byte 0 has an object of 0 bytes'
     """
-    if isinstance(source, bytes):
-        return _fault(source)
-    with source.open("rb") as file:
-        if not source.stat().st_size:
-            return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _fault(content)
-
-
-def _fault(content: bytes | mmap.mmap) -> str | None:
     place = content.find(_START)
     while place >= 0:
         fault = _fault_of_one(content, place)
@@ -62,3 +49,23 @@ def _fault_of_one(content: bytes | mmap.mmap, start: int) -> str | None:
             return f"an object of {size} bytes"
         place += size
     return None
+
+
+def objects_in_heap(content: bytes | mmap.mmap, start: int) -> dict[int, int]:
+    """Return the sizes of a heap's objects by their numbers; {} for what is no heap.
+
+    >>> objects_in_heap(b"no heap at all", 0)
+    {}
+    """
+    found: dict[int, int] = {}
+    if content[start : start + len(_START)] != _START or _fault_of_one(content, start):
+        return found
+    (length,) = struct.unpack_from("<Q", content, start + 8)
+    place, end = start + _HEADER, start + length
+    while end - place >= _HEADER:
+        index, size = struct.unpack_from("<H6xQ", content, place)
+        if index:
+            found[index] = size
+            size = _HEADER + -(-size // 8) * 8
+        place += size
+    return found

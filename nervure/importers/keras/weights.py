@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ from nervure.ir.attrs import NDArray
 from nervure.nn.layer import Layer
 from nervure.nn.naming import snake_case
 from nervure.nn.variable import Variable
-from nervure.train.saving.container import damaged
+from nervure.train.saving.container import damaged, parse_json
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -122,10 +121,10 @@ def legacy_config(path: Path, file: Numbers) -> dict[str, Any]:
                 fix="make the model in Python and call load_weights",
             )
         )
-    try:
-        config = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise damaged(path, f"its model_config is not JSON ({error})") from None
+    if not isinstance(text, str | bytes):
+        raise damaged(path, "its model_config is no text")
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    config = parse_json(path, data, "model_config")
     if not isinstance(config, dict):
         raise damaged(path, "its model_config describes no model")
     return config

@@ -17,6 +17,7 @@ import numpy as np
 from nervure import dtypes
 from nervure.array import Array
 from nervure.importers.onnx import operators as _registered  # noqa: F401
+from nervure.importers.onnx.budget import Budget, too_large
 from nervure.importers.onnx.reading import OnnxFile
 from nervure.importers.onnx.records import OnnxGraph, OnnxNode, OnnxValue
 from nervure.importers.onnx.refusal import UnsupportedError
@@ -58,8 +59,6 @@ _RANDOM: Final = frozenset(
         "RandomUniformLike",
     }
 )
-# A few bytes can ask for any amount of zeros.
-_MOST_FOLDED_BYTES: Final = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -83,27 +82,38 @@ class FoldedGraph:
     constants: Mapping[str, NDArray]
 
 
-def folded(file: OnnxFile, given: Mapping[str, NDArray]) -> FoldedGraph:
+def folded(
+    file: OnnxFile, given: Mapping[str, NDArray], most_bytes: int
+) -> FoldedGraph:
     """Return a graph with all computed that depends on no input.
 
-    ``given`` are values for inputs, which become constants.
+    ``given`` are values for inputs, which become constants; those that are computed
+    take ``most_bytes`` at most.  Raises :class:`UnsupportedError` when the outputs need
+    more.
     """
     graph = file.graph
-    rules = Rules(file.opsets, file.functions)
+    rules = Rules(file.opsets, file.functions, budget=Budget(len(graph.nodes)))
     known: dict[str, Any] = {**graph.initializers, **given}
-    left = _MOST_FOLDED_BYTES
+    left = most_bytes
     nodes: list[OnnxNode] = []
+    large: list[OnnxNode] = []
     for node in graph.nodes:
         results = _computed(node, rules, known)
-        left -= sum(one.nbytes for one in results)
-        if not results or left < 0:
+        size = sum(one.nbytes for one in results)
+        if not results or size > left:
             nodes.append(node)
+            large += [node] if results else []
             continue
+        left -= size
         for name, one in zip(node.outputs, results, strict=False):
             if name:
                 known[name] = one.numpy()
     inputs = tuple(one for one in graph.inputs if one.name not in known)
     kept = _needed(graph, nodes)
+    needed = set(map(id, kept))
+    for node in large:
+        if id(node) in needed:
+            raise too_large(node.operator, node.label)
     used = _used(graph, kept)
     weights = _weights(kept, known)
     constants = {

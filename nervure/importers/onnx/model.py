@@ -5,35 +5,42 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from nervure import dtypes
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, NervureError, explain, nearest_names
+from nervure.importers.onnx.budget import Budget, bytes_for
 from nervure.importers.onnx.folding import FoldedGraph, folded
 from nervure.importers.onnx.reading import (
     OnnxFile,
+    damaged,
     from_proto,
     parsed,
     read_file,
 )
 from nervure.importers.onnx.records import OnnxValue, dtype_of
 from nervure.importers.onnx.refusal import UnsupportedError
-from nervure.importers.onnx.running import Rules, constant, run_nodes
+from nervure.importers.onnx.running import Rules, constant, outputs_of, run_nodes
 from nervure.ir.attrs import NDArray
+from nervure.ir.node import TRACED
 from nervure.layers import Input
 from nervure.models import Model
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.registry import register_keras_serializable
 from nervure.nn.variable import Variable
+from nervure.train.saving.container import UNUSABLE, is_no_fault_of_a_file
 
 if TYPE_CHECKING:
     import onnx
+
+# What constants may take in a graph that comes from memory, not from a file.
+_MOST_BYTES: Final = 1 << 32
 
 
 @register_keras_serializable("nervure.importers.onnx")
@@ -48,6 +55,14 @@ class OnnxGraphLayer(Layer):
         The nodes and constants that remain after folding: a model of ONNX in base64.
     parameters
         For each weight its name, its shape, its data type, and whether it is trained.
+
+    >>> import nervure as nv, tempfile
+    >>> model = nv.models.Sequential([nv.layers.Dense(2, input_shape=(3,))])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.export(f"{folder}/m.onnx")
+    ...     again = load_model(f"{folder}/m.onnx")
+    >>> isinstance(again.layers[-1], OnnxGraphLayer), again.count_params()
+    (True, 8)
     """
 
     def __init__(
@@ -80,8 +95,13 @@ class OnnxGraphLayer(Layer):
         for value, array in zip(graph.inputs, values, strict=True):
             wanted = value.dtype or array.dtype
             known[value.name] = array if array.dtype == wanted else array.astype(wanted)
-        run_nodes(graph.nodes, Rules(self._file.opsets, self._file.functions), known)
-        outputs = [known[value.name] for value in graph.outputs]
+        traced = any(one.tracking == TRACED for one in values)
+        # Among values that are all known, constants cannot be told from results.
+        most = bytes_for(len(self.graph)) if traced else None
+        budget = Budget(len(graph.nodes), most)
+        rules = Rules(self._file.opsets, self._file.functions, budget=budget)
+        run_nodes(graph.nodes, rules, known)
+        outputs = outputs_of(graph, known)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def get_config(self) -> dict[str, Any]:
@@ -97,6 +117,7 @@ def load_model(
     known: Mapping[str, npt.ArrayLike] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     outputs: Sequence[str] | None = None,
+    max_bytes: int | None = None,
 ) -> Model:
     """Read a model of ONNX: one that predicts, can be trained, and be differentiated.
 
@@ -114,6 +135,9 @@ def load_model(
     outputs
         The names of the values to return, instead of the file's outputs: any value of
         the graph, such as the features before a classifier.
+    max_bytes
+        How many bytes constants may take that the graph computes before it runs; by
+        default twice the file's size and 24 MiB, so that a small file stays small.
 
     Returns
     -------
@@ -144,11 +168,27 @@ def load_model(
     """
     del custom_objects
     name = Path(path).stem
-    return model_of(read_file(path), name, known, input_shapes, outputs)
+    file = read_file(path)
+    most = bytes_for(Path(path).stat().st_size) if max_bytes is None else max_bytes
+    try:
+        return model_of(file, name, known, input_shapes, outputs, most)
+    except (NervureError, OSError):
+        raise
+    except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
+        raise damaged(f"it describes no model ({error})") from error
 
 
 def load_weights(model: Model, path: Path) -> None:
-    """Raise: which weight of a file is which of another model, nobody can tell."""
+    """Raise: which weight of a file is which of another model, nobody can tell.
+
+    >>> import nervure as nv
+    >>> load_weights(nv.models.Sequential(), Path("weights.onnx"))
+    Traceback (most recent call last):
+        ...
+    nervure.errors.ArgumentError: ...
+    """
     raise ArgumentError(
         explain(
             f"the weights of {str(path)!r} cannot be put into {model.name!r}: ONNX has "
@@ -166,6 +206,8 @@ def model_from_proto(
     outputs: Sequence[str] | None = None,
 ) -> Model:
     """Return the model of a ``ModelProto`` in memory; see :func:`load_model`.
+
+    ``known`` gives values for inputs that decide shapes, as for :func:`load_model`.
 
     >>> from onnx import helper
     >>> from nervure.importers import onnx
@@ -187,12 +229,13 @@ def model_of(
     known: Mapping[str, npt.ArrayLike] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     outputs: Sequence[str] | None = None,
+    max_bytes: int = _MOST_BYTES,
 ) -> Model:
     """Return the model of a file that was read."""
     if outputs is not None:
         file = _with_outputs(file, outputs)
     given = _checked_known(file, known or {})
-    parts = folded(file, given)
+    parts = folded(file, given, max_bytes)
     tensors = [
         _input(value, (input_shapes or {}).get(value.name)) for value in parts.inputs
     ]
@@ -248,13 +291,23 @@ def _remaining(file: OnnxFile, parts: FoldedGraph) -> onnx.ModelProto:
     return proto
 
 
+def _nearest_value(name: str, known: Collection[str]) -> str:
+    near = " or ".join(repr(one) for one in nearest_names(name, known))
+    return f"did you mean {near}?" if near else f"it has {', '.join(sorted(known)[:9])}"
+
+
 def _with_outputs(file: OnnxFile, names: Sequence[str]) -> OnnxFile:
     from dataclasses import replace
 
     made = {name for node in file.graph.nodes for name in node.outputs}
     for name in names:
         if name not in made:
-            raise ArgumentError(explain(f"the graph has no value {name!r}"))
+            raise ArgumentError(
+                explain(
+                    f"the graph has no value {name!r}",
+                    fix=_nearest_value(name, made),
+                )
+            )
     values = tuple(OnnxValue(name, None, None) for name in names)
     return replace(file, graph=replace(file.graph, outputs=values))
 

@@ -185,6 +185,7 @@ def confined(folder: Path, location: str) -> Path:
     nervure.errors.FileFormatError: not a usable file of ONNX: the place '../etc/passwd\
 ' of its external data is outside of the model's folder
       fix: export the model again
+      more: nervure help FileFormatError
     """
     inside = folder.resolve()
     told = location.replace("\\", "/")

@@ -6,6 +6,8 @@ from nervure.errors import NervureError, explain
 
 __all__ = ["UnsupportedError"]
 
+_FIX = "write the file with plainer operators, or in another version of ONNX"
+
 
 class UnsupportedError(NervureError, NotImplementedError):
     """A graph of ONNX with something that Nervure does not compute, named.
@@ -18,8 +20,10 @@ class UnsupportedError(NervureError, NotImplementedError):
         Why it is refused, in a few words.
 
     >>> error = UnsupportedError("StringConcat", "Nervure has no strings")
-    >>> str(error)
-    "the operator 'StringConcat' is not supported: Nervure has no strings"
+    >>> print(error)
+    the operator 'StringConcat' is not supported: Nervure has no strings
+      fix: write the file with plainer operators, or in another version of ONNX
+      more: nervure help UnsupportedError
     """
 
     operator: str
@@ -32,4 +36,8 @@ class UnsupportedError(NervureError, NotImplementedError):
         self.reason = reason
         named = f" (node {where!r})" if where else ""
         subject = f"the operator {operator!r}{named}" if operator else "this file"
+        fix = (
+            fix
+            or "write the file with plainer operators, or in another version of ONNX"
+        )
         super().__init__(explain(f"{subject} is not supported: {reason}", fix=fix))

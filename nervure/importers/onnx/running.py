@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
 from nervure.array import Array
-from nervure.errors import NervureError
+from nervure.errors import FileFormatError, NervureError
+from nervure.importers.onnx.budget import Budget
 from nervure.importers.onnx.functions import standard_function
 from nervure.importers.onnx.records import (
     AttributeOfCaller,
@@ -36,6 +37,12 @@ from nervure.prims.leaf import buffer_leaf, const
 Value = Any
 Names = Mapping[str, Value]
 
+# What comes of attributes and inputs that are missing or of other kinds than they ought
+# to be.
+_SENSELESS: Final = (
+    *(TypeError, ValueError, LookupError, AttributeError),
+    *(ArithmeticError, NotImplementedError, AssertionError, RecursionError),
+)
 # Up to so many elements data become part of a graph, where passes see their values.
 _SMALL = 64
 
@@ -62,6 +69,7 @@ class Rules:
     opsets: Mapping[str, int]
     functions: Mapping[tuple[str, str], OnnxFunction]
     given_attributes: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=lambda: Budget(100))
 
 
 class Operation:
@@ -124,6 +132,11 @@ class Operation:
 
         def function(*inputs: Value) -> list[Value]:
             names = [value.name for value in graph.inputs]
+            if len(names) != len(inputs):
+                raise _damaged(
+                    f"the graph {name!r} of {self.name} takes {len(names)} values, not "
+                    f"{len(inputs)}"
+                )
             given = dict(zip(names, inputs, strict=True))
             return run_graph(graph, self.rules, {**self.outer, **given})
 
@@ -138,6 +151,14 @@ def run_graph(graph: OnnxGraph, rules: Rules, values: Names) -> list[Value]:
         if name not in known:
             known[name] = constant(data)
     run_nodes(graph.nodes, rules, known)
+    return outputs_of(graph, known)
+
+
+def outputs_of(graph: OnnxGraph, known: Names) -> list[Value]:
+    """Return the outputs of a graph that has run."""
+    for value in graph.outputs:
+        if value.name not in known:
+            raise _damaged(f"nothing makes the output {value.name!r}")
     return [known[value.name] for value in graph.outputs]
 
 
@@ -149,6 +170,7 @@ def run_nodes(nodes: Iterable[OnnxNode], rules: Rules, known: dict[str, Value]) 
         inputs = [_input(node, name, known) for name in node.inputs]
         with scope(node.label):
             results = run_node(node, rules, inputs, known)
+        rules.budget.spend(node.operator, node.label, results)
         for name, result in zip(node.outputs, results, strict=False):
             if name:
                 known[name] = result
@@ -158,10 +180,14 @@ def _input(node: OnnxNode, name: str, known: Names) -> Value:
     if not name:
         return None
     if name not in known:
-        from nervure.importers.onnx.reading import damaged
-
-        raise damaged(f"{node.operator} reads {name!r}, which nothing before it makes")
+        raise _damaged(f"{node.operator} reads {name!r}, which nothing before it makes")
     return known[name]
+
+
+def _damaged(problem: str) -> FileFormatError:
+    from nervure.importers.onnx.reading import damaged
+
+    return damaged(problem)
 
 
 def run_node(
@@ -187,6 +213,10 @@ def run_node(
     except NervureError as error:
         error.add_note(f"in the node {node.label!r} ({node.operator}) of a graph")
         raise
+    except _SENSELESS as error:
+        raise _damaged(
+            f"the node {node.label!r} ({node.operator}) makes no sense: {error}"
+        ) from error
     return results if isinstance(results, tuple) else (results,)
 
 
@@ -212,7 +242,8 @@ def _run_function(
         **{name: operation.attribute(name) for name in operation.node.attributes},
     }
     opsets = {**operation.rules.opsets, **function.opsets}
-    rules = Rules(opsets, operation.rules.functions, attributes)
+    outside = operation.rules
+    rules = Rules(opsets, outside.functions, attributes, outside.budget)
     given = [*inputs, *([None] * (len(function.inputs) - len(inputs)))]
     known = dict(zip(function.inputs, given, strict=False))
     run_nodes(function.nodes, rules, known)

@@ -50,6 +50,11 @@ class RandomInitializer(Initializer):
 class RandomUniform(RandomInitializer):
     """Numbers uniform between ``minval`` and ``maxval``.
 
+    Raises
+    ------
+    ArgumentError
+        For a smallest value above the largest.
+
     >>> import nervure as nv
     >>> nv.initializers.RandomUniform(seed=1)((2, 3)).shape
     (2, 3)
@@ -164,6 +169,11 @@ class VarianceScaling(RandomInitializer):
     input_axes, output_axes
         The axes of the weight whose sizes, multiplied, are the numbers of inputs and of
         outputs; both or none.  See :func:`fans` for what is assumed without them.
+
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For a scale not above 0, and for a mode or a distribution that is not known.
 
     >>> import nervure as nv
     >>> nv.initializers.VarianceScaling(2.0, "fan_avg", "uniform")((5, 3)).shape
@@ -329,7 +339,8 @@ class Orthogonal(RandomInitializer):
             raise ShapeError(
                 explain(
                     f"orthogonal initializes weights with at least 2 axes, got shape "
-                    f"{list(shape)}"
+                    f"{list(shape)}",
+                    fix="use another initializer for vectors, such as 'zeros'",
                 )
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, unknown_name
+from nervure.errors import ArgumentError, ShapeError, explain, unknown_name
 from nervure.ir.attrs import NDArray
 from nervure.nn.initializers.base import Initializer, as_type
 
@@ -43,6 +43,11 @@ class STFT(Initializer):
     periodic
         Whether the window is one period, for further transforms, or symmetric.
 
+    Raises
+    ------
+    UnknownNameError
+        For a window or a side that is not known.
+
     >>> import nervure as nv
     >>> nv.initializers.STFT("real", window=None)((2, 1, 2)).tolist()
     [[[1.0, 1.0]], [[1.0, -1.0]]]
@@ -72,8 +77,12 @@ class STFT(Initializer):
         """Return the kernel; raises :class:`ShapeError` unless it has three axes."""
         if len(shape) != 3 or shape[2] < 2:
             raise ShapeError(
-                "STFT initializes kernels of shape [frame, channels, frequencies] with "
-                f"at least 2 frequencies, got {list(shape)}"
+                explain(
+                    "STFT initializes kernels of shape [frame, channels, "
+                    "frequencies] with "
+                    f"at least 2 frequencies, got {list(shape)}",
+                    fix="use it for the kernel of Conv1D with 2 filters or more",
+                )
             )
         frame, _, frequencies = shape
         time = np.arange(frame)[:, None, None]
@@ -94,7 +103,10 @@ class STFT(Initializer):
         values = np.asarray(self.window, np.float64)
         if values.shape != (frame,):
             raise ArgumentError(
-                f"expected a window of shape [{frame}], got {list(values.shape)}"
+                explain(
+                    f"expected a window of shape [{frame}], got {list(values.shape)}",
+                    fix=f"pass {frame} numbers, or the name of a window such as 'hann'",
+                )
             )
         return values
 

@@ -138,7 +138,13 @@ class PReLU(Layer):
         self.shared_axes = shared_axes
 
     def build(self, input_shape: Any) -> None:
-        """Create ``alpha`` with the shape of a sample, 1 along shared axes."""
+        """Create ``alpha`` with the shape of a sample, 1 along shared axes.
+
+        Raises
+        ------
+        AxisError
+            For shared axes that the input does not have.
+        """
         rank = len(input_shape)
         shared = self.shared_axes or []
         for axis in shared:
@@ -224,7 +230,13 @@ class Softmax(Layer):
         self.axis = one_or_more_axes(axis)
 
     def call(self, inputs: Array, mask: Array | None = None) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ShapeError
+            For a mask that does not broadcast to the input.
+        """
         if mask is None:
             return nn.softmax(inputs, self.axis)
         sizes = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
@@ -232,7 +244,10 @@ class Softmax(Layer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected a mask that broadcasts to its "
-                    f"input of shape {list(inputs.shape)}, got shape {list(mask.shape)}"
+                    f"input of shape {list(inputs.shape)}, got shape "
+                    f"{list(mask.shape)}",
+                    fix="pass a mask with the axes of the input, or with size 1 "
+                    "where it does not vary",
                 )
             )
         allowed = mask if mask.dtype == bool else mask > 0.5

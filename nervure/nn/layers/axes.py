@@ -47,7 +47,11 @@ def places(layer: Layer, axis: int | Sequence[int], shape: PartialShape) -> list
     found = sorted(one % rank for one in given)
     if len(set(found)) < len(found):
         raise ArgumentError(
-            f"the layer {layer.name!r} names an axis twice: {given} for an input of "
-            f"shape {list(shape)}"
+            explain(
+                f"the layer {layer.name!r} names an axis twice: {given} for an input "
+                "of "
+                f"shape {list(shape)}",
+                fix="name every axis once; -1 is the last one",
+            )
         )
     return found

@@ -72,12 +72,22 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
-        """Create the kernel ``[features, units]`` and the bias ``[units]``."""
+        """Create the kernel ``[features, units]`` and the bias ``[units]``.
+
+        Raises
+        ------
+        ShapeError
+            For an input whose number of features is not known.
+        """
         features = input_shape[-1]
         if features is None:
             raise ShapeError(
-                f"the layer {self.name!r} cannot be built: the number of features of "
-                f"its input {input_shape} is not known"
+                explain(
+                    f"the layer {self.name!r} cannot be built: the number of "
+                    "features of "
+                    f"its input {input_shape} is not known",
+                    fix="give the last size of the input, as in Input((None, 16))",
+                )
             )
         self.kernel = self.add_weight(
             (features, self.units),

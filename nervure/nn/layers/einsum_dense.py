@@ -249,5 +249,10 @@ def _read(equation: str, bias_axes: str | None) -> _Terms:
     if bias_axes == "":
         problem = "bias_axes has no letter; None means no bias"
     if problem:
-        raise ArgumentError(f"the equation {equation!r} of EinsumDense: {problem}")
+        raise ArgumentError(
+            explain(
+                f"the equation {equation!r} of EinsumDense: {problem}",
+                fix="write input, weight and result, as in 'abc,cd->abd'",
+            )
+        )
     return terms

@@ -30,6 +30,11 @@ class InputLayer(Layer):
     name
         A name.
 
+    Raises
+    ------
+    ArgumentError
+        For both a shape and a batch shape, and for neither.
+
     >>> import nervure as nv
     >>> nv.layers.InputLayer((784,)).output.shape
     (None, 784)
@@ -55,7 +60,12 @@ class InputLayer(Layer):
         if batch_shape is None:
             batch_shape = (batch_size, *as_partial_shape(shape or ()))
         elif batch_size is not None:
-            raise ValueError("batch_shape already tells the batch size")
+            raise ArgumentError(
+                explain(
+                    "batch_shape already tells the batch size",
+                    fix="leave batch_size out, or write Input(shape, batch_size)",
+                )
+            )
         self.batch_shape = as_partial_shape(batch_shape)
         self._declared_shape = self.batch_shape
         self.built = True

@@ -57,12 +57,16 @@ class Merge(Layer):
                 "write layer([x, y])",
             )
         if not inputs or (count is not None and len(inputs) != count):
-            raise self._refusal(f"expected a list of {wanted}, got {len(inputs)}")
+            raise self._refusal(
+                f"expected a list of {wanted}, got {len(inputs)}",
+                fix=f"call the layer with {wanted}, as in layer([x, y])",
+            )
         sizes = {part.shape[0] for part in inputs if part.ndim}
         if len(sizes) > 1:
             raise self._refusal(
                 "expected inputs with equal numbers of samples, got the shapes "
-                + _shapes_text(inputs)
+                + _shapes_text(inputs),
+                fix="take the inputs from the same rows of the data",
             )
         return list(inputs)
 
@@ -333,8 +337,13 @@ class Dot(Merge):
         pair = (axes, axes) if isinstance(axes, int) else tuple(axes)
         if len(pair) != 2 or 0 in pair:
             raise ArgumentError(
-                "expected axes to be an axis or a pair of axes, other than that of the "
-                f"batch (0), got {axes!r}"
+                explain(
+                    "expected axes to be an axis or a pair of axes, other than that "
+                    "of the "
+                    f"batch (0), got {axes!r}",
+                    fix="axes=1 contracts the features of vectors; axes=(2, 1) the "
+                    "last of x with the first of y",
+                )
             )
         self.axes = axes
         self.normalize = bool(normalize)
@@ -348,13 +357,16 @@ class Dot(Merge):
             if not -part.ndim < axis < part.ndim:
                 raise self._refusal(
                     f"there is no axis {axis} besides the batch in an input of shape "
-                    f"{list(part.shape)}"
+                    f"{list(part.shape)}",
+                    fix="count the axes from 0 for the batch: the last one is "
+                    f"{part.ndim - 1}, or -1",
                 )
             axes.append(axis % part.ndim)
         if x.shape[axes[0]] != y.shape[axes[1]]:
             raise self._refusal(
                 f"expected equal sizes of axis {axes[0]} and axis {axes[1]}, got the "
-                f"shapes {_shapes_text([x, y])}"
+                f"shapes {_shapes_text([x, y])}",
+                fix="choose other axes, or bring the inputs to one size with Dense",
             )
         if self.normalize:
             x, y = nn.normalize(x, axes[0]), nn.normalize(y, axes[1])

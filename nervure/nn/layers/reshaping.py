@@ -26,6 +26,11 @@ class Flatten(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    UnknownNameError
+        For another data format.
+
     >>> import nervure as nv
     >>> nv.layers.Flatten()(nv.zeros((2, 3, 4))).shape
     (2, 12)
@@ -58,6 +63,11 @@ class Reshape(Layer):
         The shape of a sample; one size may be -1, which is then computed.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ShapeError
+        For several -1, and for samples that do not fill the shape.
 
     >>> import nervure as nv
     >>> nv.layers.Reshape((-1, 4))(nv.zeros((2, 3, 8))).shape
@@ -94,7 +104,9 @@ class Reshape(Layer):
                     f"reshape (layer {self.name!r}): samples of shape "
                     f"{list(inputs.shape[1:])} have {elements} elements, the target "
                     f"shape {list(self.target_shape)} takes "
-                    + (f"multiples of {known}" if open_ else str(known))
+                    + (f"multiples of {known}" if open_ else str(known)),
+                    fix="choose sizes with the same product, or -1 for the size that "
+                    "is to be computed",
                 )
             )
         free = elements // known if known else 0
@@ -111,6 +123,11 @@ class Permute(Layer):
         axis 0 and stays first.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError
+        For dims that are not each axis once.
 
     >>> import nervure as nv
     >>> nv.layers.Permute((2, 1))(nv.zeros((5, 3, 4))).shape

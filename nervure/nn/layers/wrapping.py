@@ -57,6 +57,11 @@ class Lambda(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For what cannot be called.
+
     >>> import nervure as nv
     >>> nv.layers.Lambda(lambda x: x**2)([[1.0, 2.0]]).tolist()
     [[1.0, 4.0]]
@@ -143,6 +148,11 @@ class Wrapper(Layer):
         The layer inside; its weights belong to this layer.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError
+        For what is no layer.
 
     >>> import nervure as nv
     >>> class Twice(nv.layers.Wrapper):

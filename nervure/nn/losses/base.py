@@ -55,6 +55,11 @@ class Loss(Configurable):
     dtype
         The type of the computation; float32 by default.
 
+    Raises
+    ------
+    UnknownNameError
+        For a reduction that is not known.
+
     >>> import nervure as nv
     >>> nv.losses.MeanSquaredError()([[0.0, 1.0]], [[1.0, 1.0]]).item()
     0.5

@@ -77,6 +77,7 @@ def _flat_labels(labels: Any, embeddings: Array) -> Array:
             explain(
                 "the circle loss expects classes of shape [n] and embeddings of shape "
                 f"[n, features], got {list(array.shape)} and {list(embeddings.shape)}",
+                fix="pass the class of each row, not one-hot rows",
             )
         )
     return array

@@ -113,6 +113,11 @@ def sparse_categorical_crossentropy(
     axis
         The axis of the classes.
 
+    Raises
+    ------
+    ShapeError
+        For labels whose shape is not that of the predictions without classes.
+
     >>> import nervure as nv
     >>> nv.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).tolist()
     [0.6931471824645996]

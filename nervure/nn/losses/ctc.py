@@ -32,6 +32,11 @@ def ctc(y_true: Any, y_pred: Any) -> Array:
     -------
     ``float[n]``.
 
+    Raises
+    ------
+    ShapeError
+        For targets and logits whose shapes do not fit.
+
     >>> import nervure as nv
     >>> nv.losses.ctc([[1]], nv.zeros((1, 1, 2))).tolist()
     [0.6931471824645996]
@@ -42,6 +47,8 @@ def ctc(y_true: Any, y_pred: Any) -> Array:
             explain(
                 "CTC expects targets of shape [n, longest] and logits of shape [n, "
                 f"frames, classes], got {list(true.shape)} and {list(pred.shape)}",
+                fix="pad the targets to one length, and give the network an axis of "
+                "frames",
             )
         )
     labels = ops.astype(true, dtypes.int64)

@@ -57,6 +57,11 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     q
         Between 0 and 1.
 
+    Raises
+    ------
+    ShapeError
+        For targets of another shape than the predictions.
+
     >>> import nervure as nv
     >>> loss = nv.losses.categorical_generalized_cross_entropy
     >>> loss([1], [[0.75, 0.25]], 0.5).tolist()
@@ -113,6 +118,11 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 
     Other arguments: see :class:`Loss`.
 
+    Raises
+    ------
+    ArgumentError
+        For q outside of 0 to 1.
+
     >>> import nervure as nv
     >>> nv.losses.CategoricalGeneralizedCrossEntropy()([1], [[0.75, 0.25]]).item()
     1.0
@@ -122,7 +132,13 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         super().__init__(**options)
         self.q = finite_number("q", q)
         if not 0 < self.q < 1:
-            raise ArgumentError(f"expected q between 0 and 1, got {q!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected q between 0 and 1, got {q!r}",
+                    fix="q=0.7 is the default; near 0 it is cross-entropy, near 1 "
+                    "the mean absolute error",
+                )
+            )
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Return a value for each sample."""

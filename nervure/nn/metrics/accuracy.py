@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.losses.base import paired
 from nervure.nn.metrics.reduction import FunctionMetric
 
@@ -50,6 +50,11 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     ``y_true`` is ``[...]`` or ``[..., 1]``, ``y_pred`` ``[..., classes]``; the result
     is ``[...]``.
 
+    Raises
+    ------
+    ShapeError
+        For labels whose shape is not that of the predictions without classes.
+
     >>> import nervure as nv
     >>> nv.metrics.sparse_categorical_accuracy([1, 0], [[0.4, 0.6]] * 2).tolist()
     [1.0, 0.0]
@@ -90,6 +95,11 @@ class Accuracy(FunctionMetric):
 class BinaryAccuracy(FunctionMetric):
     """How often predictions are on the right side of a threshold.
 
+    Raises
+    ------
+    ArgumentError
+        For a threshold outside of 0 to 1.
+
     >>> import nervure as nv
     >>> metric = nv.metrics.BinaryAccuracy()
     >>> metric.update_state([[1], [0]], [[0.7], [0.6]])
@@ -106,7 +116,12 @@ class BinaryAccuracy(FunctionMetric):
         threshold: float = 0.5,
     ) -> None:
         if not 0 < threshold < 1:
-            raise ValueError(f"expected a threshold between 0 and 1, got {threshold!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected a threshold between 0 and 1, got {threshold!r}",
+                    fix="threshold=0.5 is the usual value",
+                )
+            )
         super().__init__(name, dtype)
         self.threshold = threshold
 

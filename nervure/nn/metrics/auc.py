@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, unknown_name
+from nervure.errors import ArgumentError, ShapeError, explain, unknown_name
 from nervure.nn.arguments import whole_number, within_unit
 from nervure.nn.metrics.base import Metric
 from nervure.nn.metrics.outcomes import Outcomes, evenly_spaced, share
@@ -59,6 +59,12 @@ class AUC(Metric):
     from_logits
         The predictions are logits: the last layer has no sigmoid.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For thresholds outside of 0 to 1, and for a curve or a summation that is not
+        known.
+
     >>> import nervure as nv
     >>> nv.metrics.AUC()([0, 0, 1, 1], [0.1, 0.6, 0.3, 0.8]).item()
     0.75
@@ -91,7 +97,13 @@ class AUC(Metric):
         self.label_weights = None if label_weights is None else list(label_weights)
         self.from_logits = bool(from_logits)
         if num_labels is not None and not multi_label:
-            raise ArgumentError("num_labels is for multi_label=True only")
+            raise ArgumentError(
+                explain(
+                    "num_labels is for multi_label=True only",
+                    fix="write AUC(multi_label=True, num_labels=3), or leave "
+                    "num_labels out",
+                )
+            )
         self._counts: list[Variable] = []
         if not multi_label:
             self._start((self.num_thresholds,))
@@ -114,15 +126,25 @@ class AUC(Metric):
         self._counts = [self.add_variable(shape, "zeros", name=one) for one in _NAMES]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets, not 0 for positive, and predictions, of equal shapes."""
+        """Take in targets, not 0 for positive, and predictions, of equal shapes.
+
+        Raises
+        ------
+        ShapeError
+            For predictions that are not one column for each label.
+        """
         pred = Array.of_node(as_node(y_pred, self.dtype))
         if self.from_logits:
             pred = nn.sigmoid(pred)
         found = Outcomes(y_true, pred, sample_weight, self.dtype)
         if self.multi_label and found.pred.ndim != 2:
             raise ShapeError(
-                "AUC with multi_label=True expects predictions of shape [n, labels], "
-                f"got {list(found.pred.shape)}"
+                explain(
+                    "AUC with multi_label=True expects predictions of shape [n, "
+                    "labels], "
+                    f"got {list(found.pred.shape)}",
+                    fix="let the network have one output for each label",
+                )
             )
         if not self._counts:
             self._start((self.num_thresholds, found.pred.shape[1]))

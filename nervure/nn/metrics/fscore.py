@@ -36,6 +36,11 @@ class FBetaScore(Metric):
     name, dtype
         See :class:`Metric`.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For a beta or a threshold not above 0, and for an average that is not known.
+
     >>> import nervure as nv
     >>> metric = nv.metrics.FBetaScore("macro", beta=2.0, threshold=0.5)
     >>> round(metric([[1, 0], [1, 0]], [[0.9, 0.1], [0.2, 0.1]]).item(), 4)
@@ -54,14 +59,26 @@ class FBetaScore(Metric):
         if average is not None and average not in _AVERAGES:
             raise unknown_name("average of FBetaScore", average, _AVERAGES)
         if threshold is not None and within_unit("threshold", threshold) == 0:
-            raise ArgumentError("expected a threshold above 0, got 0")
+            raise ArgumentError(
+                explain(
+                    "expected a threshold above 0, got 0",
+                    fix="write threshold=0.5, or None for the class with the largest "
+                    "score",
+                )
+            )
         self.average = average
         self.beta = positive_number("beta", beta)
         self.threshold = threshold
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets and predictions ``[n, classes]``, and weights ``[n]``."""
+        """Take in targets and predictions ``[n, classes]``, and weights ``[n]``.
+
+        Raises
+        ------
+        ShapeError
+            For targets and predictions that are not ``[samples, classes]``.
+        """
         true = Array.of_node(as_node(y_true, self.dtype))
         pred = Array.of_node(as_node(y_pred, self.dtype))
         if true.ndim != 2 or pred.shape != true.shape:

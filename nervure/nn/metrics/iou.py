@@ -42,6 +42,11 @@ class IoU(Metric):
     axis
         The axis of the classes, where they are not class numbers.
 
+    Raises
+    ------
+    ArgumentError
+        For target classes that do not exist.
+
     >>> import nervure as nv
     >>> round(nv.metrics.IoU(2, [0])([0, 0, 1, 1], [0, 1, 0, 1]).item(), 4)
     0.3333
@@ -64,8 +69,11 @@ class IoU(Metric):
         for one in self.target_class_ids:
             if not 0 <= one < self.num_classes:
                 raise ArgumentError(
-                    f"the target class {one} is out of range: there are "
-                    f"{self.num_classes} classes, numbered from 0"
+                    explain(
+                        f"the target class {one} is out of range: there are "
+                        f"{self.num_classes} classes, numbered from 0",
+                        fix=f"name classes from 0 to {self.num_classes - 1}",
+                    )
                 )
         self.ignore_class = ignore_class
         self.sparse_y_true = bool(sparse_y_true)
@@ -75,14 +83,22 @@ class IoU(Metric):
         self.total_cm = self.add_variable(shape, "zeros", name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets and predictions, of any shape with equal sizes."""
+        """Take in targets and predictions, of any shape with equal sizes.
+
+        Raises
+        ------
+        ShapeError
+            For other numbers of targets than of predictions.
+        """
         true = self._classes(y_true, self.sparse_y_true)
         pred = self._classes(y_pred, self.sparse_y_pred)
         if true.shape != pred.shape:
             raise ShapeError(
                 explain(
                     f"expected as many predictions as targets, got {pred.size} and "
-                    f"{true.size}"
+                    f"{true.size}",
+                    fix="pass both in one shape; sparse_y_pred=False takes a score "
+                    "for each class",
                 )
             )
         count = self.num_classes

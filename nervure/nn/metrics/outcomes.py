@@ -63,8 +63,12 @@ class Outcomes:
         if class_id is not None:
             if pred.ndim < 2:
                 raise ArgumentError(
-                    "class_id chooses a column, but predictions have the shape "
-                    f"{list(pred.shape)}"
+                    explain(
+                        "class_id chooses a column, but predictions have the shape "
+                        f"{list(pred.shape)}",
+                        fix="leave class_id out, or let the network have one output "
+                        "for each class",
+                    )
                 )
             true, pred = (one[..., class_id, None] for one in (true, pred))
         self.true = ops.astype(true != 0, dtype)

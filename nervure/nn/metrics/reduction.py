@@ -164,5 +164,5 @@ class FunctionMetric(MeanMetricWrapper):
         return self.compared(true, pred)
 
     def compared(self, y_true: Array, y_pred: Array) -> Array:
-        """Return the function of targets and predictions."""
+        """Return the function of targets and predictions ``[samples, ...]``."""
         return type(self).function(y_true, y_pred)

@@ -215,6 +215,11 @@ class R2Score(Metric):
     name, dtype
         See :class:`Metric`.
 
+    Raises
+    ------
+    UnknownNameError
+        For a way of aggregation that is not known.
+
     >>> import nervure as nv
     >>> nv.metrics.R2Score()([[1.0], [2.0], [3.0]], [[1.0], [2.0], [2.0]]).item()
     0.5
@@ -238,7 +243,13 @@ class R2Score(Metric):
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in targets and predictions ``[n, outputs]``, and weights ``[n]``."""
+        """Take in targets and predictions ``[n, outputs]``, and weights ``[n]``.
+
+        Raises
+        ------
+        ShapeError
+            For targets of another shape than the predictions.
+        """
         given = [Array.of_node(as_node(one, self.dtype)) for one in (y_true, y_pred)]
         true, pred = paired(*given)
         if true.ndim != 2:

@@ -44,6 +44,11 @@ def sparse_top_k_categorical_accuracy(
     k
         At least 1.
 
+    Raises
+    ------
+    ShapeError
+        For labels whose shape is not that of the predictions without classes.
+
     >>> import nervure as nv
     >>> nv.metrics.sparse_top_k_categorical_accuracy([2], [[0.1, 0.5, 0.4]], 2).tolist()
     [1.0]

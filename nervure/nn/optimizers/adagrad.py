@@ -6,7 +6,7 @@ from typing import ClassVar, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import finite_number, non_negative_number, within_unit
 from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
@@ -132,6 +132,11 @@ class Ftrl(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a power above 0, and for negative strengths.
+
     >>> import nervure as nv
     >>> nv.optimizers.Ftrl().active_slots()
     ('accumulator', 'linear')
@@ -156,8 +161,11 @@ class Ftrl(Optimizer):
         )
         if self.learning_rate_power > 0:
             raise ArgumentError(
-                f"expected learning_rate_power to be at most 0, got "
-                f"{learning_rate_power!r}"
+                explain(
+                    f"expected learning_rate_power to be at most 0, got "
+                    f"{learning_rate_power!r}",
+                    fix="the usual value is -0.5",
+                )
             )
         self.initial_accumulator_value = non_negative_number(
             "initial_accumulator_value", initial_accumulator_value

@@ -192,8 +192,11 @@ class Optimizer(Configurable):
         fitting = [one for one in factors if re.fullmatch(one, variable.path)]
         if len(fitting) > 1:
             raise ArgumentError(
-                f"several learning rate multipliers fit the variable "
-                f"{variable.path!r}: {', '.join(fitting)}"
+                explain(
+                    f"several learning rate multipliers fit the variable "
+                    f"{variable.path!r}: {', '.join(fitting)}",
+                    fix="leave one pattern for each variable",
+                )
             )
         return factors[fitting[0]] if fitting else 1.0
 
@@ -327,11 +330,21 @@ class Optimizer(Configurable):
             Variables.
         var_names
             Regular expressions; a variable is meant if one is found in its name.
+
+        Raises
+        ------
+        ArgumentError
+            After the optimizer has been built.
         """
         if self.built:
             raise ArgumentError(
-                "exclude_from_weight_decay() comes before the optimizer is built; call "
-                "it right after making the optimizer"
+                explain(
+                    "exclude_from_weight_decay() comes before the optimizer is "
+                    "built; call "
+                    "it right after making the optimizer",
+                    fix="optimizer = AdamW(); "
+                    "optimizer.exclude_from_weight_decay(var_names=['bias'])",
+                )
             )
         self._undecayed = frozenset(var_list or ())
         self._undecayed_names = tuple(var_names or ())
@@ -502,7 +515,11 @@ def _as_rate(value: Any) -> Variable | Callable[[Any], Any]:
     if callable(value) and not isinstance(value, Variable):
         if inspect.isclass(value):
             raise ArgumentError(
-                f"expected a schedule as learning_rate, got the class {value.__name__}"
+                explain(
+                    "expected a schedule as learning_rate, got the class "
+                    f"{value.__name__}",
+                    fix=f"make one: {value.__name__}(...)",
+                )
             )
         if (
             isinstance(value, LearningRateSchedule)
@@ -527,15 +544,20 @@ def _slot(variable: Variable, name: str, value: Array) -> Variable:
 def _check_pairs(gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
     if len(gradients) != len(variables):
         raise ShapeError(
-            f"expected a gradient for each of {len(variables)} variables, got "
-            f"{len(gradients)}"
+            explain(
+                f"expected a gradient for each of {len(variables)} variables, got "
+                f"{len(gradients)}",
+                fix="pass the gradients in the order of the variables",
+            )
         )
     for gradient, variable in zip(gradients, variables, strict=True):
         if gradient is not None and tuple(gradient.shape) != variable.shape:
             raise ShapeError(
                 explain(
                     f"the gradient of the variable {variable.path!r} has shape "
-                    f"{list(gradient.shape)}, the variable {list(variable.shape)}"
+                    f"{list(gradient.shape)}, the variable {list(variable.shape)}",
+                    fix="take the gradient of a single number with respect to this "
+                    "variable",
                 )
             )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from nervure import ops
 from nervure.array import Array
+from nervure.ops.nn.precision import wide_floats
+from nervure.ops.units import power_of_two
 
 
 def clipped(
@@ -37,8 +40,11 @@ def clipped(
 
 def _shrinking(limit: float, gradients: Sequence[Array]) -> Array:
     """Return the factor that brings gradients together within a norm."""
-    squares = [ops.sum(gradient * gradient) for gradient in gradients]
-    total = squares[0]
-    for square in squares[1:]:
-        total = total + square
-    return limit / ops.maximum(ops.sqrt(total), limit)
+    wide = [wide_floats(gradient)[0] for gradient in gradients]
+    largest = functools.reduce(ops.maximum, [ops.max(ops.abs(one)) for one in wide])
+    # In units of the largest element the squares neither overflow nor vanish.
+    unit = Array.of_node(power_of_two(largest.node))
+    squares = [ops.sum(ops.square(one / unit)) for one in wide]
+    total = functools.reduce(ops.add, squares)
+    factor = limit / ops.maximum(ops.sqrt(total) * unit, limit)
+    return ops.astype(factor, gradients[0].dtype)

@@ -6,7 +6,7 @@ from typing import ClassVar, Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import within_unit
 from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
@@ -30,6 +30,11 @@ class Lion(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a beta_1 of 0.
+
     >>> import nervure as nv
     >>> nv.optimizers.Lion().beta_2
     0.99
@@ -47,7 +52,12 @@ class Lion(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1)
         if self.beta_1 == 0:
-            raise ArgumentError("expected beta_1 of Lion to be above 0, got 0")
+            raise ArgumentError(
+                explain(
+                    "expected beta_1 of Lion to be above 0, got 0",
+                    fix="the usual value is 0.9",
+                )
+            )
         self.beta_2 = within_unit("beta_2", beta_2)
 
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:

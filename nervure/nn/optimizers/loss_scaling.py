@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import positive_number, whole_number
 from nervure.nn.configuration import as_plain
 from nervure.nn.optimizers.base import Optimizer
@@ -35,6 +35,11 @@ class LossScaleOptimizer(Optimizer):
     name
         A name.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no optimizer, and for a scale not above 0.
+
     >>> import nervure as nv
     >>> optimizer = nv.optimizers.LossScaleOptimizer(nv.optimizers.SGD(0.1))
     >>> optimizer.scale_loss(nv.asarray(1.0)).item()
@@ -50,7 +55,10 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         if not isinstance(inner_optimizer, Optimizer):
             raise ArgumentError(
-                f"expected an optimizer inside, got {inner_optimizer!r}"
+                explain(
+                    f"expected an optimizer inside, got {inner_optimizer!r}",
+                    fix="write LossScaleOptimizer(Adam())",
+                )
             )
         super().__init__(0.0, name=name)
         self.inner_optimizer = inner_optimizer

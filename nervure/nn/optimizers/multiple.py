@@ -14,7 +14,7 @@ from collections.abc import (
 from typing import Any, Self
 
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import positive_number
 from nervure.nn.configuration import as_plain
 from nervure.nn.optimizers.base import Optimizer
@@ -34,6 +34,11 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
     optimizer_map
         Optimizers by key.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no optimizer.
+
     >>> import nervure as nv
     >>> chosen = nv.optimizers.OptimizerMap(nv.optimizers.Adam())
     >>> chosen["encoder/.*"] = nv.optimizers.SGD(0.1)
@@ -47,7 +52,12 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
         optimizer_map: Mapping[str, Optimizer] | None = None,
     ) -> None:
         if not isinstance(default_optimizer, Optimizer):
-            raise ArgumentError(f"expected an optimizer, got {default_optimizer!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected an optimizer, got {default_optimizer!r}",
+                    fix="write MultiOptimizer(Adam())",
+                )
+            )
         self.default_optimizer = default_optimizer
         self._chosen: dict[str, Optimizer] = {}
         for key, optimizer in (optimizer_map or {}).items():
@@ -59,18 +69,29 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
         fitting = [one for one in self._chosen if re.fullmatch(one, key)]
         if len(fitting) > 1:
             raise ArgumentError(
-                f"several keys fit the variable {key!r}: {', '.join(fitting)}"
+                explain(
+                    f"several keys fit the variable {key!r}: {', '.join(fitting)}",
+                    fix="leave one key for each variable",
+                )
             )
         return self._chosen[fitting[0]] if fitting else self.default_optimizer
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
         if key in self._chosen:
-            raise ArgumentError(f"the key {key!r} has an optimizer already")
+            raise ArgumentError(
+                explain(
+                    f"the key {key!r} has an optimizer already",
+                    fix="name each key once",
+                )
+            )
         if not isinstance(optimizer, Optimizer) or isinstance(
             optimizer, LossScaleOptimizer | MultiOptimizer
         ):
             raise ArgumentError(
-                f"expected a plain optimizer for {key!r}, got {optimizer!r}"
+                explain(
+                    f"expected a plain optimizer for {key!r}, got {optimizer!r}",
+                    fix="give a single optimizer for each key",
+                )
             )
         self._chosen[key] = optimizer
 
@@ -151,7 +172,12 @@ class MultiOptimizer(Optimizer):
 
     def _add(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise ArgumentError(f"expected an optimizer, got {optimizer!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected an optimizer, got {optimizer!r}",
+                    fix="make one, such as nervure.optimizers.Adam()",
+                )
+            )
         if all(optimizer is not one for one in self._inner):
             self._inner.append(optimizer)
 
@@ -203,13 +229,22 @@ class MultiOptimizer(Optimizer):
         grads: Sequence[Any],
         trainable_variables: Sequence[Variable] | None = None,
     ) -> None:
-        """Take one step with each optimizer."""
+        """Take one step with each optimizer.
+
+        Raises
+        ------
+        ArgumentError
+            For another number of gradients than of variables.
+        """
         chosen = trainable_variables
         variables = list(self._chosen) if chosen is None else list(chosen)
         if len(grads) != len(variables):
             raise ArgumentError(
-                f"expected a gradient for each of {len(variables)} variables, got "
-                f"{len(grads)}"
+                explain(
+                    f"expected a gradient for each of {len(variables)} variables, got "
+                    f"{len(grads)}",
+                    fix="pass the gradients in the order of the variables",
+                )
             )
         self.build(variables)
         for optimizer in self._inner:
@@ -234,7 +269,13 @@ class MultiOptimizer(Optimizer):
             optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an optimizer like this, as plain data."""
+        """Return the arguments that make an optimizer like this, as plain data.
+
+        Raises
+        ------
+        TypeError
+            Always: the keys may be functions, which no file holds.
+        """
         if not isinstance(self.optimizer_map, OptimizerMap):
             raise TypeError(
                 "a MultiOptimizer with a function of your own has no configuration; "

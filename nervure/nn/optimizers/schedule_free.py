@@ -6,7 +6,7 @@ from typing import Unpack
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import whole_number, within_unit
 from nervure.nn.optimizers.adam import move, reached
 from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
@@ -34,6 +34,11 @@ class ScheduleFreeAdamW(Optimizer):
 
     Other arguments: see :class:`~nervure.nn.optimizers.base.Optimizer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a beta_1 of 0.
+
     >>> import nervure as nv
     >>> nv.optimizers.ScheduleFreeAdamW().beta_1
     0.9
@@ -51,7 +56,11 @@ class ScheduleFreeAdamW(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = within_unit("beta_1", beta_1)
         if self.beta_1 == 0:
-            raise ArgumentError("expected beta_1 to be above 0, got 0")
+            raise ArgumentError(
+                explain(
+                    "expected beta_1 to be above 0, got 0", fix="the usual value is 0.9"
+                )
+            )
         self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
         self.epsilon = float(epsilon)
         self.warmup_steps = whole_number("warmup_steps", warmup_steps, least=0)

@@ -144,6 +144,11 @@ def qr(x: ArrayLike, /, *, mode: str = "reduced") -> QRResult:
     ``x`` is ``[..., m, n]``.  ``mode="reduced"`` gives ``Q`` ``[..., m, k]`` with k the
     smaller of m and n, ``"complete"`` all m columns.
 
+    Raises
+    ------
+    ArgumentError
+        For another mode than "reduced" and "complete".
+
     >>> import nervure as nv
     >>> q, r = nv.linalg.qr(nv.asarray([[3.0], [4.0]]))
     >>> abs(r).tolist()
@@ -234,6 +239,11 @@ def solve(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
     ``x1`` is ``[..., n, n]``, ``x2`` is ``[n]`` or ``[..., n, k]``.
 
+    Raises
+    ------
+    ShapeError
+        For matrices that are not square, and for right sides that do not fit.
+
     >>> import nervure as nv
     >>> nv.linalg.solve(nv.asarray([[2.0, 0.0], [0.0, 4.0]]), nv.ones(2)).tolist()
     [0.5, 0.25]
@@ -293,6 +303,8 @@ def det(x: ArrayLike, /) -> Array:
 @_explained
 def slogdet(x: ArrayLike, /) -> SlogdetResult:
     """Return sign and logarithm of the absolute value of determinants.
+
+    x is ``float[..., n, n]``; both results are ``float[...]``.
 
     >>> import nervure as nv
     >>> nv.linalg.slogdet(nv.asarray([[0.0, 1.0], [1.0, 0.0]])).sign.item()

@@ -141,7 +141,11 @@ def matrix_power(x: ArrayLike, n: int, /) -> Array:
         left = operator.index(n)
     except TypeError:
         raise ArgumentError(
-            explain(f"matrix_power: the power must be a whole number, got {n!r}")
+            explain(
+                f"matrix_power: the power must be a whole number, got {n!r}",
+                fix="powers with a fraction are not defined here; "
+                "nervure.linalg.eigh gives the parts for one",
+            )
         ) from None
     factor = inv(x) if left < 0 else Array.of_node(node)
     result = broadcast_to(eye(rows, dtype=factor.dtype), factor.shape)

@@ -18,9 +18,10 @@ from nervure.ops.statistical import (
     require_elements,
     root_of_squares,
 )
+from nervure.ops.units import power_of_two
 from nervure.prims import binary, unary
 from nervure.prims.leaf import full_like
-from nervure.prims.reduce import reduce_max, reduce_min, reduce_sum
+from nervure.prims.reduce import reduce_max, reduce_min, reduce_sum, spread_back
 from nervure.prims.select import cast
 
 
@@ -49,18 +50,23 @@ def vector_norm(
     return Array.of_node(keep_axes(result, node.shape, axes, keepdims))
 
 
-def _norm(x: Node, axes: Sequence[int], order: int | float) -> Node:
-    if order == 2:
-        return root_of_squares(reduce_sum(binary.mul(x, x), axes))
+def _norm(x: Node, axes: tuple[int, ...], order: int | float) -> Node:
     if order == 0:
         return reduce_sum(cast(cast(x, dtypes.bool_), x.dtype), axes)
     size = unary.abs_(x)
     if math.isinf(order):
         return (reduce_max if order > 0 else reduce_min)(size, axes)
-    if order == 1:
+    if order == 1 or not x.size:
         return reduce_sum(size, axes)
-    total = reduce_sum(binary.pow_(size, full_like(size, order)), axes)
-    return binary.pow_(total, full_like(total, 1 / order))
+    # Measured by what counts most, so that no power overflows on the way.
+    unit = power_of_two((reduce_max if order > 0 else reduce_min)(size, axes))
+    parts = binary.div(size, spread_back(unit, x.shape, axes))
+    if order == 2:
+        total = root_of_squares(reduce_sum(binary.mul(parts, parts), axes))
+    else:
+        powers = reduce_sum(binary.pow_(parts, full_like(parts, order)), axes)
+        total = binary.pow_(powers, full_like(powers, 1 / order))
+    return binary.mul(total, unit)
 
 
 def matrix_norm(

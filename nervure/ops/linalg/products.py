@@ -81,6 +81,11 @@ def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     x1 is ``[..., n, k]`` or ``[k]``, x2 ``[..., k, m]`` or ``[k]``; the result is
     ``[..., n, m]`` without the axes that a vector does not have.
 
+    Raises
+    ------
+    ShapeError
+        For arrays without axes, and for sizes that do not fit.
+
     >>> import nervure as nv
     >>> nv.matmul(nv.asarray([[1, 2], [3, 4]]), nv.asarray([1, 10])).tolist()
     [21, 43]
@@ -120,6 +125,11 @@ def _batched_product(x: Node, y: Node) -> Node:
 
 def matrix_transpose(x: ArrayLike, /) -> Array:
     """Return matrices, or stacks of them, with rows and columns exchanged.
+
+    Raises
+    ------
+    ShapeError
+        For an array of fewer than 2 axes.
 
     >>> import nervure as nv
     >>> nv.matrix_transpose(nv.asarray([[1, 2], [3, 4]])).tolist()
@@ -185,7 +195,10 @@ def _paired_axes(
         pairs.append([axis_index("tensordot", axis, rank) for axis in some])
     if len(pairs[0]) != len(pairs[1]):
         raise ArgumentError(
-            f"tensordot: expected as many axes of x1 as of x2, got {axes}"
+            explain(
+                f"tensordot: expected as many axes of x1 as of x2, got {axes}",
+                fix="pass one number of axes, or two lists of equal length",
+            )
         )
     return pairs[0], pairs[1]
 

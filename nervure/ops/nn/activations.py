@@ -52,6 +52,8 @@ def _clamped(x: Array, low: float, high: float) -> Array:
 def relu6(x: ArrayLike, /) -> Array:
     """Return x limited to the range from 0 to 6; the derivative at both ends is 0.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010).
 
     >>> from nervure.ops import nn
@@ -64,6 +66,8 @@ def relu6(x: ArrayLike, /) -> Array:
 @composite("leaky_relu")
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     """Return x where it is positive and ``negative_slope * x`` elsewhere.
+
+    Element by element; the result has the shape and the floating-point type of x.
 
     The slope is Keras's (JAX and PyTorch take 0.01); it is also the derivative at 0.
 
@@ -80,6 +84,8 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
 def hard_tanh(x: ArrayLike, /) -> Array:
     """Return x limited to the range from -1 to 1; the derivative at both ends is 0.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     >>> from nervure.ops import nn
     >>> nn.hard_tanh([-3.0, 0.5, 3.0]).tolist()
     [-1.0, 0.5, 1.0]
@@ -95,6 +101,8 @@ def _hard_sigmoid(x: Array) -> Array:
 def hard_sigmoid(x: ArrayLike, /) -> Array:
     """Return relu6(x + 3) / 6, a sigmoid of straight lines, as Keras 3 defines it.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     >>> from nervure.ops import nn
     >>> nn.hard_sigmoid([-3.0, 0.0, 3.0]).tolist()
     [0.0, 0.5, 1.0]
@@ -105,6 +113,8 @@ def hard_sigmoid(x: ArrayLike, /) -> Array:
 @composite("hard_silu")
 def hard_silu(x: ArrayLike, /) -> Array:
     """Return x * hard_sigmoid(x).
+
+    Element by element; the result has the shape and the floating-point type of x.
 
     Howard et al., Searching for MobileNetV3 (2019).
 
@@ -131,6 +141,8 @@ def _elu(x: Array, alpha: float) -> Array:
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where it is positive and alpha (exp(x) - 1) elsewhere.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by
     exponential linear units (2016).  The derivative at 0 is ``alpha``.
 
@@ -151,6 +163,8 @@ _SELU_SCALE: Final = 1.0507009873554804934193349852946
 def selu(x: ArrayLike, /) -> Array:
     """Return 1.0507 elu(x, 1.6733), which keeps mean 0 and variance 1 through layers.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     Klambauer, Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks
     (2017).
 
@@ -165,8 +179,15 @@ def selu(x: ArrayLike, /) -> Array:
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where it is positive and alpha (exp(x / alpha) - 1) elsewhere.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     Barron, Continuously differentiable exponential linear units (2017): the derivative
     at 0 is 1 for every ``alpha``, which must not be 0.
+
+    Raises
+    ------
+    ArgumentError
+        For an alpha of 0.
 
     >>> import nervure as nv
     >>> from nervure.ops import nn
@@ -174,7 +195,12 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     [-2.0, 2.0]
     """
     if alpha == 0:
-        raise ArgumentError("celu: alpha must not be 0, it divides x")
+        raise ArgumentError(
+            explain(
+                "celu: alpha must not be 0, it divides x",
+                fix="alpha=1.0 is the usual value",
+            )
+        )
 
     def formula(wide: Array) -> Array:
         positive = wide > 0
@@ -190,6 +216,8 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 @composite("gelu")
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     """Return x times the probability that a standard normal variable is below x.
+
+    Element by element; the result has the shape and the floating-point type of x.
 
     Hendrycks and Gimpel, Gaussian error linear units (2016).  ``approximate=True``
     takes their formula with a hyperbolic tangent,
@@ -217,6 +245,8 @@ def _gelu_by_tanh(x: Array) -> Array:
 def silu(x: ArrayLike, /) -> Array:
     """Return x * sigmoid(x), also known as swish.
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     Elfwing, Uchibe and Doya, Sigmoid-weighted linear units (2017).
 
     >>> from nervure.ops import nn
@@ -243,6 +273,8 @@ def _softplus(x: Array) -> Array:
 def softplus(x: ArrayLike, /) -> Array:
     """Return log(1 + exp(x)), without overflow; its derivative is sigmoid(x).
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     >>> from nervure.ops import nn
     >>> nn.softplus([-1000.0, 1000.0]).tolist()
     [0.0, 1000.0]
@@ -253,6 +285,8 @@ def softplus(x: ArrayLike, /) -> Array:
 @composite("log_sigmoid")
 def log_sigmoid(x: ArrayLike, /) -> Array:
     """Return log(sigmoid(x)) without underflow: -softplus(-x).
+
+    Element by element; the result has the shape and the floating-point type of x.
 
     >>> from nervure.ops import nn
     >>> nn.log_sigmoid([-1000.0]).tolist()
@@ -265,6 +299,8 @@ def log_sigmoid(x: ArrayLike, /) -> Array:
 def softsign(x: ArrayLike, /) -> Array:
     """Return x / (1 + |x|).
 
+    Element by element; the result has the shape and the floating-point type of x.
+
     >>> from nervure.ops import nn
     >>> nn.softsign([-1.0, 0.0, 3.0]).tolist()
     [-0.5, 0.0, 0.75]
@@ -275,6 +311,8 @@ def softsign(x: ArrayLike, /) -> Array:
 @composite("mish")
 def mish(x: ArrayLike, /) -> Array:
     """Return x * tanh(softplus(x)).
+
+    Element by element; the result has the shape and the floating-point type of x.
 
     Misra, Mish: a self regularized non-monotonic activation function (2019).
 

@@ -170,7 +170,8 @@ def _check_queries(query: Array, key: Array) -> None:
             raise ShapeError(
                 explain(
                     f"attention: expected {name} with the 4 axes [batch, time, heads, "
-                    f"features], got shape {list(array.shape)}"
+                    f"features], got shape {list(array.shape)}",
+                    fix="bring it to these axes with nervure.reshape",
                 )
             )
     if (

@@ -155,6 +155,11 @@ def depthwise_conv(
     strides, padding, data_format, dilation_rate
         As for :func:`conv`, and so are the errors.
 
+    Raises
+    ------
+    ShapeError
+        For a kernel whose channels are not those of x.
+
     >>> import nervure as nv
     >>> x = nv.asarray([[[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]])
     >>> nv.nn.depthwise_conv(x, nv.ones((2, 2, 1))).tolist()

@@ -176,7 +176,9 @@ def affine_transform(
         raise ShapeError(
             explain(
                 f"affine_transform: expected 6 numbers for each of the {wide.shape[0]} "
-                f"images, got shape {list(numbers.shape)}"
+                f"images, got shape {list(numbers.shape)}",
+                fix="pass [images, 6]: the rows of the 2 x 3 matrix, one after the "
+                "other",
             )
         )
     x, y = _sources(numbers, wide.shape[1], wide.shape[2])
@@ -223,6 +225,7 @@ def _check_images(op: str, images: Array) -> None:
         raise ShapeError(
             explain(
                 f"{op}: expected images [batch, height, width, channels] with pixels, "
-                f"got shape {list(images.shape)}"
+                f"got shape {list(images.shape)}",
+                fix="x[None] adds the batch to one picture, x[..., None] the channels",
             )
         )

@@ -168,7 +168,8 @@ def _placed(
             explain(
                 f"{op}: expected {name} of shape {list(expected)}, the sizes of x of "
                 f"shape {list(x.shape)} along the axes {list(axes)}; got "
-                f"{list(array.shape)}"
+                f"{list(array.shape)}",
+                fix="pass one number for each place along the axes that are kept",
             )
         )
     kept = set(axes)

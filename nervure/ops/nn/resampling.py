@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, unknown_name
+from nervure.errors import ArgumentError, explain, unknown_name
 from nervure.ir.node import Node
 from nervure.ops.kinds import ArrayLike, as_float
 from nervure.ops.nn.pooling import average_pool, max_pool
@@ -65,7 +65,12 @@ def _adaptive_operand(
     counts = one_per_axis("output_size", output_size, rank)
     places = x.shape[1:-1] if layout == "channels_last" else x.shape[2:]
     if 0 in places:
-        raise ArgumentError(f"{op}: an input of shape {list(x.shape)} has no places")
+        raise ArgumentError(
+            explain(
+                f"{op}: an input of shape {list(x.shape)} has no places",
+                fix="pass pictures of at least one pixel",
+            )
+        )
     return x, counts, layout
 
 

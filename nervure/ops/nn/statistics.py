@@ -6,12 +6,12 @@ import math
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.ir.sites import composite
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.nn.precision import Axes, wide_floats
 from nervure.ops.operands import axes_tuple
-from nervure.prims.annotate import stop_gradient
+from nervure.ops.units import power_of_two
 
 
 @composite("moments")
@@ -67,22 +67,31 @@ def normalize(
     [0.59999996 0.8       ]
     """
     if order not in (1, 2, math.inf):
-        raise ArgumentError(f"normalize: expected the order 1, 2 or inf, got {order!r}")
+        raise ArgumentError(
+            explain(
+                f"normalize: expected the order 1, 2 or inf, got {order!r}",
+                fix="order=2 divides by the length of the vector",
+            )
+        )
     if not epsilon > 0:
-        raise ArgumentError(f"normalize: expected a positive epsilon, got {epsilon!r}")
+        raise ArgumentError(
+            explain(
+                f"normalize: expected a positive epsilon, got {epsilon!r}",
+                fix="epsilon=1e-12 is the usual value",
+            )
+        )
     wide, dtype = wide_floats(x)
     axes = axes_tuple("normalize", axis, wide.ndim)
     largest = ops.max(ops.abs(wide), axis=axes, keepdims=True)
-    if order == math.inf:
-        norm = largest
-    else:
-        # Measured in units of the largest element, so that squares do not overflow.
-        # The derivative may treat the unit as a constant, because it cancels.
-        unit = Array.of_node(stop_gradient(largest.node))
-        unit = ops.where(unit > 0, unit, 1.0)
-        norm = _norm(wide / unit, axes, order) * unit
-    small = norm <= epsilon
-    return (wide / ops.where(small, epsilon, norm)).astype(dtype)
+    # In units of the largest element neither the squares nor the norm overflow.
+    unit = Array.of_node(power_of_two(largest.node))
+    parts = wide / unit
+    norm = largest / unit if order == math.inf else _norm(parts, axes, order)
+    least = epsilon / unit
+    small = norm <= least
+    return ops.where(small, wide / epsilon, parts / ops.where(small, 1.0, norm)).astype(
+        dtype
+    )
 
 
 def _norm(x: Array, axes: tuple[int, ...], order: float) -> Array:

@@ -154,6 +154,8 @@ def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full") -> Array:
 def correlate(f: ArrayLike, g: ArrayLike, mode: str = "full") -> Array:
     """Return the cross-correlation of two arrays: like convolution, g not flipped.
 
+    Both have the same number of axes.
+
     Parameters, modes and errors are those of :func:`convolve`; the result is that of
     ``scipy.signal.correlate``.
 

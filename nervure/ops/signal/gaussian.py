@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nervure import dtypes
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, DTypeError
+from nervure.errors import ArgumentError, DTypeError, explain
 from nervure.ops.creation import data_leaf
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.operands import axis_index
@@ -61,7 +61,10 @@ def gaussian_kernel(
     wanted = dtypes.as_dtype(dtype)
     if not dtypes.is_float(wanted):
         raise DTypeError(
-            f"gaussian_kernel: expected a floating-point type, got {wanted.name}"
+            explain(
+                f"gaussian_kernel: expected a floating-point type, got {wanted.name}",
+                fix="leave dtype out, or pass dtype='float32'",
+            )
         )
     return Array.of_node(data_leaf(_weights("gaussian_kernel", sigma, radius, wanted)))
 
@@ -72,11 +75,20 @@ def _weights(
     width = float(sigma)
     if not (math.isfinite(width) and width >= 0):
         raise ArgumentError(
-            f"{op}: expected sigma to be a finite number of at least 0, got {sigma!r}"
+            explain(
+                f"{op}: expected sigma to be a finite number of at least 0, got "
+                f"{sigma!r}",
+                fix="sigma is the width of the curve in elements, such as 1.5",
+            )
         )
     reach = int(_TRUNCATE * width + 0.5) if radius is None else int(radius)
     if reach < 0:
-        raise ArgumentError(f"{op}: expected a radius of at least 0, got {radius!r}")
+        raise ArgumentError(
+            explain(
+                f"{op}: expected a radius of at least 0, got {radius!r}",
+                fix="leave radius out: 4 times sigma is covered",
+            )
+        )
     places = np.arange(-reach, reach + 1)
     if width == 0:
         return np.equal(places, 0).astype(dtype)
@@ -186,8 +198,11 @@ def gaussian_filter(
     widths = list(sigma) if isinstance(sigma, Sequence) else [sigma] * len(places)
     if len(widths) != len(places):
         raise ArgumentError(
-            f"{op}: expected one sigma for each of {len(places)} axes, got "
-            f"{len(widths)}"
+            explain(
+                f"{op}: expected one sigma for each of {len(places)} axes, got "
+                f"{len(widths)}",
+                fix="pass one sigma for all axes, or one for each",
+            )
         )
     for place, width in zip(places, widths, strict=True):
         weights = data_leaf(_weights(op, width, radius, node.dtype))

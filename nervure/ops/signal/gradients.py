@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import DTypeError, ShapeError, unknown_name
+from nervure.errors import DTypeError, ShapeError, explain, unknown_name
 from nervure.ir.build import wrong
 from nervure.ops.creation import data_leaf
 from nervure.ops.kinds import ArrayLike
@@ -65,7 +65,10 @@ def gradient_filters(
     wanted = dtypes.as_dtype(dtype)
     if not dtypes.is_float(wanted):
         raise DTypeError(
-            f"gradient_filters: expected a floating-point type, got {wanted.name}"
+            explain(
+                f"gradient_filters: expected a floating-point type, got {wanted.name}",
+                fix="leave dtype out, or pass dtype='float32'",
+            )
         )
     across = np.array(_ACROSS[kind])
     right = np.outer(across / across.sum(), [0.5, 0.0, -0.5]).astype(wanted)

@@ -262,7 +262,8 @@ def _class_count(rows: NDArray, labels: NDArray, classes: int | None) -> int:
         raise ShapeError(
             explain(
                 f"expected y with a label for each of {len(rows)} rows, got the shape "
-                f"{list(labels.shape)}"
+                f"{list(labels.shape)}",
+                fix="pass one label for each row of x",
             )
         )
     if labels.ndim == 2 and labels.shape[1] > 1:

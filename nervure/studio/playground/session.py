@@ -102,7 +102,7 @@ class Session:
             work()
         except NervureError as error:
             self._playing = False
-            self._send({"type": "error", "message": str(error)})
+            self._send({"type": "error", "message": f"{error}"})
         except Exception as error:
             self._playing = False
             self._send({"type": "error", "message": f"the server failed: {error!r}"})

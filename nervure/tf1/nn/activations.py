@@ -106,7 +106,11 @@ def log_softmax(
 
 def _axis(axis: int | None, dim: int | None) -> int:
     if axis is not None and dim is not None:
-        raise ArgumentError("give either axis or dim, not both")
+        raise ArgumentError(
+            explain(
+                "give either axis or dim, not both", fix="dim is the old name of axis"
+            )
+        )
     return -1 if axis is None and dim is None else int(dim if axis is None else axis)  # type: ignore[arg-type]
 
 
@@ -116,6 +120,11 @@ def bias_add(
     """Return the sum of a tensor and one number for each channel.
 
     Channels are on the last axis, or with "NCHW" on the second.
+
+    Raises
+    ------
+    ShapeError
+        For a bias of more than one axis.
 
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
@@ -128,7 +137,11 @@ def bias_add(
     def added(values: Array, numbers: Array) -> Array:
         if numbers.ndim != 1:
             raise ShapeError(
-                f"bias_add: expected a bias with one axis, got {list(numbers.shape)}"
+                explain(
+                    "bias_add: expected a bias with one axis, got "
+                    f"{list(numbers.shape)}",
+                    fix="give one number for each channel",
+                )
             )
         if first:
             numbers = ops.reshape(numbers, (-1,) + (1,) * (values.ndim - 2))
@@ -207,6 +220,11 @@ def dropout(
     rate
         ``1 - keep_prob``, instead of it.
 
+    Raises
+    ------
+    ArgumentError
+        For both or neither of keep_prob and rate, and for a chance outside of 0 to 1.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     x = session.run(tf.nn.dropout(tf.ones([100]), 0.5))
@@ -215,11 +233,18 @@ def dropout(
     """
     tensor = convert_to_tensor(x)
     if (keep_prob is None) == (rate is None):
-        raise ArgumentError("dropout: give either keep_prob or rate")
+        raise ArgumentError(
+            explain(
+                "dropout: give either keep_prob or rate", fix="rate is 1 - keep_prob"
+            )
+        )
     chance = keep_prob if rate is None else 1.0 - rate
     if not is_tensor(chance) and not 0 < chance <= 1:
         raise ArgumentError(
-            explain(f"dropout: expected keep_prob from 0 (not) to 1, got {chance}")
+            explain(
+                f"dropout: expected keep_prob from 0 (not) to 1, got {chance}",
+                fix="keep_prob=0.5 keeps half",
+            )
         )
     if not is_tensor(chance) and chance == 1:
         return tensor

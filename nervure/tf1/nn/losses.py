@@ -90,6 +90,11 @@ def sparse_softmax_cross_entropy_with_logits(
 
     ``int[*N]`` and ``float[*N, n]`` give ``float[*N]``.
 
+    Raises
+    ------
+    DTypeError
+        For labels that are not whole numbers.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -101,8 +106,12 @@ def sparse_softmax_cross_entropy_with_logits(
     given = convert_to_tensor(labels)
     if not given.dtype.is_integer:
         raise DTypeError(
-            f"expected labels of whole numbers, got {given.type_text}; for rows with a "
-            "one use softmax_cross_entropy_with_logits_v2"
+            explain(
+                f"expected labels of whole numbers, got {given.type_text}; for rows "
+                "with a "
+                "one use softmax_cross_entropy_with_logits_v2",
+                fix="convert them with tf.cast(labels, tf.int64)",
+            )
         )
     return one_output(
         "SparseSoftmaxCrossEntropyWithLogits",

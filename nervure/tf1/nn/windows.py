@@ -35,7 +35,11 @@ def _spatial(what: str, given: Any, data_format: str) -> tuple[int, int]:
     for axis, size in enumerate(sizes):
         if axis not in axes and size != 1:
             raise ArgumentError(
-                f"{what} must be 1 for batch and channels, got {sizes} ({data_format})"
+                explain(
+                    f"{what} must be 1 for batch and channels, got {sizes} "
+                    f"({data_format})",
+                    fix="write [1, 2, 2, 1] for NHWC, [1, 1, 2, 2] for NCHW",
+                )
             )
     return sizes[axes[0]], sizes[axes[1]]
 
@@ -43,7 +47,12 @@ def _spatial(what: str, given: Any, data_format: str) -> tuple[int, int]:
 def _layout(data_format: str | None) -> tuple[str, str]:
     name = data_format or "NHWC"
     if name not in ("NHWC", "NCHW"):
-        raise ArgumentError(f"expected data_format NHWC or NCHW, got {data_format!r}")
+        raise ArgumentError(
+            explain(
+                f"expected data_format NHWC or NCHW, got {data_format!r}",
+                fix="NHWC has the channels last",
+            )
+        )
     return name, "channels_last" if name == "NHWC" else "channels_first"
 
 
@@ -99,7 +108,12 @@ def conv2d(
     kernel = filters if filter is None else filter
     layout, keras_layout = _layout(data_format)
     if strides is None or padding is None:
-        raise ArgumentError("conv2d: give strides and padding")
+        raise ArgumentError(
+            explain(
+                "conv2d: give strides and padding",
+                fix="write tf.nn.conv2d(x, filter, [1, 1, 1, 1], 'SAME')",
+            )
+        )
     steps = _spatial("strides", strides, layout)
     gaps = _spatial("dilations", dilations, layout)
     margin = _padding(padding)

@@ -26,6 +26,11 @@ GradientsAndVariables = list[tuple[Any, Variable]]
 class Optimizer:
     """Base class of optimizers.
 
+    Raises
+    ------
+    ArgumentError
+        For an empty name.
+
     >>> import nervure.tf1 as tf
     >>> issubclass(tf.train.AdamOptimizer, tf.train.Optimizer)
     True
@@ -37,7 +42,9 @@ class Optimizer:
 
     def __init__(self, use_locking: bool, name: str) -> None:
         if not name:
-            raise ArgumentError("an optimizer needs a name")
+            raise ArgumentError(
+                explain("an optimizer needs a name", fix="leave the argument name out")
+            )
         self._name = name
         self._slots: dict[str, dict[Variable, Variable]] = {}
 
@@ -99,7 +106,13 @@ class Optimizer:
         colocate_gradients_with_ops: bool = False,
         grad_loss: Any = None,
     ) -> GradientsAndVariables:
-        """Return pairs of a gradient, or None, and its variable."""
+        """Return pairs of a gradient, or None, and its variable.
+
+        Raises
+        ------
+        ArgumentError
+            When there are no variables to change.
+        """
         variables = list(trainable_variables() if var_list is None else var_list)
         if not variables:
             raise ArgumentError(
@@ -118,14 +131,26 @@ class Optimizer:
         global_step: Variable | None = None,
         name: str | None = None,
     ) -> Operation:
-        """Return an operation that changes variables by gradients."""
+        """Return an operation that changes variables by gradients.
+
+        Raises
+        ------
+        GradientError
+            When no variable has a gradient.
+        """
         pairs = [
             (convert_to_tensor(gradient, variable.dtype), variable)
             for gradient, variable in grads_and_vars
             if gradient is not None
         ]
         if not pairs:
-            raise GradientError("apply_gradients: no variable has a gradient")
+            raise GradientError(
+                explain(
+                    "apply_gradients: no variable has a gradient",
+                    fix="the loss must be computed from the variables; is it cut off "
+                    "by tf.stop_gradient?",
+                )
+            )
         variables = [variable for _, variable in pairs]
         with get_default_graph().control_dependencies(None):
             self._make_slots(variables)

@@ -63,6 +63,11 @@ class Saver:
     name
         Not used.
 
+    Raises
+    ------
+    ArgumentError
+        When there are no variables to save.
+
     >>> import nervure.tf1 as tf
     >>> import tempfile
     >>> with tf.Graph().as_default(), tf.Session() as session:
@@ -202,7 +207,7 @@ class Saver:
         try:
             found = from_bytes(path, data, path.name)
         except FileFormatError as error:
-            raise DataLossError(str(error)) from None
+            raise DataLossError(f"{error}") from None
         values = [
             (one, _checked(key, one, found, prefix))
             for key, one in self._variables.items()
@@ -220,9 +225,19 @@ def _named(given: Any) -> dict[str, Variable]:
     named: dict[str, Variable] = {}
     for key, variable in pairs:
         if not isinstance(variable, Variable):
-            raise ArgumentError(f"Saver: expected variables, got {variable!r}")
+            raise ArgumentError(
+                explain(
+                    f"Saver: expected variables, got {variable!r}",
+                    fix="pass a list of variables, or a dict from names to variables",
+                )
+            )
         if key in named and named[key] is not variable:
-            raise ArgumentError(f"Saver: two variables are named {key!r}")
+            raise ArgumentError(
+                explain(
+                    f"Saver: two variables are named {key!r}",
+                    fix="give each a key of its own in a dict",
+                )
+            )
         named[key] = variable
     return named
 
@@ -241,9 +256,12 @@ def _checked(
     value = found[key]
     if value.shape != variable.known_shape or value.dtype != variable.dtype.dtype:
         raise ShapeError(
-            f"the checkpoint {prefix!r} has {key!r} as {value.dtype.name}"
-            f"{list(value.shape)}, the variable is {variable.dtype.name}"
-            f"{list(variable.known_shape)}"
+            explain(
+                f"the checkpoint {prefix!r} has {key!r} as {value.dtype.name}"
+                f"{list(value.shape)}, the variable is {variable.dtype.name}"
+                f"{list(variable.known_shape)}",
+                fix="make the variable as it was when the checkpoint was saved",
+            )
         )
     return value
 
@@ -276,9 +294,13 @@ def get_checkpoint_state(
     newest, kept = None, []
     for line in lines:
         match = _LINE.match(line)
-        if match is None:
+        try:
+            told = json.loads(match[2]) if match else None
+        except ValueError:  # a control character, or an escape that there is not
+            told = None
+        if match is None or told is None:
             raise DataLossError(f"{path} has a line that it cannot have: {line[:80]!r}")
-        name = str(folder / json.loads(match[2]))
+        name = str(folder / told)
         if match[1]:
             kept.append(name)
         else:

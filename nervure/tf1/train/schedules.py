@@ -6,7 +6,7 @@ from typing import Any
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.tf1.building import one_output
 from nervure.tf1.tensor import Tensor, convert_to_tensor
 
@@ -15,7 +15,12 @@ def _schedule(
     kind: str, rate: Any, step: Any, function: Any, name: str | None
 ) -> Tensor:
     if step is None:
-        raise ArgumentError(f"{kind}: give global_step")
+        raise ArgumentError(
+            explain(
+                f"{kind}: give global_step",
+                fix="pass tf.train.get_or_create_global_step()",
+            )
+        )
     start = convert_to_tensor(rate)
 
     def emit(first: Array, count: Array) -> Array:
@@ -141,6 +146,11 @@ def piecewise_constant(
 ) -> Tensor:
     """Return the value of the interval in which x lies; its upper end belongs to it.
 
+    Raises
+    ------
+    ArgumentError
+        For as many values as boundaries, or fewer.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     session.run(tf.train.piecewise_constant(11, [10, 20], [3.0, 2.0, 1.0]))
@@ -149,8 +159,13 @@ def piecewise_constant(
     ends, numbers = list(boundaries), list(values)
     if len(numbers) != len(ends) + 1:
         raise ArgumentError(
-            f"piecewise_constant: {len(ends)} boundaries need {len(ends) + 1} values, "
-            f"got {len(numbers)}"
+            explain(
+                f"piecewise_constant: {len(ends)} boundaries need {len(ends) + 1} "
+                "values, "
+                f"got {len(numbers)}",
+                fix="give one value more than boundaries: the last is for the time "
+                "after them",
+            )
         )
 
     def chosen(first: Array, step: Array) -> Array:

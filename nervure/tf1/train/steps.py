@@ -7,7 +7,7 @@ from typing import Any
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.tf1 import data_types
 from nervure.tf1.building import operation
 from nervure.tf1.emission import Context
@@ -50,7 +50,12 @@ def create_global_step(graph: Graph | None = None) -> Variable:
     """
     chosen = graph or get_default_graph()
     if get_global_step(chosen) is not None:
-        raise ArgumentError("the graph has a global step already")
+        raise ArgumentError(
+            explain(
+                "the graph has a global step already",
+                fix="take it with tf.train.get_global_step()",
+            )
+        )
     with chosen.as_default(), chosen.name_scope(None):
         return Variable(
             0,
@@ -97,6 +102,11 @@ class ExponentialMovingAverage:
     name
         Ends the names of the means.
 
+    Raises
+    ------
+    ArgumentError
+        For zero_debias, which is not there.
+
     >>> import nervure.tf1 as tf
     >>> with tf.Graph().as_default(), tf.Session() as session:
     ...     v = tf.Variable(0.0)
@@ -117,7 +127,12 @@ class ExponentialMovingAverage:
         name: str = "ExponentialMovingAverage",
     ) -> None:
         if zero_debias:
-            raise ArgumentError("ExponentialMovingAverage: zero_debias is not there")
+            raise ArgumentError(
+                explain(
+                    "ExponentialMovingAverage: zero_debias is not there",
+                    fix="leave it out",
+                )
+            )
         self._decay = decay
         self._num_updates = num_updates
         self._name = name

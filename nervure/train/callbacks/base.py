@@ -132,6 +132,11 @@ class LambdaCallback(Callback):
 
     Each argument is called with the arguments of the method of the same name.
 
+    Raises
+    ------
+    ArgumentError
+        For what cannot be called.
+
     >>> import nervure as nv
     >>> shout = nv.callbacks.LambdaCallback(
     ...     on_epoch_end=lambda epoch, logs: print(epoch, logs))
@@ -176,6 +181,9 @@ class LambdaCallback(Callback):
                 continue
             if not callable(function):
                 raise ArgumentError(
-                    explain(f"{name} must be a function, got {function!r}")
+                    explain(
+                        f"{name} must be a function, got {function!r}",
+                        fix="pass the function itself, without calling it",
+                    )
                 )
             setattr(self, name, function)

@@ -49,14 +49,23 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set the rate."""
+        """Set the rate.
+
+        Raises
+        ------
+        ArgumentError
+            When the schedule returns something else than one number.
+        """
         if _takes_two(self.schedule):
             rate = self.schedule(epoch, current_rate(self))
         else:
             rate = self.schedule(epoch)
         if np.ndim(rate):
             raise ArgumentError(
-                explain(f"schedule must return one number, got {rate!r}")
+                explain(
+                    f"schedule must return one number, got {rate!r}",
+                    fix="return a float: schedule(epoch, rate) -> rate",
+                )
             )
         set_rate(self, finite_number(rate, "what schedule returns"))
         if self.verbose:

@@ -55,7 +55,11 @@ class Monitor(Callback):
     ) -> None:
         if mode not in ("auto", "min", "max"):
             raise ArgumentError(
-                explain(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
+                explain(
+                    f"mode must be 'auto', 'min' or 'max', got {mode!r}",
+                    fix="use 'min' for losses, 'max' for accuracies, 'auto' to let "
+                    "the name decide",
+                )
             )
         self.monitor = monitor
         self.mode = mode
@@ -123,5 +127,10 @@ def finite_number(value: Any, name: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ArgumentError(explain(f"{name} must be a finite number, got {value!r}"))
+        raise ArgumentError(
+            explain(
+                f"{name} must be a finite number, got {value!r}",
+                fix=f"pass {name}=0.001, for example",
+            )
+        )
     return number

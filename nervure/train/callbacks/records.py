@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, FileFormatError, explain
 from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
+from nervure.train.saving.atomic import append_whole
 
 
 class CSVLogger(Callback):
@@ -33,6 +35,8 @@ class CSVLogger(Callback):
     ------
     ArgumentError
         For a separator that is not one character.
+    FileFormatError
+        When training begins, for a file to go on with that is no such table.
 
     >>> import nervure as nv
     >>> log = nv.callbacks.CSVLogger("training.csv", append=True)
@@ -46,7 +50,10 @@ class CSVLogger(Callback):
     ) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
             raise ArgumentError(
-                explain(f"separator must be one character, got {separator!r}")
+                explain(
+                    f"separator must be one character, got {separator!r}",
+                    fix="separator=',' is what most programs read",
+                )
             )
         self.filename = os.fspath(filename)
         self.sep = separator
@@ -63,9 +70,22 @@ class CSVLogger(Callback):
         if not self.append:
             path.write_text("", encoding="utf-8")
         elif path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self._columns = next(csv.reader(file, delimiter=self.sep), [])
+            self._columns = self._columns_of(path)
         self._has_header = bool(self._columns)
+
+    def _columns_of(self, path: Path) -> list[str]:
+        """Return the names in the first line of a file."""
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                columns = next(csv.reader(file, delimiter=self.sep), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FileFormatError(
+                explain(
+                    f"{str(path)!r} is no log that can be gone on with: {error}",
+                    fix="use another name, or append=False to write it anew",
+                )
+            ) from None
+        return columns
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the line of this epoch; of several processes, the first one does."""
@@ -79,14 +99,13 @@ class CSVLogger(Callback):
                 names += [f"val_{name}" for name in names]
             self._columns = ["epoch", *names]
         row = {name: _cell(logs[name]) for name in self._columns if name in logs}
-        with Path(self.filename).open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(
-                file, self._columns, restval="NA", delimiter=self.sep
-            )
-            if not self._has_header:
-                writer.writeheader()
-                self._has_header = True
-            writer.writerow(row | {"epoch": epoch})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, restval="NA", delimiter=self.sep)
+        if not self._has_header:
+            writer.writeheader()
+        writer.writerow(row | {"epoch": epoch})
+        append_whole(Path(self.filename), text.getvalue().encode())
+        self._has_header = True
 
 
 def _cell(value: Any) -> Any:

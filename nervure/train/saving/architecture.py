@@ -21,7 +21,7 @@ from nervure.nn.layers import Input
 from nervure.nn.serialization import deserialize, serialize
 from nervure.nn.symbolic import as_partial_shape
 from nervure.train.model import Model
-from nervure.train.saving.container import UNUSABLE
+from nervure.train.saving.container import UNUSABLE, is_no_fault_of_a_file
 
 CustomObjects = Mapping[str, Any]
 
@@ -73,6 +73,8 @@ def made(path: Path, described: Any, custom: CustomObjects) -> Layer:
     except (FileFormatError, UnknownNameError):
         raise
     except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
         raise FileFormatError(
             explain(
                 f"{str(path)!r} describes a model that cannot be made: {error}",

@@ -37,10 +37,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         _write(path, content)
     except OSError as error:
-        raise _explained(path, len(content), error) from error
+        raise unwritable(path, len(content), error) from error
 
 
-def _explained(path: Path, nbytes: int, error: OSError) -> OSError:
+def append_whole(path: Path, content: bytes) -> None:
+    """Add to a file all that is given, or nothing of it.
+
+    Raises :class:`OSError` as :func:`write_atomically` does; the file is then as long
+    as it was.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        # Unbuffered: nothing is left that Python would write when the file is closed.
+        with path.open("ab", buffering=0) as file:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.truncate(path, size)
+        raise unwritable(path, len(content), error) from error
+
+
+def unwritable(path: Path, nbytes: int, error: OSError) -> OSError:
     """Return an error of the same kind and number that says what was being written."""
     reason = error.strerror or str(error)
     if error.errno == errno.ENOENT:

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +30,19 @@ MANIFEST: Final = "manifest.json"
 VERSION: Final = 1
 # A manifest lists a handful of entries.
 _MOST_MANIFEST_BYTES: Final = 1 << 16
+# How many values JSON may have, beside what grows with the file: no more in memory than
+# a few times the file.
+_FREE_PARTS: Final = 400_000
 # What constructors raise for arguments that make no sense; a file may hold any.
 UNUSABLE: Final = (
     *(NervureError, TypeError, ValueError, LookupError, AttributeError),
     *(ArithmeticError, RecursionError, NotImplementedError, MemoryError),
+)
+# What zipfile raises for damage; NotImplementedError stands for a newer version of zip,
+# RuntimeError for encryption, UnicodeDecodeError for names.
+UNREADABLE_ZIP: Final = (
+    *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError),
+    *(UnicodeDecodeError, OverflowError, struct.error),
 )
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -95,8 +105,7 @@ def read_container(
                 name: _verified(path, archive.read(infos[name]), name, listed[name])
                 for name in listed
             }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        # NotImplementedError: a newer version of zip; RuntimeError: encrypted.
+    except UNREADABLE_ZIP as error:
         raise damaged(path, f"it is not a readable zip ({error})") from None
     except OSError as error:
         # a place before the file's beginning, to which zipfile lets the system seek
@@ -174,11 +183,26 @@ def _verified(path: Path, data: bytes, name: str, listed: Any) -> bytes:
 
 def parse_json(path: Path, data: bytes, name: str) -> Any:
     """Return plain data from the JSON entry ``name`` of a file."""
+    # "[]," takes three bytes in the file and thirty times that in memory.
+    parts = sum(map(data.count, (b",", b"[", b"{")))
+    if parts > _FREE_PARTS + len(data) // 32:
+        raise damaged(path, f"its entry {name!r} has {parts:,} parts, too many")
     try:
         # As UTF-8 and nothing else: given bytes, json would guess among five encodings.
         return json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"its entry {name!r} is not JSON ({error})") from None
+
+
+def is_no_fault_of_a_file(error: Exception) -> bool:
+    """Tell whether memory has run out, rather than that a file asks for too much.
+
+    NumPy raises a kind of its own for an array of a size that cannot be had.
+
+    >>> is_no_fault_of_a_file(MemoryError()), is_no_fault_of_a_file(TypeError())
+    (True, False)
+    """
+    return type(error) is MemoryError
 
 
 def damaged(path: Path, reason: str) -> FileFormatError:

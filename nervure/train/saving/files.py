@@ -14,6 +14,7 @@ from nervure.errors import (
     NotBuiltError,
     UnknownNameError,
     explain,
+    require_file,
 )
 from nervure.ir.attrs import NDArray
 from nervure.nn.first_values import values_from_a_file
@@ -24,6 +25,7 @@ from nervure.train.saving.compiling import compile_again, compiling
 from nervure.train.saving.container import (
     UNUSABLE,
     damaged,
+    is_no_fault_of_a_file,
     parse_json,
     read_container,
     write_container,
@@ -117,6 +119,8 @@ def load_model(
         For a file that is damaged, truncated or not what it claims to be.
     UnknownNameError
         For a class or function that is not known.
+    MissingFileError
+        When there is no such file.
     OSError
         When the file cannot be read.
 
@@ -129,6 +133,7 @@ def load_model(
     """
     path = _as_path(filepath)
     refuse_pickle(path)
+    require_file(path)
     custom = dict(custom_objects or {})
     reader = _reader(path)
     if reader is not None:
@@ -168,6 +173,8 @@ def _compile(
     except (FileFormatError, UnknownNameError):
         raise
     except UNUSABLE as error:
+        if is_no_fault_of_a_file(error):
+            raise
         raise damaged(
             path, f"what it says of compile cannot be used: {error}"
         ) from None
@@ -194,6 +201,7 @@ def load_weights(model: Model, filepath: AnyPath) -> None:
     path = _as_path(filepath)
     refuse_pickle(path)
     _require_weights(model, "loaded")
+    require_file(path)
     if path.suffix.lower() == named.ENDING:
         named.load(model, path)
         return
@@ -256,6 +264,4 @@ def _reader(path: Path) -> Any:
     module = _READERS.get(path.suffix.lower())
     if module is None:
         return None
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
     return importlib.import_module(module)

@@ -61,8 +61,13 @@ def load(model: Model, path: Path) -> None:
     for name, variable in weights.items():
         if arrays[name].shape != variable.shape or arrays[name].dtype != variable.dtype:
             raise FileFormatError(
-                f"the weight {name!r} is {variable.dtype}{list(variable.shape)}, that "
-                f"of {str(path)!r} is {arrays[name].dtype}{list(arrays[name].shape)}"
+                explain(
+                    f"the weight {name!r} is {variable.dtype}{list(variable.shape)}, "
+                    "that "
+                    f"of {str(path)!r} is "
+                    f"{arrays[name].dtype}{list(arrays[name].shape)}",
+                    fix="load the file into the model that it was saved from",
+                )
             )
     for name, variable in weights.items():
         variable.assign(arrays[name])

@@ -63,11 +63,14 @@ class Perturbed:
 
     Numbers of the narrow types are kept in float32 and rounded after some operations,
     chosen at random: inside a fused loop they are not rounded, between loops they are.
+    One in twelve runs makes no other errors: what cancels exactly with fewer roundings
+    would never do so beside errors at random.
     """
 
     def __init__(self, graph: Graph, random: np.random.Generator) -> None:
         self.graph = graph
         self.random = random
+        self.exact = random.random() < 1 / RUNS
         self.rounded = float(random.choice([0, 0, 0.3, 0.7, 1]))  # how often
 
     def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
@@ -127,6 +130,8 @@ class Perturbed:
     ) -> NDArray:
         if not dtypes.is_float(exact.dtype) or not operands or node.op.name in EXACT:
             return exact
+        if self.exact:
+            return self._signed_zeros(exact)
         if node.op.fusion in (Fusion.INJECTIVE, Fusion.BROADCAST, Fusion.ANNOTATION):
             return exact
         if node.op.name in EXTREMA:

@@ -126,7 +126,7 @@ def test_an_unreachable_budget_names_one_that_can_be_kept_to() -> None:
         model.fit(x, np.zeros(ROWS, int), batch_size=ROWS, verbose=0)
     smallest = caught.value.smallest_bytes
     assert smallest is not None
-    first, buffer, *_, fix = str(caught.value).splitlines()
+    first, buffer, *_, fix = f"{caught.value}".splitlines()
     assert "budget of 1,000 bytes; the smallest budget that can be kept to is " in first
     assert f"{smallest:,} bytes" in first
     assert " bytes  float32[192, " in buffer and Path(__file__).name in buffer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -540,7 +541,7 @@ def test_tiles_cover_every_result_once(
 def test_code_stays_small(size: tuple[int, int, int], kind: str) -> None:
     """Compile time grows with the number of instructions."""
     node, inputs, _ = product(kind, *size, F32)
-    plan = Plan(Graph([node], inputs), target())
+    plan = Plan(Graph([node], inputs), replace(target(), check=False))
     assert sum(call.kernel.text.count("\n") for call in plan.calls) < 700
 
 

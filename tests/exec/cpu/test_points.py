@@ -60,12 +60,32 @@ def test_windows_of_one_place_are_products(
         assert_like_reference([output], inputs, values, threads=(1, 2, 3))
 
 
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("shape", [(3, 11, 5), (2, 33, 36, 17), (2, 3, 4, 5, 6)])
+def test_with_strides_they_are_products_of_slices(
+    shape: tuple[int, ...], stride: int
+) -> None:
+    random = np.random.default_rng(stride)
+    rank, kernel_shape = len(shape) - 2, (1,) * (len(shape) - 2) + (shape[-1], 9)
+    values = [random.standard_normal(one).astype("float32")
+              for one in (shape, kernel_shape)]  # fmt: skip
+    x, kernel = inputs = leaves(values)
+    output = conv(x, kernel, *settings(rank, stride=stride))
+    assert "conv" not in labels([output], inputs)
+    assert_like_reference([output], inputs, values, threads=(1, 2, 3))
+
+
 def test_other_convolutions_are_not() -> None:
     x, kernel = leaves([np.zeros(shape, np.float32) for shape in
                         ((2, 6, 7, 4), (1, 1, 4, 8))])  # fmt: skip
     apart = leaves([np.zeros((1, 1, 2, 8), np.float32)])[0]
     for node in (
-        conv(x, kernel, *settings(2, stride=2)),
+        conv_input_grad(
+            conv(x, kernel, *settings(2, stride=2)),
+            kernel,
+            (6, 7),
+            *settings(2, stride=2),
+        ),
         conv(x, kernel, *settings(2, pads=1)),
         conv(x, apart, *settings(2, groups=2)),
     ):

@@ -26,7 +26,7 @@ NETWORKS = {
 
 
 def check(name, tolerance=1e-3):
-    model = load_model(LIGHT / f"light_{name}.onnx")
+    model = load_model(LIGHT / f"light_{name}.onnx", max_bytes=1 << 32)
     assert model.count_params() == NETWORKS[name]
     shape = model.input_shape
     size = int(np.prod(shape))

@@ -182,7 +182,7 @@ def test_numbers_without_a_row_are_not_trained_on(kind, bad, fix):
     for call in (lambda: model.fit(x, np.zeros(2)), lambda: model.predict(x)):
         with pytest.raises(DataError) as caught:
             call()
-        text = str(caught.value)
+        text = f"{caught.value}"
         assert f"holds {bad} at row 1, column 1, but the layer 'words' has rows" in text
         assert fix in text
 
@@ -263,14 +263,14 @@ def test_lambda_holds_its_function_to_the_shape():
     assert Lambda(lambda v: v[:1], lambda shape: (1, *shape[1:]))(x).shape == (1, 3)
     with pytest.raises(ShapeError) as caught:
         Lambda(lambda v: v, output_shape=(4,), name="f")(x)
-    assert "lambda (layer 'f'): expected the function to return" in str(caught.value)
+    assert "lambda (layer 'f'): expected the function to return" in f"{caught.value}"
 
 
 def test_lambda_refuses_to_be_saved():
     layer = Lambda(nv.tanh, name="f")
     with pytest.raises(TypeError) as caught:
         layer.get_config()
-    text = str(caught.value)
+    text = f"{caught.value}"
     assert text.startswith("the Lambda layer 'f' cannot be saved: files hold data only")
     assert "fix: write a subclass of nervure.layers.Layer" in text
     with pytest.raises(ArgumentError, match="expected a function for Lambda"):

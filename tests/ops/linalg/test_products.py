@@ -45,7 +45,7 @@ def test_matmul_of_other_types() -> None:
 def test_matmul_errors(x: tuple, y: tuple, text: str) -> None:
     with pytest.raises(ShapeError) as caught:
         nv.matmul(nv.zeros(x), nv.zeros(y))
-    assert str(caught.value).splitlines()[0] == text
+    assert f"{caught.value}".splitlines()[0] == text
 
 
 def test_matmul_of_truth_values() -> None:

@@ -44,6 +44,11 @@ class GroupQueryAttention(ProjectedAttention):
     Other arguments: see :class:`~nervure.layers.Layer`; ``call`` takes the same as that
     of :class:`MultiHeadAttention`.
 
+    Raises
+    ------
+    ArgumentError
+        For heads that the groups do not divide.
+
     >>> import nervure as nv
     >>> layer = nv.layers.GroupQueryAttention(4, num_query_heads=6,
     ...                                       num_key_value_heads=2)
@@ -126,6 +131,10 @@ class GroupQueryAttention(ProjectedAttention):
         super()._check_shapes(query, value, key)
         if len(query) != 3:
             raise ArgumentError(
-                f"the layer {self.name!r} expected inputs with the 3 axes [batch, "
-                f"places, features], got the shape {list(query)}"
+                explain(
+                    f"the layer {self.name!r} expected inputs with the 3 axes [batch, "
+                    f"places, features], got the shape {list(query)}",
+                    fix="bring every sample to the axes [places, features] with "
+                    "Reshape",
+                )
             )

@@ -52,6 +52,11 @@ class Attention(Layer):
     use_causal_mask
         Whether a query may only attend to places that are not after it.
 
+    Raises
+    ------
+    UnknownNameError
+        For another score mode.
+
     >>> import nervure as nv
     >>> query, value = nv.zeros((1, 1, 2)), nv.reshape(nv.arange(4.0), (1, 2, 2))
     >>> nv.layers.Attention()([query, value]).tolist()

@@ -68,7 +68,9 @@ class SlidingLayer(Layer):
                 explain(
                     f"the layer {self.name!r} cannot be built: expected an input shape "
                     f"of {self.rank + 2} axes with known channels on axis {axis}, got "
-                    f"{input_shape}"
+                    f"{input_shape}",
+                    fix="give the size of the channels: a colour picture is "
+                    "Input((height, width, 3))",
                 )
             )
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: input_shape[axis]})

@@ -44,8 +44,11 @@ class Convolution(SlidingLayer):
         self.groups = positive_count("groups", groups)
         if self.filters % self.groups:
             raise ArgumentError(
-                f"expected filters that can be divided into {groups} groups, got "
-                f"{filters}"
+                explain(
+                    f"expected filters that can be divided into {groups} groups, got "
+                    f"{filters}",
+                    fix="choose filters as a multiple of groups",
+                )
             )
         self._keep_window(kernel_size, strides, padding, data_format, dilation_rate)
         self._keep_output(
@@ -62,7 +65,8 @@ class Convolution(SlidingLayer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} divides channels into {self.groups} "
-                    f"groups, its input of shape {input_shape} has {channels}"
+                    f"groups, its input of shape {input_shape} has {channels}",
+                    fix="choose groups so that it divides the number of channels",
                 )
             )
         self.kernel = self.add_weight(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from nervure.array import Array
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.nn import constraints, initializers, regularizers
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.convolution.base import SlidingLayer
@@ -59,8 +59,12 @@ class TransposedConvolution(SlidingLayer):
         pairs = zip(amounts, self.strides, strict=True)
         if any(amount >= stride for amount, stride in pairs):
             raise ArgumentError(
-                f"expected output_padding to be less than strides, got {given!r} with "
-                f"strides {self.strides}"
+                explain(
+                    f"expected output_padding to be less than strides, got {given!r} "
+                    "with "
+                    f"strides {self.strides}",
+                    fix="leave output_padding out, or choose larger strides",
+                )
             )
         return amounts
 

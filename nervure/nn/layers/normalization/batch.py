@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.exec.base import batch_parts
 from nervure.nn import initializers
 from nervure.nn.arguments import non_negative_number, within_unit
@@ -67,6 +67,11 @@ class BatchNormalization(AffineLayer):
     ``call`` takes a ``mask``, truth values ``[...]`` without the last axis: the moments
     are those of the places where it is true.
 
+    Raises
+    ------
+    ArgumentError
+        For limits of renormalization that contradict each other.
+
     >>> import nervure as nv
     >>> layer = nv.layers.BatchNormalization(epsilon=0.0, momentum=0.5)
     >>> layer([[1.0], [5.0]], training=True).tolist()
@@ -105,7 +110,12 @@ class BatchNormalization(AffineLayer):
         super().__init__(**options)
         self.supports_masking = True
         if isinstance(axis, bool) or not isinstance(axis, int):
-            raise TypeError(f"expected axis to be a whole number, got {axis!r}")
+            raise DTypeError(
+                explain(
+                    f"expected axis to be a whole number, got {axis!r}",
+                    fix="axis=-1 is the last one, where the channels are",
+                )
+            )
         self.axis = axis
         self.momentum = within_unit("momentum", momentum)
         self.epsilon = non_negative_number("epsilon", epsilon)
@@ -259,7 +269,9 @@ class BatchNormalization(AffineLayer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected a mask with {inputs.ndim - 1} "
-                    f"axes, one less than its input has, got shape {list(mask.shape)}"
+                    f"axes, one less than its input has, got shape {list(mask.shape)}",
+                    fix="the mask says for each place, not for each channel, whether "
+                    "it counts",
                 )
             )
         counted = ops.broadcast_to(mask.astype(bool)[..., None], inputs.shape)
@@ -287,14 +299,21 @@ def _checked_clipping(given: Any) -> dict[str, float] | None:
     limits = dict(given)
     if not set(limits) <= {"rmax", "rmin", "dmax"}:
         raise ArgumentError(
-            "expected renorm_clipping with some of 'rmax', 'rmin' and 'dmax', got "
-            f"{sorted(limits)}"
+            explain(
+                "expected renorm_clipping with some of 'rmax', 'rmin' and 'dmax', got "
+                f"{sorted(limits)}",
+                fix="write renorm_clipping={'rmax': 3.0, 'rmin': 0.3, 'dmax': 5.0}",
+            )
         )
     if (
         limits.get("rmin", 0) > limits.get("rmax", math.inf)
         or limits.get("dmax", 0) < 0
     ):
         raise ArgumentError(
-            f"expected renorm_clipping with rmin <= rmax and dmax >= 0, got {limits}"
+            explain(
+                "expected renorm_clipping with rmin <= rmax and dmax >= 0, got "
+                f"{limits}",
+                fix="write renorm_clipping={'rmax': 3.0, 'rmin': 0.3, 'dmax': 5.0}",
+            )
         )
     return limits

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.nn.arguments import non_negative_number
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer_options import LayerOptions
@@ -46,6 +46,11 @@ class GroupNormalization(AffineLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For groups that are neither a whole number from 1 nor -1.
+
     >>> import nervure as nv
     >>> layer = nv.layers.GroupNormalization(groups=2, epsilon=0.0)
     >>> layer([[1.0, 3.0, 10.0, 30.0]]).tolist()
@@ -72,10 +77,19 @@ class GroupNormalization(AffineLayer):
         whole = isinstance(groups, int) and not isinstance(groups, bool)
         if not whole or (groups < 1 and groups != -1):
             raise ArgumentError(
-                f"expected groups to be a whole number from 1, or -1, got {groups!r}"
+                explain(
+                    "expected groups to be a whole number from 1, or -1, got "
+                    f"{groups!r}",
+                    fix="groups=-1 makes every channel a group of its own",
+                )
             )
         if isinstance(axis, bool) or not isinstance(axis, int):
-            raise TypeError(f"expected axis to be a whole number, got {axis!r}")
+            raise DTypeError(
+                explain(
+                    f"expected axis to be a whole number, got {axis!r}",
+                    fix="axis=-1 is the last one, where the channels are",
+                )
+            )
         self.groups = groups
         self.axis = axis
         self.epsilon = non_negative_number("epsilon", epsilon)
@@ -88,13 +102,23 @@ class GroupNormalization(AffineLayer):
         )
 
     def build(self, input_shape: Any) -> None:
-        """Create ``gamma`` and ``beta``, ``[features]``."""
+        """Create ``gamma`` and ``beta``, ``[features]``.
+
+        Raises
+        ------
+        ArgumentError, ShapeError
+            For the axis of the batch, and for channels that the groups do not divide.
+        """
         (place,) = places(self, self.axis, input_shape)
         features = input_shape[place]
         if place == 0:
             raise ArgumentError(
-                f"the layer {self.name!r} cannot normalize groups of the axis 0, which "
-                "is the batch"
+                explain(
+                    f"the layer {self.name!r} cannot normalize groups of the axis 0, "
+                    "which "
+                    "is the batch",
+                    fix="pass axis=-1, where the channels are",
+                )
             )
         self._add_affine([features])
         if features is None or features % self._group_count(features):

@@ -56,7 +56,13 @@ class SpectralNormalization(Wrapper):
         )
 
     def build(self, input_shape: Any) -> None:
-        """Build the layer inside, and create the vector of the iteration."""
+        """Build the layer inside, and create the vector of the iteration.
+
+        Raises
+        ------
+        ArgumentError
+            For a layer without a kernel or a table of embeddings.
+        """
         super().build(input_shape)
         kernel = getattr(self.layer, "kernel", None)
         if kernel is None:
@@ -65,7 +71,8 @@ class SpectralNormalization(Wrapper):
             raise ArgumentError(
                 explain(
                     f"SpectralNormalization expects a layer with a weight 'kernel' or "
-                    f"'embeddings', {type(self.layer).__name__} has neither"
+                    f"'embeddings', {type(self.layer).__name__} has neither",
+                    fix="wrap Dense, a convolution or Embedding",
                 )
             )
         self.kernel = kernel

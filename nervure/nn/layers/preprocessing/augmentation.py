@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from nervure import ops, random
 from nervure.array import Array
-from nervure.errors import ArgumentError, unknown_name
+from nervure.errors import ArgumentError, explain, unknown_name
 from nervure.nn.arguments import finite_number
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.preprocessing.images import ImageLayer
@@ -59,15 +59,24 @@ def limits_of(name: str, factor: Any, least: float, largest: float) -> tuple[Any
     """
     if isinstance(factor, list | tuple):
         if len(factor) != 2:
-            raise ArgumentError(f"expected {name} to be one or two numbers: {factor!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected {name} to be one or two numbers: {factor!r}",
+                    fix=f"write {name}=0.2, or {name}=(0.1, 0.2)",
+                )
+            )
         low, high = (finite_number(name, one) for one in factor)
     else:
         high = abs(finite_number(name, factor))
         low = -high
     if not least <= low <= high <= largest:
         raise ArgumentError(
-            f"expected {name} to be rising and from {least} to {largest}, got "
-            f"{factor!r}"
+            explain(
+                f"expected {name} to be rising and from {least} to {largest}, got "
+                f"{factor!r}",
+                fix="pass one number, or two of which the first is smaller, as in "
+                f"{name}=(0.1, 0.2)",
+            )
         )
     return low, high
 
@@ -86,6 +95,11 @@ class RandomFlip(RandomImageLayer):
         "channels_last" (also None) or "channels_first".
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    UnknownNameError
+        For another mode.
 
     >>> import nervure as nv
     >>> layer = nv.layers.RandomFlip("horizontal", seed=0)
@@ -182,6 +196,11 @@ class RandomContrast(RandomImageLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a factor outside of 0 to 1.
+
     >>> import nervure as nv
     >>> layer = nv.layers.RandomContrast(0.2, seed=0)
     >>> x = nv.ones((1, 2, 2, 1))
@@ -204,8 +223,12 @@ class RandomContrast(RandomImageLayer):
             0 <= finite_number("factor", one) <= 1 for one in pair
         ):
             raise ArgumentError(
-                "expected the factor of RandomContrast to be one or two numbers from 0 "
-                f"to 1, got {factor!r}"
+                explain(
+                    "expected the factor of RandomContrast to be one or two numbers "
+                    "from 0 "
+                    f"to 1, got {factor!r}",
+                    fix="RandomContrast(0.2) changes the contrast by up to a fifth",
+                )
             )
         self._limits = (1.0 - pair[0], 1.0 + pair[1])
         self.value_range = _range(value_range)
@@ -221,7 +244,13 @@ class RandomContrast(RandomImageLayer):
 def _range(given: Any) -> tuple[float, float]:
     pair = tuple(given)
     if len(pair) != 2 or not pair[0] < pair[1]:
-        raise ArgumentError(f"expected value_range to be two rising numbers: {given!r}")
+        raise ArgumentError(
+            explain(
+                f"expected value_range to be two rising numbers: {given!r}",
+                fix="value_range=(0, 255) for bytes, (0, 1) for pictures that are "
+                "scaled",
+            )
+        )
     return float(pair[0]), float(pair[1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 
 
 def batches_of(data: Any, name: str) -> Iterator[Any]:
@@ -17,8 +17,12 @@ def batches_of(data: Any, name: str) -> Iterator[Any]:
     whole = isinstance(data, list | tuple | str) or hasattr(data, "__array__")
     if not whole and not hasattr(data, "__iter__"):
         raise ArgumentError(
-            f"the layer {name!r} adapts to an array, a list or an iterable of batches, "
-            f"got {type(data).__name__}"
+            explain(
+                f"the layer {name!r} adapts to an array, a list or an iterable of "
+                "batches, "
+                f"got {type(data).__name__}",
+                fix="pass the data themselves, for example layer.adapt(x_train)",
+            )
         )
     empty = True
     for batch in [data] if whole else data:
@@ -28,4 +32,9 @@ def batches_of(data: Any, name: str) -> Iterator[Any]:
         empty = False
         yield batch
     if empty:
-        raise ArgumentError(f"the layer {name!r} cannot adapt to no data")
+        raise ArgumentError(
+            explain(
+                f"the layer {name!r} cannot adapt to no data",
+                fix="pass at least one row; is the array empty by mistake?",
+            )
+        )

@@ -90,11 +90,21 @@ class CategoryEncoding(Layer):
         self.sparse = dense_only(type(self).__name__, sparse)
 
     def call(self, inputs: Array, count_weights: Array | None = None) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ArgumentError
+            For weights where nothing is counted.
+        """
         if count_weights is not None and self.output_mode != "count":
             raise ArgumentError(
-                f"the layer {self.name!r} uses count_weights only in the output_mode "
-                f"'count', not in {self.output_mode!r}"
+                explain(
+                    f"the layer {self.name!r} uses count_weights only in the "
+                    "output_mode "
+                    f"'count', not in {self.output_mode!r}",
+                    fix="write output_mode='count', or leave count_weights out",
+                )
             )
         if dtypes.is_float(inputs.dtype):
             inputs = inputs.astype(dtypes.int64)
@@ -112,7 +122,12 @@ def _mode(given: Any) -> str:
 def dense_only(name: str, sparse: Any) -> bool:
     """Return False; raises :class:`~nervure.errors.ArgumentError` for ``sparse``."""
     if sparse:
-        raise ArgumentError(f"{name} makes dense arrays only, got sparse={sparse!r}")
+        raise ArgumentError(
+            explain(
+                f"{name} makes dense arrays only, got sparse={sparse!r}",
+                fix="leave sparse out",
+            )
+        )
     return False
 
 
@@ -138,6 +153,11 @@ class Discretization(Layer):
         Only False: vectors are dense.
 
     Other arguments: see :class:`~nervure.layers.Layer`.
+
+    Raises
+    ------
+    ArgumentError
+        For boundaries that do not rise, and for both or neither of them and num_bins.
 
     >>> import nervure as nv
     >>> layer = nv.layers.Discretization([0.0, 1.0])
@@ -166,7 +186,12 @@ class Discretization(Layer):
                 )
             )
         if not 0 < epsilon <= 1:
-            raise ArgumentError(f"expected epsilon above 0 and to 1, got {epsilon!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected epsilon above 0 and to 1, got {epsilon!r}",
+                    fix="leave it out: 0.01 does for most data",
+                )
+            )
         self.num_bins = num_bins
         if num_bins is not None:
             positive_count("num_bins", num_bins)
@@ -194,8 +219,11 @@ class Discretization(Layer):
         """
         if self.num_bins is None:
             raise ArgumentError(
-                f"the layer {self.name!r} was made with boundaries, so there is "
-                "nothing to adapt; give num_bins instead"
+                explain(
+                    f"the layer {self.name!r} was made with boundaries, so there is "
+                    "nothing to adapt; give num_bins instead",
+                    fix="make it with num_bins=10 to learn the boundaries from data",
+                )
             )
         summary = np.zeros((2, 0), np.float32)
         for place, batch in enumerate(batches_of(data, self.name)):
@@ -206,10 +234,20 @@ class Discretization(Layer):
         self.bin_boundaries = [float(value) for value in found]
 
     def call(self, inputs: Array) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ArgumentError
+            Before the boundaries are known.
+        """
         if self.bin_boundaries is None:
             raise ArgumentError(
-                f"the layer {self.name!r} has no boundaries yet; call adapt(data) first"
+                explain(
+                    f"the layer {self.name!r} has no boundaries yet; call "
+                    "adapt(data) first",
+                    fix="adapt it to the training data before the model is trained",
+                )
             )
         edges = np.asarray(self.bin_boundaries, self.dtype)
         bins = ops.searchsorted(edges, inputs.astype(self.dtype), side="right")
@@ -230,7 +268,12 @@ class Discretization(Layer):
 def _rising(given: Any) -> list[float]:
     values = [float(value) for value in given]
     if any(not low < high for low, high in itertools.pairwise(values)):
-        raise ArgumentError(f"expected rising bin_boundaries, got {values}")
+        raise ArgumentError(
+            explain(
+                f"expected rising bin_boundaries, got {values}",
+                fix="sort them, and name each once",
+            )
+        )
     return values
 
 

@@ -51,7 +51,12 @@ def as_texts(values: Any, name: str) -> NDArray:
     the layer.
     """
     if isinstance(values, Array | Cell):
-        raise DTypeError(f"the layer {name!r} expected texts, got numbers")
+        raise DTypeError(
+            explain(
+                f"the layer {name!r} expected texts, got numbers",
+                fix="pass strings, or use IntegerLookup for whole numbers",
+            )
+        )
     given = np.asarray(values)
     if given.dtype.kind not in "OUST" and given.size:
         raise DTypeError(
@@ -67,7 +72,12 @@ def _as_text(value: Any, name: str) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if not isinstance(value, str):
-        raise DTypeError(f"the layer {name!r} expected texts, got {value!r} among them")
+        raise DTypeError(
+            explain(
+                f"the layer {name!r} expected texts, got {value!r} among them",
+                fix="convert every value to a string first",
+            )
+        )
     return str(value)
 
 

@@ -31,7 +31,9 @@ class ImageLayer(Layer):
             raise ShapeError(
                 explain(
                     f"the layer {self.name!r} expected images with 4 axes, or one with "
-                    f"3, got shape {list(inputs.shape)}"
+                    f"3, got shape {list(inputs.shape)}",
+                    fix="pass [batch, height, width, channels]; x[..., None] adds "
+                    "the axis of channels",
                 )
             )
         images = inputs if inputs.ndim == 4 else inputs[None]
@@ -75,6 +77,11 @@ class Resizing(ImageLayer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        For both cropping and padding, and for an interpolation that is not known.
+
     >>> import nervure as nv
     >>> nv.layers.Resizing(32, 48)(nv.zeros((2, 28, 28, 1))).shape
     (2, 32, 48, 1)
@@ -100,7 +107,10 @@ class Resizing(ImageLayer):
             raise unknown_name("interpolation", interpolation, INTERPOLATIONS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ArgumentError(
-                "Resizing can crop or pad to the aspect ratio, not both"
+                explain(
+                    "Resizing can crop or pad to the aspect ratio, not both",
+                    fix="choose one of crop_to_aspect_ratio and pad_to_aspect_ratio",
+                )
             )
         if fill_mode != "constant":
             raise unknown_name("fill_mode", fill_mode, ("constant",))

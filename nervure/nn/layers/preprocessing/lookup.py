@@ -10,9 +10,10 @@ import numpy as np
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, DTypeError
+from nervure.errors import ArgumentError, DTypeError, FileFormatError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn.arguments import whole_number
+from nervure.nn.first_values import reads_a_file
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.preprocessing.batches import batches_of
 from nervure.nn.layers.preprocessing.encoding import dense_only, encoded, known_mode
@@ -56,7 +57,12 @@ class IndexLookup(HostLayer):
         if max_tokens is not None:
             max_tokens = whole_number("max_tokens", max_tokens, least=2)
         elif pad_to_max_tokens:
-            raise ArgumentError(f"{name} can pad to max_tokens only if it is given")
+            raise ArgumentError(
+                explain(
+                    f"{name} can pad to max_tokens only if it is given",
+                    fix="pass max_tokens, or leave pad_to_max_tokens out",
+                )
+            )
         self.max_tokens = max_tokens
         self.num_oov_indices = whole_number("num_oov_indices", num_oov_indices, least=0)
         self.mask_token = mask_token
@@ -67,8 +73,11 @@ class IndexLookup(HostLayer):
         self.sparse = dense_only(name, sparse)
         if self.invert and self.output_mode != "int":
             raise ArgumentError(
-                f"{name} with invert=True expects the output_mode 'int', got "
-                f"{output_mode!r}"
+                explain(
+                    f"{name} with invert=True expects the output_mode 'int', got "
+                    f"{output_mode!r}",
+                    fix="leave output_mode out where numbers are turned into tokens",
+                )
             )
         self._table = Vocabulary(
             self.name, mask_token, oov_token,
@@ -79,7 +88,12 @@ class IndexLookup(HostLayer):
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
         elif idf_weights is not None:
-            raise ArgumentError(f"{name} takes idf_weights only with a vocabulary")
+            raise ArgumentError(
+                explain(
+                    f"{name} takes idf_weights only with a vocabulary",
+                    fix="pass the vocabulary that the weights belong to",
+                )
+            )
 
     # --- what a subclass defines -----------------------------------------------------
 
@@ -125,15 +139,22 @@ class IndexLookup(HostLayer):
         ------
         ArgumentError
             For tokens that occur twice or too many, or weights that do not fit.
+        FileFormatError
+            For a file that is not text in UTF-8, and for a model's file that names
+            another one.
         """
         if isinstance(vocabulary, str):
-            with open(vocabulary, encoding="utf-8") as file:
-                vocabulary = file.read().splitlines()
+            vocabulary = _words_of(vocabulary)
         given = self.tokens_of(vocabulary).reshape(-1).tolist()
         if (idf_weights is not None) != (self.output_mode == "tf_idf"):
             raise ArgumentError(
-                f"the layer {self.name!r} expects idf_weights with a vocabulary in the "
-                f"output_mode 'tf_idf' only; its mode is {self.output_mode!r}"
+                explain(
+                    f"the layer {self.name!r} expects idf_weights with a vocabulary "
+                    "in the "
+                    f"output_mode 'tf_idf' only; its mode is {self.output_mode!r}",
+                    fix="pass idf_weights together with vocabulary and "
+                    "output_mode='tf_idf', or call adapt",
+                )
             )
         with_special = self._table.set(given)
         if idf_weights is None:
@@ -141,8 +162,11 @@ class IndexLookup(HostLayer):
         weights = np.asarray(idf_weights, np.float32).reshape(-1)
         if weights.size != len(given):
             raise ArgumentError(
-                f"the layer {self.name!r} got {weights.size} idf_weights for "
-                f"{len(given)} tokens"
+                explain(
+                    f"the layer {self.name!r} got {weights.size} idf_weights for "
+                    f"{len(given)} tokens",
+                    fix="pass one weight for each token of the vocabulary",
+                )
             )
         self._keep_weights(weights, with_special)
 
@@ -170,8 +194,11 @@ class IndexLookup(HostLayer):
         """
         if not self._learned:
             raise ArgumentError(
-                f"the layer {self.name!r} was made with a vocabulary, so there is "
-                "nothing to adapt"
+                explain(
+                    f"the layer {self.name!r} was made with a vocabulary, so there is "
+                    "nothing to adapt",
+                    fix="leave the vocabulary out to learn one from data",
+                )
             )
         counts: Counter[Any] = Counter()
         rarity = Rarity()
@@ -224,8 +251,11 @@ class IndexLookup(HostLayer):
             return vectors
         if self.idf_weights is None:
             raise ArgumentError(
-                f"the layer {self.name!r} has no idf_weights yet; call adapt(data) "
-                "first"
+                explain(
+                    f"the layer {self.name!r} has no idf_weights yet; call adapt(data) "
+                    "first",
+                    fix="adapt it to the training texts before the model is trained",
+                )
             )
         missing = self._depth() - len(self.idf_weights)
         return vectors * np.pad(self.idf_weights, (0, max(0, missing)))
@@ -234,7 +264,11 @@ class IndexLookup(HostLayer):
         """Return the tokens that numbers stand for."""
         if numbers.dtype.kind not in "iu":
             raise DTypeError(
-                f"the layer {self.name!r} looks up whole numbers, got {numbers.dtype}"
+                explain(
+                    f"the layer {self.name!r} looks up whole numbers, got "
+                    f"{numbers.dtype}",
+                    fix="convert the data with .astype('int64'), or use StringLookup",
+                )
             )
         listed = dict(enumerate(self._table.listed()))
         return each(numbers, lambda number: listed.get(int(number), self.oov_token))
@@ -337,6 +371,11 @@ class IntegerLookup(IndexLookup):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For another type of the vocabulary.
+
     >>> import nervure as nv
     >>> layer = nv.layers.IntegerLookup(vocabulary=[12, 36])
     >>> layer([[36, 7]]).tolist()
@@ -361,8 +400,11 @@ class IntegerLookup(IndexLookup):
         super().__init__(**options)
         if vocabulary_dtype not in ("int64", "int32"):
             raise ArgumentError(
-                "expected the vocabulary_dtype 'int64' or 'int32', got "
-                f"{vocabulary_dtype!r}"
+                explain(
+                    "expected the vocabulary_dtype 'int64' or 'int32', got "
+                    f"{vocabulary_dtype!r}",
+                    fix="leave vocabulary_dtype out",
+                )
             )
         self.vocabulary_dtype = vocabulary_dtype
         self._keep(
@@ -371,11 +413,21 @@ class IntegerLookup(IndexLookup):
         )  # fmt: skip
 
     def tokens_of(self, values: Any) -> NDArray:
-        """Return whole numbers as an array."""
+        """Return whole numbers as an array.
+
+        Raises
+        ------
+        DTypeError
+            For what holds no whole numbers.
+        """
         given = np.asarray(values)
         if given.dtype.kind not in "iub" and given.size:
             raise DTypeError(
-                f"the layer {self.name!r} expected whole numbers, got {given.dtype}"
+                explain(
+                    f"the layer {self.name!r} expected whole numbers, got "
+                    f"{given.dtype}",
+                    fix="convert the data with .astype('int64'), or use StringLookup",
+                )
             )
         return given.astype(np.int64)
 
@@ -390,7 +442,12 @@ def salt_pair(salt: Any) -> list[int] | None:
         return None
     pair = [salt, salt] if isinstance(salt, int) else list(salt)
     if len(pair) != 2 or not all(isinstance(one, int) for one in pair):
-        raise ArgumentError(f"expected salt to be a whole number or two, got {salt!r}")
+        raise ArgumentError(
+            explain(
+                f"expected salt to be a whole number or two, got {salt!r}",
+                fix="write salt=7, or leave it out",
+            )
+        )
     return pair
 
 
@@ -400,3 +457,25 @@ def bucket(text: str, count: int, salt: Sequence[int] | None) -> int:
     if salt is None:
         return fingerprint(data) % count
     return keyed_hash(data, (salt[0], salt[1])) % count
+
+
+def _words_of(path: str) -> list[str]:
+    """Return the lines of a text file."""
+    if reads_a_file():
+        raise FileFormatError(
+            explain(
+                f"the model's file names another one, {path!r}, for its vocabulary; a "
+                "file may not choose what else is opened",
+                fix="save the model with its vocabulary, or make the layer in Python",
+            )
+        )
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            explain(
+                f"the vocabulary {path!r} is no text in UTF-8: {error}",
+                fix="write one word a line, in UTF-8",
+            )
+        ) from None

@@ -34,6 +34,11 @@ class Rescaling(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a scale or an offset that is no number.
+
     >>> import numpy as np
     >>> import nervure as nv
     >>> pixels = np.array([[0, 128]], "uint8")
@@ -85,6 +90,11 @@ class Normalization(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError, ShapeError
+        For a mean without a variance, and for moments whose shapes do not fit.
+
     >>> import nervure as nv
     >>> layer = nv.layers.Normalization()
     >>> layer.adapt([[0.0, 7.0], [2.0, 9.0]])
@@ -116,8 +126,11 @@ class Normalization(Layer):
             )
         if np.shape(mean) != np.shape(variance):
             raise ShapeError(
-                "Normalization expects mean and variance of one shape, got "
-                f"{list(np.shape(mean))} and {list(np.shape(variance))}"
+                explain(
+                    "Normalization expects mean and variance of one shape, got "
+                    f"{list(np.shape(mean))} and {list(np.shape(variance))}",
+                    fix="pass one of each for every feature",
+                )
             )
         self.axis = None if axis is None else one_or_more_axes(axis)
         self.mean = mean
@@ -155,8 +168,11 @@ class Normalization(Layer):
         """
         if self.mean is not None:
             raise ArgumentError(
-                f"the layer {self.name!r} was made with a mean and a variance, so "
-                "there is nothing to adapt"
+                explain(
+                    f"the layer {self.name!r} was made with a mean and a variance, so "
+                    "there is nothing to adapt",
+                    fix="leave mean and variance out to learn them from data",
+                )
             )
         counts, means, variances = 0, np.zeros(()), np.zeros(())
         for batch in batches_of(data, self.name):
@@ -218,7 +234,9 @@ class Normalization(Layer):
                 explain(
                     f"the layer {self.name!r} was given moments of shape "
                     f"{list(values.shape)}, its input of shape {list(shape)} has the "
-                    f"sizes {list(sizes)} along the axes {kept}"
+                    f"sizes {list(sizes)} along the axes {kept}",
+                    fix="pass one number for each place along these axes, or call "
+                    "adapt(data) instead",
                 )
             ) from None
         return full.reshape(self._own_shape(shape)).astype(self.dtype)

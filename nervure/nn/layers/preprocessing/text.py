@@ -71,6 +71,11 @@ class TextVectorization(IndexLookup):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a mode of output that is not known, or arguments that it does not use.
+
     >>> import nervure as nv
     >>> layer = nv.layers.TextVectorization()
     >>> layer.adapt(["The cat sat.", "The dog!"])
@@ -97,8 +102,12 @@ class TextVectorization(IndexLookup):
         super().__init__(**options)
         if output_mode == "one_hot":
             raise ArgumentError(
-                "TextVectorization expects the output_mode 'int', 'multi_hot', 'count' "
-                "or 'tf_idf', got 'one_hot'"
+                explain(
+                    "TextVectorization expects the output_mode 'int', 'multi_hot', "
+                    "'count' "
+                    "or 'tf_idf', got 'one_hot'",
+                    fix="use 'multi_hot' for which tokens occur, 'count' for how often",
+                )
             )
         self.standardize = standardize
         self._plain = _chosen("standardize", standardize, _STANDARDS)
@@ -112,8 +121,12 @@ class TextVectorization(IndexLookup):
             )
             if output_mode != "int":
                 raise ArgumentError(
-                    "TextVectorization takes an output_sequence_length in the "
-                    f"output_mode 'int' only, not in {output_mode!r}"
+                    explain(
+                        "TextVectorization takes an output_sequence_length in the "
+                        f"output_mode 'int' only, not in {output_mode!r}",
+                        fix="leave output_sequence_length out: the other modes have "
+                        "one place for each token",
+                    )
                 )
         self.output_sequence_length = output_sequence_length
         self._keep(
@@ -126,7 +139,13 @@ class TextVectorization(IndexLookup):
         return as_texts(values, self.name)
 
     def words_of(self, inputs: Any) -> list[list[str]]:
-        """Return the words of each text, and groups of them."""
+        """Return the words of each text, and groups of them.
+
+        Raises
+        ------
+        ShapeError
+            For texts in more than one column.
+        """
         texts = as_texts(inputs, self.name)
         if texts.ndim == 2 and texts.shape[1] == 1:
             texts = texts[:, 0]

@@ -77,7 +77,12 @@ class Vocabulary:
         """
         tokens = list(given)
         if not tokens:
-            raise ArgumentError(f"the layer {self.name!r} needs a vocabulary, got none")
+            raise ArgumentError(
+                explain(
+                    f"the layer {self.name!r} needs a vocabulary, got none",
+                    fix="pass at least one token, or call adapt(data)",
+                )
+            )
         with_special = tokens[: self.start] == self.special
         tokens = tokens[self.start :] if with_special else tokens
         twice = [token for token, count in Counter(tokens).items() if count > 1]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.layer import Layer
 from nervure.nn.layers.core import positive_count
@@ -98,7 +98,12 @@ class RecurrentCell(SplitCell):
         self.dropout = checked_rate("dropout", rates[0])
         self.recurrent_dropout = checked_rate("recurrent_dropout", rates[1])
         if implementation not in (1, 2):
-            raise ArgumentError(f"expected implementation 1 or 2, got {implementation}")
+            raise ArgumentError(
+                explain(
+                    f"expected implementation 1 or 2, got {implementation}",
+                    fix="leave it out: both compute the same",
+                )
+            )
         self.implementation = implementation
         self.seed = seed
         drops = self.dropout > 0 or self.recurrent_dropout > 0
@@ -112,8 +117,12 @@ class RecurrentCell(SplitCell):
         features = input_shape[-1]
         if features is None:
             raise ShapeError(
-                f"the layer {self.name!r} cannot be built: the number of features of "
-                f"its input {input_shape} is not known"
+                explain(
+                    f"the layer {self.name!r} cannot be built: the number of "
+                    "features of "
+                    f"its input {input_shape} is not known",
+                    fix="give the last size of the input, as in Input((None, 16))",
+                )
             )
         columns = self.gates * self.units
         rows: list[tuple[str, str, tuple[int, ...], Any]] = [
@@ -208,7 +217,12 @@ def gates_of(x: Array, count: int) -> list[Array]:
 def checked_rate(name: str, value: float) -> float:
     """Return a share from 0 to 1; raises :class:`ArgumentError` for others."""
     if isinstance(value, bool) or not 0 <= value <= 1:
-        raise ArgumentError(f"expected {name} to be from 0 to 1, got {value!r}")
+        raise ArgumentError(
+            explain(
+                f"expected {name} to be from 0 to 1, got {value!r}",
+                fix=f"it is the share that is dropped: {name}=0.5 drops half",
+            )
+        )
     return value
 
 

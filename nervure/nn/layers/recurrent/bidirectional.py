@@ -34,6 +34,11 @@ class Bidirectional(Layer):
     Other arguments: see :class:`~nervure.layers.Layer`.  (Schuster and Paliwal,
     "Bidirectional recurrent neural networks", 1997.)
 
+    Raises
+    ------
+    ArgumentError
+        For two layers that do not fit together.
+
     >>> import nervure as nv
     >>> layer = nv.layers.Bidirectional(nv.layers.GRU(4, return_sequences=True))
     >>> layer(nv.ones((2, 3, 5))).shape
@@ -183,6 +188,9 @@ def _check_pair(forward: Any, backward: Any) -> None:
     for name in ("stateful", "return_sequences", "return_state"):
         if getattr(forward, name) != getattr(backward, name):
             raise ArgumentError(
-                f"expected the two layers to have the same {name}, got "
-                f"{getattr(forward, name)} and {getattr(backward, name)}"
+                explain(
+                    f"expected the two layers to have the same {name}, got "
+                    f"{getattr(forward, name)} and {getattr(backward, name)}",
+                    fix=f"make both layers with the same {name}",
+                )
             )

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.core import positive_count
@@ -76,8 +76,12 @@ class ConvLSTMCell(SplitCell):
         self.dilation_rate = one_per_axis("dilation_rate", dilation_rate, rank)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ArgumentError(
-                f"strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
-                "both be above 1"
+                explain(
+                    f"strides {self.strides} and dilation_rate {self.dilation_rate} "
+                    "cannot "
+                    "both be above 1",
+                    fix="leave one of the two at 1",
+                )
             )
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
@@ -105,8 +109,11 @@ class ConvLSTMCell(SplitCell):
         """Create the kernels and the bias."""
         if None in input_shape[1:]:
             raise ShapeError(
-                f"the layer {self.name!r} cannot be built: all sizes of its images "
-                f"must be known, got {input_shape}"
+                explain(
+                    f"the layer {self.name!r} cannot be built: all sizes of its images "
+                    f"must be known, got {input_shape}",
+                    fix="give them, as in Input((None, 32, 32, 3))",
+                )
             )
         self._image = tuple(input_shape[1:])
         first = self.data_format == "channels_first"

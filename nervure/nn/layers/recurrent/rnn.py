@@ -118,7 +118,13 @@ class RNN(Layer):
         return None if self._states is None else self._states.variables
 
     def build(self, input_shape: Any) -> None:
-        """Build the cell for one step, and make the states of a stateful layer."""
+        """Build the cell for one step, and make the states of a stateful layer.
+
+        Raises
+        ------
+        ShapeError
+            For an input without an axis of steps.
+        """
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((input_shape[0], *input_shape[2:]))
             self.cell.built = True
@@ -218,8 +224,12 @@ class RNN(Layer):
         ]:
             shown = ", ".join(str(list(one.shape)) for one in likes)
             raise ShapeError(
-                f"the layer {self.name!r} starts with states of the shapes {shown}, "
-                f"got {', '.join(str(list(shape)) for shape in shapes)}"
+                explain(
+                    f"the layer {self.name!r} starts with states of the shapes "
+                    f"{shown}, "
+                    f"got {', '.join(str(list(shape)) for shape in shapes)}",
+                    fix="pass the states as an earlier call of the layer returned them",
+                )
             )
         return list(tree.unflatten(structure, leaves))
 
@@ -242,7 +252,12 @@ class RNN(Layer):
         added = self._added_loss_counts()
         count = steps.shape[0]
         if count == 0:
-            raise ShapeError(f"the layer {self.name!r} was given sequences of no steps")
+            raise ShapeError(
+                explain(
+                    f"the layer {self.name!r} was given sequences of no steps",
+                    fix="pass at least one step; is the data empty by mistake?",
+                )
+            )
         last_states, outputs = control_flow.scan(
             body, states, (entries, flags), unroll=self.unroll
         )

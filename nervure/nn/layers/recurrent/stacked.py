@@ -26,6 +26,11 @@ class StackedRNNCells(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For no cells.
+
     >>> import nervure as nv
     >>> cells = [nv.layers.LSTMCell(4), nv.layers.GRUCell(2)]
     >>> layer = nv.layers.RNN(nv.layers.StackedRNNCells(cells))
@@ -37,7 +42,12 @@ class StackedRNNCells(Layer):
         super().__init__(**options)
         self.cells = [made_from(cell) for cell in cells]
         if not self.cells:
-            raise ArgumentError("expected at least one cell to stack")
+            raise ArgumentError(
+                explain(
+                    "expected at least one cell to stack",
+                    fix="write StackedRNNCells([LSTMCell(8), LSTMCell(4)])",
+                )
+            )
         for cell in self.cells:
             check_cell(cell)
 
@@ -85,7 +95,10 @@ class StackedRNNCells(Layer):
         masks: Sequence[DropoutMasks],
         training: bool,
     ) -> tuple[Array, list[Any]]:
-        """Run one step of all cells, with the masks that were drawn."""
+        """Run one step of all cells, with the masks that were drawn.
+
+        ``inputs`` are ``[batch, features]``, of one step.
+        """
         new_states: list[Any] = []
         for cell, own, drawn in zip(self.cells, states, masks, strict=True):
             several = isinstance(own, list | tuple)

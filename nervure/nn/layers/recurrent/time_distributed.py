@@ -30,6 +30,11 @@ class TimeDistributed(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For what is no layer.
+
     >>> import nervure as nv
     >>> layer = nv.layers.TimeDistributed(nv.layers.Dense(2, kernel_initializer="ones"))
     >>> layer([[[1.0], [2.0], [3.0]]]).tolist()
@@ -50,11 +55,21 @@ class TimeDistributed(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Build the layer inside for one step."""
+        """Build the layer inside for one step.
+
+        Raises
+        ------
+        ShapeError
+            For an input of fewer than 3 axes.
+        """
         if len(input_shape) < 3:
             raise ShapeError(
-                f"the layer {self.name!r} expects inputs of at least three axes "
-                f"[batch, steps, ...], got {input_shape}"
+                explain(
+                    f"the layer {self.name!r} expects inputs of at least three axes "
+                    f"[batch, steps, ...], got {input_shape}",
+                    fix="the layer inside is called for each step; without steps, "
+                    "call it directly",
+                )
             )
         if not self.layer.built:
             self.layer.build((input_shape[0], *input_shape[2:]))
@@ -63,11 +78,20 @@ class TimeDistributed(Layer):
     def call(
         self, inputs: Array, training: bool | None = None, mask: Array | None = None
     ) -> Array:
-        """Compute the output."""
+        """Compute the output.
+
+        Raises
+        ------
+        ShapeError
+            For a mask of another shape than ``[batch, steps]``.
+        """
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ShapeError(
-                f"the layer {self.name!r} expects a mask of the shape "
-                f"{list(inputs.shape[:2])}, got {list(mask.shape)}"
+                explain(
+                    f"the layer {self.name!r} expects a mask of the shape "
+                    f"{list(inputs.shape[:2])}, got {list(mask.shape)}",
+                    fix="pass one truth value for each step of each sample",
+                )
             )
         if type(self.layer) in _BY_SAMPLE and self.layer.activity_regularizer is None:
             joined = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))

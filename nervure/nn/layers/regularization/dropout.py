@@ -36,6 +36,11 @@ class Dropout(Layer):
 
     Other arguments: see :class:`~nervure.layers.Layer`.
 
+    Raises
+    ------
+    ArgumentError
+        For a rate outside of 0 to 1.
+
     >>> import nervure as nv
     >>> layer = nv.layers.Dropout(0.5, seed=0)
     >>> layer([[1.0, 2.0]]).tolist()

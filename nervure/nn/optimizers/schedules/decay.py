@@ -159,6 +159,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     name
         A name.
 
+    Raises
+    ------
+    ArgumentError
+        For boundaries that do not rise, and for as many values as boundaries.
+
     >>> import nervure as nv
     >>> schedule = nv.optimizers.schedules.PiecewiseConstantDecay([10, 20], [4, 2, 1])
     >>> [schedule(step).item() for step in (0, 10, 11, 21)]

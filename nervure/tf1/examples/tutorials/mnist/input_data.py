@@ -55,10 +55,20 @@ class DataSet:
         seed: int | None = None,
     ) -> None:
         if len(images) != len(labels):
-            raise DataError(f"{len(images)} images have {len(labels)} labels")
+            raise DataError(
+                explain(
+                    f"{len(images)} images have {len(labels)} labels",
+                    fix="pass one label for each image",
+                )
+            )
         kind = data_types.as_dtype(dtype)
         if kind not in (data_types.uint8, data_types.float32):
-            raise ArgumentError(f"expected tf.uint8 or tf.float32, got {dtype!r}")
+            raise ArgumentError(
+                explain(
+                    f"expected tf.uint8 or tf.float32, got {dtype!r}",
+                    fix="tf.float32 gives numbers from 0 to 1, tf.uint8 the bytes",
+                )
+            )
         if reshape:
             images = images.reshape(len(images), -1)
         if kind == data_types.float32:
@@ -105,7 +115,10 @@ class DataSet:
         count = self.num_examples
         if not 0 < batch_size <= count:
             raise ArgumentError(
-                explain(f"expected a batch of 1 to {count} images, got {batch_size}")
+                explain(
+                    f"expected a batch of 1 to {count} images, got {batch_size}",
+                    fix=f"ask for {count} images or fewer",
+                )
             )
         if self._order is None:
             self._order = self._new_order(shuffle)
@@ -180,8 +193,11 @@ def read_data_sets(
     (images, labels), (test_images, test_labels) = mnist.load_data()
     if not 0 <= validation_size < len(images):
         raise ArgumentError(
-            f"expected validation_size from 0 to {len(images) - 1}, got "
-            f"{validation_size}"
+            explain(
+                f"expected validation_size from 0 to {len(images) - 1}, got "
+                f"{validation_size}",
+                fix="validation_size=5000 is the usual value",
+            )
         )
 
     def data_set(pixels: NDArray, digits: NDArray) -> DataSet:
