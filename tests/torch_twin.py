@@ -9,6 +9,8 @@ import torch
 
 import nervure as nv
 
+torch.set_num_threads(1)  # else its threads wait for ours
+
 
 def small_network(inner: str = "relu", activation: str | None = "softmax") -> Any:
     """Return a network for pictures of 10 x 10 with rectifiers inside of layers."""

@@ -119,7 +119,9 @@ def plot_robustness_curve(
     """Draw :func:`robustness_curve` of a model, or of several by their names.
 
     Arguments and errors are those of :func:`robustness_curve`; ``model`` may be a dict
-    such as ``{"plain": first, "hardened": second}``.
+    such as ``{"plain": first, "hardened": second}``, and an empty one is an
+    :class:`~nervure.errors.ArgumentError`.  Points are joined in the order of ``eps``
+    on the axis, however they were given.
 
     Returns
     -------
@@ -134,11 +136,19 @@ def plot_robustness_curve(
     ['plain']
     """
     named = model if isinstance(model, Mapping) else {model.name: model}
+    if not named:
+        raise ArgumentError(
+            explain(
+                "model must hold at least one model, got an empty dict",
+                fix="pass a model, or a dict such as {'plain': model}",
+            )
+        )
     figure = new_figure(5.0, 3.5)
     axes = figure.subplots()
     for name, one in named.items():
         curve = robustness_curve(one, x, y, eps, attack, batch_size=batch_size)
-        axes.plot(curve.eps, curve.accuracy, marker=".", label=name)
+        order = np.argsort(curve.eps)
+        axes.plot(curve.eps[order], curve.accuracy[order], marker=".", label=name)
     axes.set(xlabel="eps", ylabel="accuracy", ylim=(-0.02, 1.02))
     axes.grid(alpha=0.3)
     axes.legend()

@@ -290,3 +290,16 @@ def test_robustness_curve_takes_any_attack(weak_features):
     for level, accuracy in zip(curve.eps, curve.accuracy):
         seen = model.predict(np.clip(x + level, 0, 1), verbose=0).argmax(axis=1)
         assert accuracy == pytest.approx((seen == y).mean())
+
+
+def test_a_drawn_curve_runs_from_left_to_right(weak_features):
+    x, y = weak_features
+    model = linear_model()
+    drawn = adversarial.plot_robustness_curve(
+        {"one": model}, x, y, eps=[0.2, 0.0, 0.1], attack="fgsm"
+    )
+    expected = adversarial.robustness_curve(model, x, y, [0.0, 0.1, 0.2], "fgsm")
+    np.testing.assert_array_equal(drawn.axes[0].lines[0].get_xdata(), expected.eps)
+    np.testing.assert_array_equal(drawn.axes[0].lines[0].get_ydata(), expected.accuracy)
+    with pytest.raises(ArgumentError, match="at least one model"):
+        adversarial.plot_robustness_curve({}, x, y)

@@ -136,11 +136,11 @@ def test_lbfgs(model, twin, labels):
     wanted = (labels + 1) % 4
     expected = np.stack(
         [
-            szegedy(twin, one, int(target), searches=4, steps=60)
+            szegedy(twin, one, int(target), searches=3, steps=30)
             for one, target in zip(to_torch(X).double().numpy(), wanted)
         ]
     )
-    got = adversarial.lbfgs(model, X, wanted, search_steps=4, steps=60)
+    got = adversarial.lbfgs(model, X, wanted, search_steps=3, steps=30)
     right = np.moveaxis(expected, 1, -1) - X
     sizes = row_norms(got - X), row_norms(right)
     # The function has several minima, and both methods stop in one nearby.

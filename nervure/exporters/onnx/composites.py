@@ -8,6 +8,7 @@ into the convolution's weights, and the rectifier's formula becomes ``Relu``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -184,3 +185,36 @@ def _thin_first(writer: Writer, node: Node, name: str, shape: tuple[int, ...]) -
     if value is not None:
         return writer.data(value.reshape(shape).transpose(order))
     return writer.emit("Transpose", name, perm=order)
+
+
+def exponent_parts(nodes: Sequence[Node]) -> dict[Node, Node]:
+    """Return the nodes that keep only the exponent of numbers, and those numbers.
+
+    ONNX cannot read the bits of a number (before version 26), so
+    :func:`~nervure.ops.units.power_of_two` is written with a logarithm.
+    """
+    found = {}
+    for node in nodes:
+        if node.op.name != "bitcast" or node.inputs[0].op.name != "and":
+            continue
+        bits, mask = node.inputs[0].inputs
+        if bits.op.name != "bitcast" or bits.inputs[0].dtype != node.dtype:
+            continue
+        kept = {"float32": 0xFF << 23, "float64": 0x7FF << 52}.get(node.dtype.name)
+        if kept is not None and _is_number(mask, kept):
+            found[node] = bits.inputs[0]
+    return found
+
+
+def write_exponent_part(writer: Writer, size: Node) -> str:
+    """Write the power of two below positive numbers, or one beside it.
+
+    Rounding may make it twice or half of that, which is as good a unit; the largest
+    power is not exceeded.
+    """
+    most = np.finfo(size.dtype).maxexp - 1
+    log = writer.emit("Log", writer.name(size))
+    log = writer.emit("Div", log, writer.scalar_like(np.log(2.0), size))
+    exponent = writer.emit("Floor", log)
+    exponent = writer.emit("Min", exponent, writer.scalar_like(most, size))
+    return writer.emit("Pow", writer.scalar_like(2, size), exponent)

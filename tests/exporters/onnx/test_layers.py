@@ -12,7 +12,7 @@ import pytest
 import nervure as nv
 from nervure import tree
 from nervure.errors import TraceError
-from nervure.exporters.onnx import model_proto
+from nervure.exporters.onnx import ExportError, model_proto
 from tests.parity.cases import array, is_array, kind_of, read_cases
 from tests.parity.computing import make
 from tests.parity.nervure_side import Nervure
@@ -123,3 +123,29 @@ def test_layers_of_other_parts(make):
     session = _session(proto)
     (found,) = session.run(None, {session.get_inputs()[0].name: x})
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_norms_neither_overflow_nor_vanish(dtype):
+    """ONNX has no bits of numbers; the unit that is taken out comes of a logarithm."""
+    random = np.random.default_rng(0)
+    sizes = np.array([[3e37], [1e20], [1.0], [2.0], [1e-30], [0.0]])
+    x = (random.normal(size=(6, 3)) * sizes).astype("float32")
+    x[3] = [0, 0, np.finfo(np.float32).max]  # its logarithm is rounded to 128
+    inputs = nv.layers.Input((3,))
+    model = nv.models.Model(inputs, nv.layers.UnitNormalization(dtype=dtype)(inputs))
+    proto = model_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    session = _session(proto)
+    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-6)
+    lengths = np.linalg.norm(found.astype("float64"), axis=1)
+    np.testing.assert_allclose(lengths[:4], 1.0, rtol=1e-6)
+
+
+def test_other_bits_of_numbers_are_refused():
+    inputs = nv.layers.Input((3,))
+    after = nv.layers.Lambda(lambda x: nv.nextafter(x, x + 1.0))
+    with pytest.raises(ExportError, match="bitcast"):
+        model_proto(nv.models.Model(inputs, after(inputs)))

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nervure import dtypes
-from nervure.exporters.onnx.composites import known_value
+from nervure.exporters.onnx.composites import (
+    exponent_parts,
+    known_value,
+    write_exponent_part,
+)
 from nervure.exporters.onnx.sizes import Size
 from nervure.exporters.onnx.table import RULES, writes
 from nervure.exporters.onnx.writer import TYPE_NUMBERS, Twin, Writer
@@ -52,9 +56,14 @@ def write_nodes(
     for twin in pairs:
         for one in twin.first.inputs:
             writer.uses[one] = writer.uses.get(one, 0) + 1
+    exponents = exponent_parts([twin.first for twin in pairs])
+    between = _only_for(exponents, writer)
     for twin in pairs:
         node = twin.first
-        if writer.has(node):
+        if writer.has(node) or node in between:
+            continue
+        if node in exponents:
+            writer.names[node] = write_exponent_part(writer, exponents[node])
             continue
         value = known_value(node) if twin.first is twin.second else None
         if value is not None and node.op.name not in ("const", "buffer"):
@@ -74,6 +83,16 @@ def write_nodes(
         result = rule(writer, twin)
         if result:
             writer.names[node] = result
+
+
+def _only_for(exponents: Mapping[Node, Node], writer: Writer) -> set[Node]:
+    """Return the integers that nothing but taking exponents needs."""
+    between: set[Node] = set()
+    for node in exponents:
+        masked = node.inputs[0]
+        if writer.uses[masked] == 1 and writer.uses[masked.inputs[0]] == 1:
+            between |= {masked, masked.inputs[0]}
+    return between
 
 
 def _body_twins(twin: Twin, name: str) -> tuple[Graph, Graph, list[Twin]]:
