@@ -60,8 +60,8 @@ def test_a_page_shows_the_error_before_and_what_works_after(name: str) -> None:
         "except NotImpl" if name == "UnsupportedError" else "Traceback (most recent"
     )
     _, error, after = code.partition(before)
-    if not error:  # the two that our own code seldom raises
-        assert name in ("OutOfRangeError", "UnimplementedError")
+    if not error:  # those that our own code seldom raises
+        assert name in ("NativeCodeError", "OutOfRangeError", "UnimplementedError")
         return
     assert "\n    >>> " in after
     if name not in ("NervureError", "OpError", "MachineError"):
