@@ -81,7 +81,7 @@ def test_kernels_know_what_they_are_for() -> None:
 
 
 def test_nothing_is_saved_without_a_gradient() -> None:
-    program = models.mlp().predict_program(batch_size=8)
+    program = models.mlp().predict_program(batch_size=23)
     assert {one.role for one in program.optimized} == {"forward"}
     assert not any(one.saved for one in program.optimized)
 

@@ -85,9 +85,9 @@ def endless() -> None:
     y = random.integers(0, 3, 4096)
     model = classifier()
     model.fit(x, y, verbose=0)
-    print("begun", flush=True)
     end = time.monotonic() + LIMIT
     try:
+        print("begun", flush=True)
         while time.monotonic() < end:
             model.fit(x, y, epochs=1000, verbose=0)
     except KeyboardInterrupt:

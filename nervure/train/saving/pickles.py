@@ -21,6 +21,7 @@ def refuse_pickle(path: Path) -> None:
 execute code and is not read
       fix: write it with torch as safetensors: safetensors.torch.save_file(torch.load(\
 path, weights_only=True), 'weights.safetensors')
+      more: nervure help ArgumentError
     """
     if path.suffix.lower() not in _ENDINGS:
         return

@@ -133,7 +133,7 @@ def test_the_error_says_what_where_and_what_to_do(
         r"  made at test_faults.py:\d+\n"
         r"  fix: report it with this text .*NERVURE_EXECUTOR=reference.*"
     )
-    found = re.fullmatch(pattern, str(caught.value))
+    found = re.fullmatch(pattern, f"{caught.value}")
     assert found, str(caught.value)
     size, offset = map(int, found.groups())
     assert size + offset == 24
