@@ -338,13 +338,16 @@ def test_uploads_through_sockets_are_bounded(server):
             one.send("x" * (MOST_BYTES + 1))
         with pytest.raises(ConnectionClosed) as caught:
             list(one)
-    assert caught.value.rcvd.code == 1009
+    closed = caught.value.rcvd  # None if the end came while we still wrote
+    assert closed is None or closed.code == 1009
     with opened() as one:
         table = "1,2,3\n" * 400_000
         message = {"type": "configure", "choices": {"data": "csv"}, "table": table}
         one.send(json.dumps(message))
-        found = [json.loads(one.recv(20)) for _ in range(2)]
-    assert "2000000 is the most" in found[1]["message"]
+        found = [json.loads(one.recv(20))]
+        while found[-1]["type"] != "error" and len(found) < 50:
+            found.append(json.loads(one.recv(20)))
+    assert "2000000 is the most" in found[-1]["message"]
 
 
 def test_answers_carry_a_strict_policy(server):
