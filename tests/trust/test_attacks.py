@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import resource
 import struct
 import time
 import zipfile
@@ -29,23 +28,18 @@ from nervure.importers.onnx import load_model as load_onnx
 from nervure.models import load_model
 from nervure.pretrained.photos import read_photo
 from nervure.train.saving.container import write_container
-
-MIB = 2**20
+from tests.trust.fuzz.watch import MIB, peak_memory
 
 
 class Bounds:
     """Asserts that a block takes less than a second and 64 MiB."""
 
     def __enter__(self):
-        self.begun, self.peak = time.process_time(), peak_bytes()
+        self.begun, self.peak = time.process_time(), peak_memory()
 
     def __exit__(self, *error):
         assert time.process_time() - self.begun < 1
-        assert peak_bytes() - self.peak < 64 * MIB
-
-
-def peak_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        assert peak_memory() - self.peak < 64 * MIB
 
 
 # --- pictures ------------------------------------------------------------------------

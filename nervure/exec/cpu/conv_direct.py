@@ -24,7 +24,13 @@ from nervure.exec.cpu.conv_tiling import Block, Tiling
 from nervure.exec.cpu.expressions import register_type
 from nervure.exec.cpu.gemm_tile import multiply_add
 from nervure.exec.cpu.kernel import KernelBuilder
-from nervure.exec.cpu.llvm import Value, constant, vector_type
+from nervure.exec.cpu.llvm import (
+    Value,
+    constant,
+    element_of,
+    lanes_of,
+    vector_type,
+)
 from nervure.exec.cpu.runs import (
     divided,
     i64,
@@ -391,21 +397,40 @@ class Item:
         totals: Sequence[Value],
     ) -> list[Value]:
         """Write the products of one element under every pixel of the tile."""
-        b, lanes = self._b, self._tiling.lanes
-        element, size = self._writer.element, self._writer.wide.itemsize
-        type_ = vector_type(element, lanes)
-        weights = [
-            b.load(type_, b.address(y, element, number * lanes), size)
-            for number in range(vectors)
-        ]
-        result = []
-        for number, pixel in enumerate(pixels):
-            one = b.load(element, b.address(x, element, pixel), size)
-            repeated = b.splat(one, lanes)
-            for vector, weight in enumerate(weights):
-                total = totals[number * vectors + vector]
-                result.append(multiply_add(b, repeated, weight, total))
-        return result
+        writer = self._writer
+        type_ = vector_type(writer.element, self._tiling.lanes)
+        return products(
+            self._b, type_, writer.wide.itemsize, (x, y), pixels, vectors, totals
+        )
+
+
+def products(
+    b: KernelBuilder,
+    type_: str,
+    size: int,
+    operands: tuple[Value, Value],
+    offsets: Sequence[int],
+    vectors: int,
+    totals: Sequence[Value],
+) -> list[Value]:
+    """Write the products of single elements with vectors that follow each other.
+
+    The elements are at ``offsets`` from the first operand, the vectors at the second;
+    ``totals`` holds the sums so far, element after element.
+    """
+    element, lanes = element_of(type_), lanes_of(type_)
+    x, y = operands
+    weights = [
+        b.load(type_, b.address(y, element, number * lanes), size)
+        for number in range(vectors)
+    ]
+    result: list[Value] = []
+    for offset in offsets:
+        one = b.load(element, b.address(x, element, offset), size)
+        repeated = b.splat(one, lanes)
+        for weight in weights:
+            result.append(multiply_add(b, repeated, weight, totals[len(result)]))
+    return result
 
 
 def fold(

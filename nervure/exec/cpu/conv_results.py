@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nervure.exec.cpu.bands import bands_of, unaligned
 from nervure.exec.cpu.conv_direct import Results
 from nervure.exec.cpu.conv_geometry import Correlation
 from nervure.exec.cpu.gemm_blocking import Panel
 from nervure.exec.cpu.gemm_problem import Layout, Matrix, Problem
 from nervure.exec.cpu.gemm_results import Epilogue, Writer
 from nervure.exec.cpu.gemm_tile import element_type, store_tile_row
-from nervure.exec.cpu.kernel import KernelBuilder
+from nervure.exec.cpu.kernel import Bands, KernelBuilder
 from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.runs import i64, plus
+from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
 
 
@@ -109,3 +111,11 @@ def result_memory(
     if epilogue.is_short:
         return None
     return b.stack(element_type(problem.dtype), elements)
+
+
+def bands_of_images(node: Node, height: int, epilogue: Epilogue) -> Bands:
+    """Return the bands of a kernel that reads images in place and all weights."""
+    views = [view_of(node.inputs[0]), unaligned(view_of(node.inputs[1]).root)]
+    if epilogue.group is not None:
+        views += epilogue.group.read_views
+    return bands_of(node.shape[0], height, views, epilogue.outputs)

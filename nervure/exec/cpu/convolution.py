@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from nervure import dtypes
 from nervure.errors import GraphError, explain
-from nervure.exec.cpu.bands import bands_of, image_band_height, unaligned
+from nervure.exec.cpu.bands import image_band_height
 from nervure.exec.cpu.conv_depthwise import DepthwiseWriter, suits_in_place
 from nervure.exec.cpu.conv_direct import DirectWriter, Finish, cost
 from nervure.exec.cpu.conv_geometry import Correlation, forward, input_gradient
@@ -21,7 +21,11 @@ from nervure.exec.cpu.conv_lanes import (
     write_lane_panels,
 )
 from nervure.exec.cpu.conv_panels import weights_in_place, write_panels
-from nervure.exec.cpu.conv_results import ResultWriter, result_memory
+from nervure.exec.cpu.conv_results import (
+    ResultWriter,
+    bands_of_images,
+    result_memory,
+)
 from nervure.exec.cpu.conv_room import with_room
 from nervure.exec.cpu.conv_strips import strip_memory
 from nervure.exec.cpu.conv_tiling import STRIP_LIMIT, Tiling, choose_tiling, strip_shape
@@ -237,7 +241,4 @@ def _bands(node: Node, image: Slot, epilogue: Epilogue) -> Bands | None:
     height = image_band_height(count)
     if image is not view.root or not height:
         return None
-    views = [view, unaligned(view_of(node.inputs[1]).root)]
-    if epilogue.group is not None:
-        views += epilogue.group.read_views
-    return bands_of(count, height, views, epilogue.outputs)
+    return bands_of_images(node, height, epilogue)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from nervure.exec.cpu.checks.native import DECLARATIONS
-from nervure.exec.cpu.checks.steps import main_text, step_writer
+from nervure.exec.cpu.checks.steps import main_frame, step_writer
 from nervure.exec.cpu.kernel import Block, Kernel, KernelCall
 from nervure.exec.cpu.layout import Layout
 from nervure.exec.cpu.plan import Plan
@@ -15,10 +15,15 @@ from nervure.exec.cpu.stepping import step_text
 # Characters of a module from which on its kernels go into another one.
 _MODULE: Final = 60_000
 
-_MAIN: Final = """
+
+def _main_text(layout: Layout, checked: bool) -> str:
+    """Return the entry: the loop over steps, with a frame if they are checked."""
+    begin = "\n".join(["", *main_frame(layout)]) if checked else ""
+    frame = ", ptr %frame" if checked else ""
+    return f"""
 declare void @nervure_barrier(ptr, i64)
-define void @nervure_main(ptr %context, i64 %thread, i64 %threads, ptr %control) {
-entry:
+define void @nervure_main(ptr %context, i64 %thread, i64 %threads, ptr %control) {{
+entry:{begin}
   %steps = load i64, ptr %context, align 8
   %last = sub i64 %steps, 1
   br label %body
@@ -26,7 +31,7 @@ body:
   %step = phi i64 [ 0, %entry ], [ %next, %again ]
   %left = sub i64 %last, %step
   call void @nervure_step(ptr %context, i64 %thread, i64 %threads, ptr %control,
-                          i64 %step, i64 %left)
+                          i64 %step, i64 %left{frame})
   %more = icmp sgt i64 %left, 0
   br i1 %more, label %again, label %done
 again:
@@ -35,7 +40,7 @@ again:
   br label %body
 done:
   ret void
-}"""
+}}"""
 
 
 def program_texts(
@@ -68,7 +73,7 @@ def program_texts(
     ]
     checks = DECLARATIONS if plan.checked else ()
     entry = [
-        main_text(layout) if plan.checked else _MAIN,
+        _main_text(layout, plan.checked),
         clock_text,
         *step_text("nervure_step", layout, step_writer(plan), clock=clock),
         *elsewhere,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nervure.exec.cpu.bands import bands_of, image_band_height
+from nervure.exec.cpu.conv_direct import products
 from nervure.exec.cpu.conv_tiling import cut_row, most_results
 from nervure.exec.cpu.conv_weight_tiling import Gradient
 from nervure.exec.cpu.gemm_parts import add_parts
@@ -351,16 +352,9 @@ class _Writer:
         g = b.address(self._result, "float", result)
         with b.loop(0, count, 1, [x, g, *known]) as loop:
             x, g, *totals = loop.carried
-            vectors = [
-                b.load(self._vector, b.address(g, "float", vector * cut.lanes), 4)
-                for vector in range(cut.vectors)
-            ]
-            sums: list[Value] = []
-            for row in range(cut.rows):
-                one = b.load("float", b.address(x, "float", row), 4)
-                repeated = b.splat(one, cut.lanes)
-                for vector in vectors:
-                    sums.append(multiply_add(b, repeated, vector, totals[len(sums)]))
+            sums = products(
+                b, self._vector, 4, (x, g), range(cut.rows), cut.vectors, totals
+            )
             loop.next = [
                 b.address(x, "float", cut.image_pitch),
                 b.address(g, "float", cut.result_pitch),

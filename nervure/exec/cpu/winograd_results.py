@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nervure.exec.cpu.bands import bands_of, image_band_height, unaligned
-from nervure.exec.cpu.conv_direct import Results
+from nervure.exec.cpu.bands import image_band_height
+from nervure.exec.cpu.conv_direct import Results, products
 from nervure.exec.cpu.conv_geometry import Correlation
-from nervure.exec.cpu.conv_results import ResultWriter, result_memory
+from nervure.exec.cpu.conv_results import (
+    ResultWriter,
+    bands_of_images,
+    result_memory,
+)
 from nervure.exec.cpu.conv_strips import Place
 from nervure.exec.cpu.conv_tiling import Block, cut_filters, most_results
 from nervure.exec.cpu.gemm_results import Epilogue
-from nervure.exec.cpu.gemm_tile import multiply_add
 from nervure.exec.cpu.kernel import (
-    Bands,
     KernelBuilder,
     KernelCall,
     Scratch,
@@ -161,18 +163,8 @@ def _result_kernel(
     writer.emit()
     units = -(-Grid.of(problem).tiles // cut.unit_tiles)
     cost = problem.products * POSITIONS / 36 / 8 + epilogue.cost
-    bands = _bands(node, epilogue, cut)
+    bands = bands_of_images(node, cut.band, epilogue) if cut.band else None
     return KernelCall(b.finish(units, cost), tuple(reads), tuple(writes), bands)
-
-
-def _bands(node: Node, epilogue: Epilogue, cut: _Cut) -> Bands | None:
-    """Return the bands of images, if units are such."""
-    if not cut.band:
-        return None
-    views = [view_of(node.inputs[0]), unaligned(view_of(node.inputs[1]).root)]
-    if epilogue.group is not None:
-        views += epilogue.group.read_views
-    return bands_of(node.shape[0], cut.band, views, epilogue.outputs)
 
 
 class _Writer:
@@ -269,17 +261,8 @@ class _Writer:
         channels = self._problem.channels
         with b.loop(0, channels, 1, [values, panel, *zeros]) as loop:
             values, panel, *totals = loop.carried
-            row = [
-                b.load(self._vector, b.address(panel, "float", vector * cut.lanes), 4)
-                for vector in range(vectors)
-            ]
-            sums = []
-            for tile in range(cut.rows):
-                one = b.load("float", b.address(values, "float", tile * cut.pitch), 4)
-                repeated = b.splat(one, cut.lanes)
-                for vector, weight in enumerate(row):
-                    total = totals[tile * vectors + vector]
-                    sums.append(multiply_add(b, repeated, weight, total))
+            tiles = [tile * cut.pitch for tile in range(cut.rows)]
+            sums = products(b, self._vector, 4, (values, panel), tiles, vectors, totals)
             loop.next = [
                 b.address(values, "float", 1),
                 b.address(panel, "float", vectors * cut.lanes),

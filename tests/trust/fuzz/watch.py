@@ -95,14 +95,14 @@ class Trials:
         self.slowest = self.seconds = 0.0
         self._guarded = 0.0
         self.faults: list[str] = []
-        self._first_peak = self._peak = _peak_memory()
+        self._first_peak = self._peak = peak_memory()
 
     def warm(self, data: bytes) -> None:
         """Read an input unwatched: what a reader does once is done afterwards."""
         self._place(data)
         with contextlib.suppress(Exception):
             self._read()
-        self._first_peak = self._peak = _peak_memory()
+        self._first_peak = self._peak = peak_memory()
 
     def trial(self, data: bytes) -> None:
         """Read an input; note what is wrong with how that went."""
@@ -134,7 +134,7 @@ class Trials:
 
     def _cost(self, data: bytes, seconds: float) -> str:
         """Return what an input took too much of."""
-        before, self._peak = self._peak, _peak_memory()
+        before, self._peak = self._peak, peak_memory()
         if self._peak - before > 4 * len(data) + 64 * MIB:
             return f"took {(self._peak - before) // MIB} MiB for {len(data)} bytes"
         return f"took {seconds:.1f} s" if seconds > MOST_SECONDS else ""
@@ -157,7 +157,7 @@ class Trials:
         }
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Return the most bytes that this process has held.
 
     ``getrusage`` would count what its parent held when it started this process.

@@ -27,40 +27,22 @@ if TYPE_CHECKING:
     from nervure.exec.cpu.plan import Plan
 
 
-def main_text(layout: Layout) -> str:
-    """Return the entry of a checked program: the loop over steps, with a frame.
+def main_frame(layout: Layout) -> list[str]:
+    """Return the lines that make the frame of a checked program's entry.
 
     Behind the pointers of the context lies one to what the run was given for checking:
     the address of the records, and the bounds of the context and of its arrays.
     """
-    return f"""
-declare void @nervure_barrier(ptr, i64)
-define void @nervure_main(ptr %context, i64 %thread, i64 %threads, ptr %control) {{
-entry:
-  %given.at = getelementptr ptr, ptr %context, i64 {HEAD + len(layout.arrays)}
-  %given = load ptr, ptr %given.at, align 8
-  %records = load ptr, ptr %given, align 8
-  %skip = mul i64 %thread, {STRIDE}
-  %record = getelementptr i8, ptr %records, i64 %skip
-  %bounds = getelementptr i64, ptr %given, i64 1
-{chr(10).join(frame_lines("%frame", "null", "0", "%record", "%bounds"))}
-  %steps = load i64, ptr %context, align 8
-  %last = sub i64 %steps, 1
-  br label %body
-body:
-  %step = phi i64 [ 0, %entry ], [ %next, %again ]
-  %left = sub i64 %last, %step
-  call void @nervure_step(ptr %context, i64 %thread, i64 %threads, ptr %control,
-                          i64 %step, i64 %left, ptr %frame)
-  %more = icmp sgt i64 %left, 0
-  br i1 %more, label %again, label %done
-again:
-  call void @nervure_barrier(ptr %control, i64 %threads)
-  %next = add i64 %step, 1
-  br label %body
-done:
-  ret void
-}}"""
+    behind = HEAD + len(layout.arrays)
+    return [
+        f"  %given.at = getelementptr ptr, ptr %context, i64 {behind}",
+        "  %given = load ptr, ptr %given.at, align 8",
+        "  %records = load ptr, ptr %given, align 8",
+        f"  %skip = mul i64 %thread, {STRIDE}",
+        "  %record = getelementptr i8, ptr %records, i64 %skip",
+        "  %bounds = getelementptr i64, ptr %given, i64 1",
+        *frame_lines("%frame", "null", "0", "%record", "%bounds"),
+    ]
 
 
 def frame_lines(
