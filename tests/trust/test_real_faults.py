@@ -28,6 +28,10 @@ from tests.trust.test_faults import trained
 
 AS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
 
+# JAX, once any test before has started it, warns of every fork; the children here
+# never call it.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork")
+
 
 def in_a_child(work: Callable[[], object]) -> None:
     """Run ``work`` in a forked process; raise what it says of a failure."""
