@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -119,6 +120,10 @@ def main() -> int:
         found["wall"] = round(time.monotonic() - begun, 1)
         bad += bool(found["faults"])
         print(json.dumps(found), flush=True)
+        if not options.folder and not found["faults"]:
+            shutil.rmtree(folder)
+    if not options.folder and not bad:
+        place.rmdir()
     return 1 if bad else 0
 
 
