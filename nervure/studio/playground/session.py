@@ -26,8 +26,10 @@ _MOST_EPOCHS: Final = 200
 _MOST_AHEAD: Final = 2
 # How long to wait for the page before it is believed to have missed a frame.
 _PATIENCE: Final = 2.0
-# Epochs between two looks at the clock, where the page wants all that fits in a frame.
-_SLICE: Final = 2
+# The part of the time between two pictures that is for training where as much as fits
+# is wanted, and the seconds that a pass is believed to take before any was made.
+_TRAINING: Final = 2 / 3
+_FIRST_PASS: Final = 0.01
 # A table of the user, in characters.
 _LONGEST_TABLE: Final = 2_000_000
 
@@ -61,6 +63,7 @@ class Session:
         self._ahead = 0
         self._sent_at = 0.0
         self._speed = 0.0
+        self._pass_seconds = _FIRST_PASS
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -80,17 +83,17 @@ class Session:
 
     def _run(self) -> None:
         self._send({"type": "hello", "sklearn": named_sets.available()})
-        due = time.perf_counter()
+        due = 0.0
         while True:
-            wait = max(0.0, due - time.perf_counter()) if self._playing else None
             try:
-                message = self._told.get(timeout=wait)
+                message = self._told.get(timeout=self._wait(due))
             except queue.Empty:
-                if self._may_draw():
-                    due = time.perf_counter() + _FRAME_SECONDS
-                    self._guarded(lambda end=due: self._advance(end))
-                else:
-                    due = time.perf_counter() + _FRAME_SECONDS / 4
+                if self._ahead >= _MOST_AHEAD:
+                    self._ahead = 0  # what the page missed
+                # From when it was due, and not from now, lest each delay add up; but no
+                # more than one picture is made up for.
+                due = max(due, time.perf_counter() - _FRAME_SECONDS) + _FRAME_SECONDS
+                self._guarded(self._advance)
                 continue
             if message is None:
                 return
@@ -108,10 +111,17 @@ class Session:
             self._send({"type": "error", "message": f"the server failed: {error!r}"})
             raise
 
-    def _may_draw(self) -> bool:
-        if time.perf_counter() - self._sent_at > _PATIENCE:
-            self._ahead = 0
-        return self._ahead < _MOST_AHEAD
+    def _wait(self, due: float) -> float | None:
+        """Return the seconds until the next picture, or None if only the page can say.
+
+        A page that has drawn says so, which is a message; one that does not for too
+        long is believed to have missed a frame.
+        """
+        if not self._playing:
+            return None
+        if self._ahead >= _MOST_AHEAD:
+            due = self._sent_at + _PATIENCE
+        return max(0.0, due - time.perf_counter())
 
     # --- messages --------------------------------------------------------------------
 
@@ -140,6 +150,7 @@ class Session:
             )
         self._trainer = Trainer(choices, self._table)
         self._speed = 0.0
+        self._pass_seconds = _FIRST_PASS
         self._send(_description(self._trainer))
         self._draw()
 
@@ -201,21 +212,24 @@ class Session:
             raise ArgumentError(explain("no network was described yet"))
         return self._trainer
 
-    def _advance(self, due: float) -> None:
-        """Train until the next picture is due, at least one pass, and draw it."""
+    def _advance(self) -> None:
+        """Train for one picture, at least one pass, and draw it."""
         trainer = self._required()
         began, samples = time.perf_counter(), trainer.samples
-        if self._epochs:
-            trainer.train(self._epochs)
-        else:  # as many as fit
-            while True:
-                trainer.train(_SLICE)
-                if time.perf_counter() > due - _FRAME_SECONDS / 3:
-                    break
-        since = time.perf_counter() - max(self._sent_at, began - 1)
+        epochs = self._epochs or self._fitting()
+        trainer.train(epochs)
+        now = time.perf_counter()
+        # Slowly, lest one pass that was interrupted leaves the next ones idle.
+        self._pass_seconds += ((now - began) / epochs - self._pass_seconds) / 8
+        since = now - max(self._sent_at, began - 1)
         speed = (trainer.samples - samples) / max(since, 1e-6)
         self._speed += (speed - self._speed) * (0.1 if self._speed else 1.0)
         self._draw()
+
+    def _fitting(self) -> int:
+        """Return how many passes over the data fit between two pictures."""
+        passes = int(_TRAINING * _FRAME_SECONDS / max(self._pass_seconds, 1e-6))
+        return min(max(1, passes), _MOST_EPOCHS)
 
     def _draw(self) -> None:
         self._ahead += 1
