@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from nervure.config import config
 from nervure.errors import ArgumentError, NervureError, explain
 from nervure.studio.playground import named_sets, script
 from nervure.studio.playground.choices import read_choices
@@ -64,7 +65,7 @@ class Session:
         self._sent_at = 0.0
         self._speed = 0.0
         self._pass_seconds = _FIRST_PASS
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def tell(self, message: Any) -> None:
@@ -80,6 +81,12 @@ class Session:
         self._told.put(None)
         if finish:
             self._thread.join()
+
+    def _work(self) -> None:
+        # Networks this small gain nothing from a second thread, which would wait for
+        # the core on which the browser draws.
+        with config.override(num_threads=1):
+            self._run()
 
     def _run(self) -> None:
         self._send({"type": "hello", "sklearn": named_sets.available()})
