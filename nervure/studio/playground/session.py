@@ -23,8 +23,9 @@ from nervure.studio.playground.trainer import Trainer, chosen_points
 # Pictures a second at most, and passes over the data that one may wait for.
 _FRAME_SECONDS: Final = 1 / 60
 _MOST_EPOCHS: Final = 200
-# Frames that are made before the page has drawn them.
-_MOST_AHEAD: Final = 2
+# Frames that are made before the page has drawn them: where one comes late, those make
+# up for it.
+_MOST_AHEAD: Final = 3
 # How long to wait for the page before it is believed to have missed a frame.
 _PATIENCE: Final = 2.0
 # The part of the time between two pictures that is for training where as much as fits
@@ -226,8 +227,10 @@ class Session:
         epochs = self._epochs or self._fitting()
         trainer.train(epochs)
         now = time.perf_counter()
-        # Slowly, lest one pass that was interrupted leaves the next ones idle.
-        self._pass_seconds += ((now - began) / epochs - self._pass_seconds) / 8
+        # Slowly, lest one pass that was interrupted leaves the next ones idle; the very
+        # first one, which compiles, takes a hundred times as long as the others.
+        lasted = min((now - began) / epochs, 2 * self._pass_seconds)
+        self._pass_seconds += (lasted - self._pass_seconds) / 8
         since = now - max(self._sent_at, began - 1)
         speed = (trainer.samples - samples) / max(since, 1e-6)
         self._speed += (speed - self._speed) * (0.1 if self._speed else 1.0)

@@ -73,8 +73,9 @@ export function offsets(sizes: number[]): { kernel: number; bias: number }[] {
   });
 }
 
-// Frames that may wait for their pictures; older ones come too late to be worth one.
-const MOST_FRAMES = 2;
+// Frames that may wait for their pictures, as many as the server sends ahead; older ones
+// come too late to be worth one.
+const MOST_FRAMES = 3;
 
 export class Connection {
   private readonly socket: WebSocket;
