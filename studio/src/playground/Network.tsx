@@ -99,7 +99,7 @@ export function Network(props: Props) {
   const scale = Math.min(MOST_SCALE, devicePixelRatio || 1);
   const pixels = { width: Math.ceil(wide * scale), height: Math.ceil(height * scale) };
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!canvas.current) return undefined;
     const places: Place[] = hidden.flatMap((size, layer) =>
       Array.from({ length: size }, (_, row) => ({
