@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -256,6 +257,30 @@ def test_a_session_plays_at_the_speed_of_its_page():
     session.tell({"type": "rate", "value": 0.5})
     session.tell({"type": "pause"})
     session.close(finish=True)
+
+
+def test_the_speed_is_that_of_the_clock(monkeypatch):
+    """Passes that last 2 and 30 ms in turn: 250 samples in 16 ms."""
+    sent: list = []
+    session = Session(sent.append)
+    session.tell({"type": "configure", "choices": {"data": "gauss"}})
+    session.close(finish=True)
+    clock = [100.0]
+    own_time = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr(playground_session, "time", own_time)
+
+    def train(epochs):
+        assert epochs == 1
+        clock[0] += lasting.pop()
+        session._trainer.samples += 250
+
+    lasting = [0.002, 0.03] * 100
+    monkeypatch.setattr(session._trainer, "train", train)
+    session._play({})
+    while lasting:
+        session._advance()
+    (speed,) = struct.unpack_from("<f", sent[-1], 16)
+    assert speed == pytest.approx(250 / 0.016, rel=0.05)
 
 
 def test_a_page_that_missed_a_frame_gets_others(monkeypatch):

@@ -32,6 +32,8 @@ _PATIENCE: Final = 2.0
 # is wanted, and the seconds that a pass is believed to take before any was made.
 _TRAINING: Final = 2 / 3
 _FIRST_PASS: Final = 0.01
+# Pictures over which the samples a second are averaged.
+_PICTURES: Final = 30
 # A table of the user, in characters.
 _LONGEST_TABLE: Final = 2_000_000
 
@@ -64,7 +66,8 @@ class Session:
         self._epochs = 1
         self._ahead = 0
         self._sent_at = 0.0
-        self._speed = 0.0
+        self._samples = 0.0
+        self._seconds = 0.0
         self._pass_seconds = _FIRST_PASS
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -157,7 +160,7 @@ class Session:
                 explain("no table was given yet", fix="choose a CSV file")
             )
         self._trainer = Trainer(choices, self._table)
-        self._speed = 0.0
+        self._samples = self._seconds = 0.0
         self._pass_seconds = _FIRST_PASS
         self._send(_description(self._trainer))
         self._draw()
@@ -166,6 +169,7 @@ class Session:
         del message
         self._required()
         self._playing = True
+        self._sent_at = time.perf_counter()  # from when the speed is measured
 
     def _pause(self, message: dict[str, Any]) -> None:
         del message
@@ -231,9 +235,9 @@ class Session:
         # first one, which compiles, takes a hundred times as long as the others.
         lasted = min((now - began) / epochs, 2 * self._pass_seconds)
         self._pass_seconds += (lasted - self._pass_seconds) / 8
-        since = now - max(self._sent_at, began - 1)
-        speed = (trainer.samples - samples) / max(since, 1e-6)
-        self._speed += (speed - self._speed) * (0.1 if self._speed else 1.0)
+        # Of sums: a mean of speeds would favour the pictures that took little time.
+        self._samples += trainer.samples - samples - self._samples / _PICTURES
+        self._seconds += now - self._sent_at - self._seconds / _PICTURES
         self._draw()
 
     def _fitting(self) -> int:
@@ -244,7 +248,7 @@ class Session:
     def _draw(self) -> None:
         self._ahead += 1
         self._sent_at = time.perf_counter()
-        self._send(frame(self._required(), self._speed))
+        self._send(frame(self._required(), self._samples / max(self._seconds, 1e-6)))
 
 
 def _description(trainer: Trainer) -> dict[str, Any]:
