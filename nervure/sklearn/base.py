@@ -19,8 +19,7 @@ from nervure.sklearn import rows
 from nervure.sklearn.parameters import ParameterNames
 from nervure.sklearn.state import NetworkState, built_for
 from nervure.sklearn.targets import ClassTargets, NumberTargets, as_targets
-from nervure.train.checks import whole_number
-from nervure.train.plan import DEFAULT_BATCH_SIZE
+from nervure.train.checks import batch_size
 from nervure.train.targets import Kind, kind_of
 
 # Rows that are predicted in one call, unless a batch is larger.
@@ -112,8 +111,7 @@ class NetworkEstimator(ParameterNames):
 
     def _batch_limit(self) -> int:
         """Return the most rows of a training step."""
-        size = self.batch_size
-        return DEFAULT_BATCH_SIZE if size is None else batch_rows(size)
+        return batch_size(self.batch_size)
 
     def _check_parameters(self) -> None:
         """Raise :class:`ValueError` for a parameter that cannot be used."""
@@ -255,11 +253,6 @@ class NetworkEstimator(ParameterNames):
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
-
-
-def batch_rows(value: Any) -> int:
-    """Return a batch size; raises :class:`~nervure.errors.ArgumentError`."""
-    return whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
 def _missing(estimator: NetworkEstimator) -> Any:
