@@ -130,6 +130,25 @@ class NetworkEstimator(ParameterNames):
 
     # --- training --------------------------------------------------------------------
 
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a new network, or the one there is with ``warm_start``.
+
+        Parameters
+        ----------
+        X
+            ``[rows, *features]``: an array, a DataFrame or a sparse matrix.
+        y
+            The targets.
+        sample_weight
+            A weight for each row; only their proportions matter.
+
+        Returns
+        -------
+        The estimator.
+        """
+        continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, continuing=continuing)
+
     def _train(
         self,
         X: Any,
@@ -320,6 +339,22 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return float(np.average(given == predicted, weights=sample_weight))
         return float(super().score(X, y, sample_weight))
 
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before.
+
+        ``classes`` names all labels, for a first call whose ``y`` lacks some.
+        """
+        return self._train(
+            X,
+            y,
+            sample_weight,
+            continuing=self.__sklearn_is_fitted__(),
+            classes=classes,
+            epochs=1,
+        )
+
     def _places(self, labels: NDArray) -> NDArray:
         """Return the number of each row's class; -1 for one that was not learnt."""
         if labels.ndim == 2 and labels.shape[1] > 1:
@@ -342,6 +377,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """The base of the regressors."""
 
     _y_options: ClassVar = {"multi_output": True, "y_numeric": True}
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before."""
+        continuing = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)
 
     def _new_targets(self, y: NDArray, classes: Any) -> NumberTargets:
         return NumberTargets(y)
