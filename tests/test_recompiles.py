@@ -54,8 +54,9 @@ def test_each_cause_names_its_argument() -> None:
 
 def test_settings_and_arguments_without_a_name() -> None:
     f = nv.compile(lambda *parts: nv.sum(parts[1]))
-    f(nv.ones(2), nv.ones(2))
-    f(nv.ones(2), nv.ones(3))
+    with config.override(executor="auto"):
+        f(nv.ones(2), nv.ones(2))
+        f(nv.ones(2), nv.ones(3))
     with config.override(executor="reference"):
         f(nv.ones(2), nv.ones(3))
     assert [kind for kind, _ in causes()] == ["new function", "new shape", "setting"]

@@ -36,7 +36,7 @@ def test_what_a_program_does_not_depend_on():
     x = tf.placeholder(tf.float32, [None])
     y = tf.placeholder(tf.float32, [None])
     total = x + 2.0 * y
-    with tf.Session() as session:
+    with tf.Session() as session, nv.config.override(executor="auto"):
         for feed in ({x: [1.0], y: [3.0]}, {y: [3.0], x: [1.0]}, {"Placeholder_1:0":
                      np.array([3.0]), "Placeholder:0": np.array([1.0])}):  # fmt: skip
             assert session.run(total, feed).tolist() == [7.0]
@@ -58,7 +58,7 @@ def test_it_runs_on_the_cpu_executor(monkeypatch):
 
     monkeypatch.setattr(CpuExecutor, "compile", watched)
     x = tf.placeholder(tf.float32, [None])
-    with tf.Session() as session:
+    with tf.Session() as session, nv.config.override(executor="auto"):
         np.testing.assert_array_equal(session.run(x + 1.0, {x: [1.0]}), [2.0])
     assert len(compiled) == 1
 
