@@ -16,11 +16,13 @@ from nervure.dtypes import DType
 from nervure.errors import ArgumentError, NotBuiltError, explain
 from nervure.ir.node import scope
 from nervure.nn import regularizers
+from nervure.nn.arguments import truth_value
 from nervure.nn.building import building
 from nervure.nn.configuration import (
     as_plain,
     check_option_names,
     full_signature,
+    require_mapping,
 )
 from nervure.nn.inference import infer_outputs
 from nervure.nn.input_spec import InputSpec
@@ -107,12 +109,12 @@ class Layer(OwnsWeights):
     _is_building: bool
     _call_parameters: ClassVar[Mapping[str, inspect.Parameter]]
 
-    def __new__(cls, *_args: Any, **_options: Any) -> Any:
+    def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make the layer with what it keeps for itself.
 
         Not in ``__init__``: a subclass may need it before it calls that, or forget to.
         """
-        layer = super().__new__(cls)
+        layer = super().__new__(cls, *args, **options)
         layer.built = False
         layer.built_for = None
         layer.input_spec = None
@@ -138,7 +140,7 @@ class Layer(OwnsWeights):
                 )
             )
         self._name = name or automatic_name(snake_case(type(self).__name__))
-        self._trainable = bool(options.get("trainable", True))
+        self._trainable = truth_value("trainable", options.get("trainable", True))
         dtype = options.get("dtype")
         self._dtype = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
         self._declared_shape = declared_shape(options)
@@ -206,6 +208,8 @@ class Layer(OwnsWeights):
             self.built = True
             self._check_input(inputs)
         # 4. Decide whether this is training.
+        if training is not None:
+            training = truth_value("training", training)
         flag = self._resolved_training(training)
         if _training.get() is None:  # not inside the call of another layer
             self.clear_losses()
@@ -426,6 +430,7 @@ class Layer(OwnsWeights):
         """
         from nervure.nn.serialization import revived
 
+        require_mapping(cls, config)
         return cls(**{key: revived(value) for key, value in config.items()})
 
     def _config_names(self) -> list[str]:

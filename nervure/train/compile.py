@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -216,7 +217,8 @@ def _for_outputs(
                 raise ArgumentError(
                     explain(
                         f"{what} has the key {key!r}, but the model has no such output",
-                        fix=f"{hint}The outputs are {', '.join(names)}",
+                        fix=f"{hint}{'The' if hint else 'the'} outputs are "
+                        f"{', '.join(names)}",
                     )
                 )
         by_name = {str(key): one for key, one in given.items()}
@@ -280,6 +282,14 @@ def _check_weights(given: Any) -> None:
             raise ArgumentError(
                 explain(
                     f"loss_weights must be numbers, got {one!r}",
+                    fix="write loss_weights=[1.0, 0.5], one for each output",
+                )
+            )
+        if one is not None and not 0 <= one < math.inf:
+            raise ArgumentError(
+                explain(
+                    f"loss_weights must be finite and 0 or more, got {one!r}: training "
+                    "would make that loss larger",
                     fix="write loss_weights=[1.0, 0.5], one for each output",
                 )
             )
