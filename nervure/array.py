@@ -67,7 +67,12 @@ class Array(NumPyMethods, DeviceMethods):
     _mask: Array | None
 
     def __init__(self) -> None:
-        raise TypeError("make arrays with nervure.asarray(...)")
+        raise TypeError(
+            explain(
+                "Array is not called: an array is computed, or made of data",
+                fix="make arrays with nervure.asarray(...)",
+            )
+        )
 
     # --- making ----------------------------------------------------------------------
 
@@ -223,8 +228,11 @@ class Array(NumPyMethods, DeviceMethods):
         old = max_version is None or max_version < (1, 0)
         if old and copy is False:
             raise BufferError(
-                "before version 1.0 DLPack cannot say read-only, so a copy is needed; "
-                "pass max_version=(1, 0) or leave copy out"
+                explain(
+                    "before version 1.0 DLPack cannot say read-only, so a copy is "
+                    "needed, but copy=False was asked for",
+                    fix="pass max_version=(1, 0) or leave copy out",
+                )
             )
         if old:
             return self.numpy().copy().__dlpack__(dl_device=dl_device)

@@ -25,7 +25,7 @@ import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.linalg import LinAlgError
 
@@ -367,6 +367,13 @@ class BudgetError(NervureError, MemoryError):
     def __init__(self, message: str, smallest_bytes: int | None = None) -> None:
         super().__init__(message)
         self.smallest_bytes = smallest_bytes
+
+
+# What is to be done about an error that no program of a user should meet.
+REPORT: Final = (
+    "if you made no nodes or primitives yourself, this is an error in Nervure: report "
+    "it with this text, the code that made the graph and what `nervure doctor` prints"
+)
 
 
 def explain(

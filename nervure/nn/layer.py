@@ -13,7 +13,7 @@ import numpy as np
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, NotBuiltError, explain
+from nervure.errors import ArgumentError, NotBuiltError, ShapeError, explain
 from nervure.ir.node import scope
 from nervure.nn import regularizers
 from nervure.nn.arguments import truth_value
@@ -200,6 +200,7 @@ class Layer(OwnsWeights):
         # 1. Convert what the user passed to arrays of the layer's type.
         args, kwargs = self._converted(args, kwargs)
         inputs = _first_argument(args, kwargs)
+        self._check_single(inputs)
         # 2. Check rank and features, as far as the layer knows them by now.
         self._check_input(inputs)
         # 3. Build once; then more is known.
@@ -228,6 +229,15 @@ class Layer(OwnsWeights):
         # 8. Hand over.
         return outputs
 
+    def _no_result(self) -> ArgumentError:
+        return ArgumentError(
+            explain(
+                f"{snake_case(type(self).__name__)} (layer {self.name!r}): expected "
+                "call() to return an array, got None",
+                fix="end call(), or the function that the layer was given, with return",
+            )
+        )
+
     def _build_for(self, shapes: Any) -> None:
         """Build the layer because it is called for the first time."""
         self.build(shapes)
@@ -247,6 +257,8 @@ class Layer(OwnsWeights):
         try:
             with scope(self.name):
                 outputs = self.call(*args, **kwargs)
+                if outputs is None:
+                    raise self._no_result()
                 self._regularize_activity(outputs)
                 outputs = with_output_masks(self, first, outputs, previous)
                 note_call(self, outputs)
@@ -285,6 +297,21 @@ class Layer(OwnsWeights):
         if dtypes.is_float(node.dtype) and node.dtype != self._dtype:
             node = as_node(Array.of_node(node), self._dtype)
         return with_mask(Array.of_node(node), mask_of(leaf))
+
+    def _check_single(self, inputs: Any) -> None:
+        """Raise for several inputs where ``call`` says that it takes an array."""
+        if not isinstance(inputs, dict | list | tuple):
+            return
+        first = next(iter(self._call_parameters.values()), None)
+        if first is None or first.annotation not in ("Array", Array):
+            return
+        raise ShapeError(
+            explain(
+                f"{snake_case(type(self).__name__)} (layer {self.name!r}): expected "
+                f"one array, got a {type(inputs).__name__} of {len(inputs)}",
+                fix="pass one array; a Concatenate layer before makes one of several",
+            )
+        )
 
     def _check_input(self, inputs: Any) -> None:
         if self.input_spec is not None:

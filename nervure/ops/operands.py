@@ -49,12 +49,7 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
             )
         ) from None
     if raw.dtype.kind not in "biuf" and raw.dtype != dtypes.bfloat16:
-        raise DTypeError(
-            explain(
-                f"expected numbers, got data of type {raw.dtype.name}",
-                fix="convert it first, for example with .astype('float32')",
-            )
-        )
+        raise _no_numbers(value, raw)
     if dtype is None:
         given = hasattr(value, "dtype") or _is_buffer(value)
         dtype = dtypes.as_dtype(raw.dtype)
@@ -63,6 +58,22 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
     result = np.array(raw, dtype=dtype, order="C", copy=True)
     result.flags.writeable = False
     return result
+
+
+def _no_numbers(value: Any, raw: NDArray) -> DTypeError:
+    """Return the error for data that are no numbers."""
+    came = f"data of type {raw.dtype.name}"
+    fix = "convert it first, for example with .astype('float32')"
+    if value is None:
+        came, fix = "None", "pass an array; does a function lack its return?"
+    elif callable(value):
+        came = f"a {type(value).__name__}"
+        fix = "pass what it returns: call it on data"
+    elif raw.dtype.kind == "O":
+        other = [one for one in raw.flat if not isinstance(one, bool | int | float)]
+        such = f"such as {other[0]!r:.60}" if other else "though all are numbers"
+        came = f"data of type object, {such}"
+    return DTypeError(explain(f"expected numbers, got {came}", fix=fix))
 
 
 def _is_buffer(value: Any) -> bool:

@@ -94,9 +94,17 @@ def _not_an_array(data: Any, what: str) -> DataError:
     return DataError(
         explain(
             f"{what} must be an array of numbers, got {_kind_of_thing(data)}",
-            fix="pass a NumPy array, nested lists, a DataFrame or a sparse matrix",
+            fix=_array_advice(data, what),
         )
     )
+
+
+def _array_advice(data: Any, what: str) -> str:
+    if callable(data) and not isinstance(data, type):
+        return f"pass what it returns: {getattr(data, '__name__', 'f')}()"
+    if data is None and " batch " in what and what.startswith("y"):
+        return "let each batch be a tuple: yield (x, y)"
+    return "pass a NumPy array, nested lists, a DataFrame or a sparse matrix"
 
 
 def _kind_of_thing(data: Any) -> str:
@@ -176,7 +184,7 @@ def _refuse_objects(values: NDArray, what: str) -> NDArray:
     raise DataError(
         explain(
             f"{what} holds Python objects (dtype object), though all are numbers",
-            fix=f"convert it: {what}.astype('float32')",
+            fix=f"convert it: {what.partition(',')[0]}.astype('float32')",
         )
     )
 

@@ -61,12 +61,21 @@ class ReferenceProgram:
         """Run the graph; see :class:`~nervure.exec.base.Program`."""
         values: list[NDArray | None] = [None] * self._slots
         if len(inputs) != len(self._inputs):
-            raise GraphError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
+            raise GraphError(
+                explain(
+                    f"expected {len(self._inputs)} inputs, got {len(inputs)}",
+                    fix="pass one array for each of graph.inputs, in their order and "
+                    "of their types",
+                )
+            )
         for (place, node), value in zip(self._inputs, inputs, strict=True):
             if value.shape != node.shape or value.dtype != node.dtype:
                 raise GraphError(
-                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                    f"{value.dtype.name}{list(value.shape)}"
+                    explain(
+                        f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                        f"{value.dtype.name}{list(value.shape)}",
+                        fix="convert the array first: astype() and reshape()",
+                    )
                 )
             values[place] = value
         # Infinities and NaN are values here, as they are on every other executor.

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.exec.base import step_count
 from nervure.exec.xla.budgeted import budgeted
 from nervure.exec.xla.lowering import Lowered
@@ -339,7 +339,13 @@ def data_of(graph: Graph) -> list[Value]:
     for node in graph.buffers:
         buffer = node.buffer
         if buffer is None or buffer.held is None:
-            raise GraphError(f"the data of {buffer!r} is not here")
+            raise GraphError(
+                explain(
+                    f"the data of {buffer!r} is not here",
+                    fix="a graph read from text names its buffers but does not hold "
+                    "them: make the graph anew",
+                )
+            )
         found.append(buffer.held)
     return found
 
@@ -347,12 +353,21 @@ def data_of(graph: Graph) -> list[Value]:
 def check_inputs(nodes: Sequence[Node], values: Sequence[Value]) -> None:
     """Raise :class:`GraphError` for a wrong number or type of values."""
     if len(values) != len(nodes):
-        raise GraphError(f"expected {len(nodes)} inputs, got {len(values)}")
+        raise GraphError(
+            explain(
+                f"expected {len(nodes)} inputs, got {len(values)}",
+                fix="pass one array for each of graph.inputs, in their order and of "
+                "their types",
+            )
+        )
     for value, node in zip(values, nodes, strict=True):
         if value.shape != node.shape or value.dtype != node.dtype:
             raise GraphError(
-                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                f"{value.dtype.name}{list(value.shape)}"
+                explain(
+                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                    f"{value.dtype.name}{list(value.shape)}",
+                    fix="convert the array first: astype() and reshape()",
+                )
             )
 
 

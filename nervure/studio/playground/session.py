@@ -119,7 +119,12 @@ class Session:
         kind = message.get("type") if isinstance(message, dict) else None
         hear = self._HEARERS.get(kind) if isinstance(kind, str) else None
         if hear is None:
-            raise ArgumentError(explain(f"no message is called {kind!r:.60}"))
+            raise ArgumentError(
+                explain(
+                    f"no message is called {kind!r:.60}",
+                    fix="reload the page: it may be of another version of Nervure",
+                )
+            )
         hear(self, message)
 
     def _configure(self, message: dict[str, Any]) -> None:
@@ -130,7 +135,8 @@ class Session:
                 raise ArgumentError(
                     explain(
                         f"the table has {len(table)} characters; "
-                        f"{_LONGEST_TABLE} is the most"
+                        f"{_LONGEST_TABLE} is the most",
+                        fix="use some of the rows, or fewer digits",
                     )
                 )
             self._table = table
@@ -198,7 +204,12 @@ class Session:
 
     def _required(self) -> Trainer:
         if self._trainer is None:
-            raise ArgumentError(explain("no network was described yet"))
+            raise ArgumentError(
+                explain(
+                    "no network was described yet",
+                    fix="send the message that describes it first, as the page does",
+                )
+            )
         return self._trainer
 
     def _advance(self, due: float) -> None:
@@ -245,7 +256,10 @@ def _whole(message: dict[str, Any], name: str) -> int:
     value = message.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentError(
-            explain(f"{name} must be a whole number, got {value!r:.60}")
+            explain(
+                f"{name} must be a whole number, got {value!r:.60}",
+                fix=f"send {name}=1, for example",
+            )
         )
     return value
 
@@ -255,6 +269,9 @@ def _number(message: dict[str, Any], name: str, most: float) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -most <= value <= most:
         raise ArgumentError(
-            explain(f"{name} must be a number of at most {most:g}, got {value!r:.60}")
+            explain(
+                f"{name} must be a number of at most {most:g}, got {value!r:.60}",
+                fix=f"send a number from 0 to {most:g}",
+            )
         )
     return float(value)
