@@ -101,6 +101,11 @@ _ABSENT = {
     "tensor": "write nervure.asarray(...)",
     "Tensor": "the class is nervure.Array; nervure.asarray(...) makes one",
     "Variable": "write nervure.parameter(...); a layer has add_weight(...)",
+    "jit": "write nervure.compile(function)",
+    "relu": "write nervure.activations.relu(x)",
+    "softmax": "write nervure.activations.softmax(x)",
+    "Sequential": "write nervure.models.Sequential(...)",
+    "Model": "write nervure.models.Model(...)",
     "ndarray": "the class is nervure.Array; nervure.asarray(...) makes one",
 }
 

@@ -535,6 +535,15 @@ def graph(*arrays: Array) -> Graph:
     }
     <BLANKLINE>
     """
+    for one in arrays:
+        if not isinstance(one, Array):
+            raise ArgumentError(
+                explain(
+                    f"graph expects arrays of nervure, got {one!r:.60}",
+                    fix="pass what a computation returned, such as "
+                    "nervure.graph(nervure.tanh(x))",
+                )
+            )
     return Graph([array.node for array in arrays])
 
 

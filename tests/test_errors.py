@@ -143,3 +143,36 @@ def test_every_error_that_users_meet_says_how_to_mend_it() -> None:
                     without.add(f"{inside}: {name}")
     assert seen > 650
     assert without <= PASSING_ON
+
+
+# Readers of files, and of settings: what calls them, or what they call, says how to
+# mend it.
+READERS = (
+    "config.py",
+    "ir/jsonform.py",
+    "ir/numerals.py",
+    "ir/parser.py",
+    "ir/reading.py",
+    "tblog/reader.py",
+    "tblog/wire.py",
+)
+
+
+def test_every_raise_says_how_to_mend_it() -> None:
+    """A library error is raised with a fix: its own, or one that it was given."""
+    names = {one.__name__ for one in CLASSES}
+    package = Path(errors.__file__).parent
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        place = path.relative_to(package).as_posix()
+        if place in READERS or place == "errors.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+                continue
+            name = ast.unparse(node.exc.func).rpartition(".")[2]
+            text = ast.unparse(node.exc)
+            made_elsewhere = "_message(" in text or "unknown_parameter(" in text
+            if name in names and "fix=" not in text and not made_elsewhere:
+                found.append(f"{place}:{node.lineno}: {text[:80]}")
+    assert found == []

@@ -288,8 +288,7 @@ def _check_weights(given: Any) -> None:
         if one is not None and not 0 <= one < math.inf:
             raise ArgumentError(
                 explain(
-                    f"loss_weights must be finite and 0 or more, got {one!r}: training "
-                    "would make that loss larger",
+                    f"loss_weights must be finite and 0 or more, got {one!r}",
                     fix="write loss_weights=[1.0, 0.5], one for each output",
                 )
             )

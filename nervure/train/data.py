@@ -57,6 +57,8 @@ def as_numbers(data: Any, what: str) -> Numbers:
     """
     if isinstance(data, Array):
         return Numbers(data.numpy())
+    if isinstance(data, np.ma.MaskedArray):
+        _refuse_masked(data, what)
     if hasattr(data, "toarray") and hasattr(data, "tocsr"):
         return Numbers(_checked_kind(data.toarray(), what))
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
@@ -79,6 +81,24 @@ def as_numbers(data: Any, what: str) -> Numbers:
             )
         ) from None
     return Numbers(_checked_kind(values, what))
+
+
+def _refuse_masked(data: Any, what: str) -> None:
+    """Raise for values that are masked: below the mask there are numbers all the same.
+
+    Without a masked value the array is like any other.
+    """
+    masked = np.argwhere(np.ma.getmaskarray(data))
+    if len(masked):
+        place = tuple(int(one) for one in masked[0])
+        raise DataError(
+            explain(
+                f"{what} has a masked value at {position(place)} ({len(masked)} of "
+                f"{data.size} are masked)",
+                fix="drop these rows, or fill them: "
+                f"{what.partition(' ')[0]}.filled(0.0)",
+            )
+        )
 
 
 def _first_unequal(rows: Any) -> str:
