@@ -220,8 +220,11 @@ class Inputs:
     def _mismatch(self, value: NDArray, place: int) -> GraphError:
         node = self._nodes[place]
         return GraphError(
-            f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-            f"{value.dtype.name}{list(value.shape)}"
+            explain(
+                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                f"{value.dtype.name}{list(value.shape)}",
+                fix="convert the array first: astype() and reshape()",
+            )
         )
 
 
