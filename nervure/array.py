@@ -523,7 +523,8 @@ def parameter(value: ArrayLike, name: str = "") -> Array:
 def graph(*arrays: Array) -> Graph:
     """Return the graph that computes ``arrays``, as far as it is remembered.
 
-    ``arrays`` are of any shape and type; each is an output of the graph.
+    ``arrays`` are of any shape and type; each is an output of the graph.  Raises
+    :class:`~nervure.errors.ArgumentError` for what is no array.
 
     An evaluated array that depends on no parameter has forgotten its graph and is a
     single ``buffer``.

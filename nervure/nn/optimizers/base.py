@@ -370,7 +370,8 @@ class Optimizer(Configurable):
     ) -> Variable:
         """Take one step, given pairs of gradient and variable.
 
-        Returns the number of steps taken.
+        Returns the number of steps taken.  Raises
+        :class:`~nervure.errors.ArgumentError` for anything else, and without a pair.
         """
         pairs = list(grads_and_vars)
         if not pairs or any(not _is_pair(one) for one in pairs):
