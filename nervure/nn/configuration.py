@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -40,7 +40,7 @@ class Configurable:
         Raises :class:`~nervure.errors.ArgumentError` for a flag that is no truth value:
         Python would take the text "no" for True.
         """
-        for name, value in _given_flags(cls, args, options).items():
+        for name, value in _given_flags(cls, args, options):
             truth_value(name, value)
         return super().__new__(cls)
 
@@ -77,12 +77,15 @@ class Configurable:
 
 
 @functools.cache
-def _flags(class_: type) -> Mapping[str, int | None]:
-    """Return the parameters of type ``bool`` with their places, None by name only."""
+def _flags(class_: type) -> Mapping[str, tuple[int | None, Any]]:
+    """Return the parameters of type ``bool``: their places and their defaults.
+
+    The place is None for those that are given by name only.
+    """
     parameters = list(inspect.signature(class_.__init__).parameters.values())[1:]
     by_name = inspect.Parameter.KEYWORD_ONLY
     return {
-        one.name: None if one.kind is by_name else place
+        one.name: (None if one.kind is by_name else place, one.default)
         for place, one in enumerate(parameters)
         if one.annotation in ("bool", bool)
     }
@@ -90,15 +93,19 @@ def _flags(class_: type) -> Mapping[str, int | None]:
 
 def _given_flags(
     class_: type, args: Sequence[Any], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the flags among the arguments of a constructor."""
-    given = {}
-    for name, place in _flags(class_).items():
+) -> Iterator[tuple[str, Any]]:
+    """Yield the flags among a constructor's arguments that are not their default.
+
+    The default may be None although the type is ``bool``.
+    """
+    for name, (place, default) in _flags(class_).items():
+        value = default
         if name in options:
-            given[name] = options[name]
+            value = options[name]
         elif place is not None and place < len(args):
-            given[name] = args[place]
-    return given
+            value = args[place]
+        if value is not default:
+            yield name, value
 
 
 def require_mapping(class_: type, config: Any) -> None:

@@ -275,7 +275,7 @@ def _is_config(given: dict[Any, Any]) -> bool:
 def _check_weights(given: Any) -> None:
     """Raise for loss weights that are no numbers."""
     parts = given.values() if isinstance(given, dict) else given
-    for one in parts if isinstance(parts, Iterable) else [parts]:
+    for one in _each(parts):
         if one is not None and (
             isinstance(one, bool) or not isinstance(one, int | float)
         ):
@@ -285,13 +285,27 @@ def _check_weights(given: Any) -> None:
                     fix="write loss_weights=[1.0, 0.5], one for each output",
                 )
             )
-        if one is not None and not 0 <= one < math.inf:
+        if one is not None and not math.isfinite(one):
             raise ArgumentError(
                 explain(
-                    f"loss_weights must be finite and 0 or more, got {one!r}",
+                    f"loss_weights must be finite numbers, got {one!r}",
                     fix="write loss_weights=[1.0, 0.5], one for each output",
                 )
             )
+    # One of several may be negative on purpose, as in adversarial training.
+    numbers = [one for one in _each(parts) if one is not None]
+    if numbers and max(numbers) < 0:
+        raise ArgumentError(
+            explain(
+                f"loss_weights must not all be negative, got {given!r}: training would "
+                "make the loss larger",
+                fix="write loss_weights=[1.0, 0.5], one for each output",
+            )
+        )
+
+
+def _each(parts: Any) -> list[Any]:
+    return list(parts) if isinstance(parts, Iterable) else [parts]
 
 
 # --- metrics ------------------------------------------------------------------------

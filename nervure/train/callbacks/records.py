@@ -13,7 +13,7 @@ import numpy as np
 from nervure.errors import ArgumentError, FileFormatError, as_path, explain
 from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
-from nervure.train.saving.atomic import append_whole, write_atomically
+from nervure.train.saving.atomic import append_whole, unwritable
 
 
 class CSVLogger(Callback):
@@ -68,7 +68,11 @@ class CSVLogger(Callback):
         if base.process_index > 0:
             return
         if not self.append:
-            write_atomically(path, b"")
+            # Not by a new file that takes the name: the path may be a device.
+            try:
+                path.write_text("", encoding="utf-8")
+            except OSError as error:
+                raise unwritable(path, 0, error) from error
         elif path.exists():
             self._columns = self._columns_of(path)
         self._has_header = bool(self._columns)
