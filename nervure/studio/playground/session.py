@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from nervure.config import config
 from nervure.errors import ArgumentError, NervureError, explain
+from nervure.studio.asked import whole_number
 from nervure.studio.playground import named_sets, script
 from nervure.studio.playground.choices import read_choices
 from nervure.studio.playground.frames import frame
@@ -184,7 +185,7 @@ class Session:
 
     def _set_weight(self, message: dict[str, Any]) -> None:
         layer, source, target = (
-            _whole(message, name) for name in ("layer", "source", "target")
+            whole_number(message, name) for name in ("layer", "source", "target")
         )
         value = _number(message, "value", 1e6)
         self._required().network.set_weight(layer, source, target, value)
@@ -194,7 +195,7 @@ class Session:
         self._required().network.set_rate(_number(message, "value", 10))
 
     def _set_speed(self, message: dict[str, Any]) -> None:
-        self._epochs = min(max(_whole(message, "epochs"), 0), _MOST_EPOCHS)
+        self._epochs = min(max(whole_number(message, "epochs"), 0), _MOST_EPOCHS)
 
     def _has_drawn(self, message: dict[str, Any]) -> None:
         del message
@@ -267,15 +268,6 @@ def _description(trainer: Trainer) -> dict[str, Any]:
         "train": table[: trainer.train_count],
         "test": table[trainer.train_count :],
     }
-
-
-def _whole(message: dict[str, Any], name: str) -> int:
-    value = message.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(
-            explain(f"{name} must be a whole number, got {value!r:.60}")
-        )
-    return value
 
 
 def _number(message: dict[str, Any], name: str, most: float) -> float:
