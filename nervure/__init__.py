@@ -13,7 +13,7 @@ when they are first used.
 import importlib as _importlib
 from typing import Any as _Any
 
-from nervure import random
+from nervure import errors, random
 from nervure._version import __version__
 from nervure.array import Array, graph, parameter
 from nervure.config import config
@@ -95,7 +95,19 @@ _LAZY = {
 } | {name: f"nervure.ops.{name}" for name in ("linalg", "signal")}
 
 # What NumPy's users may look for, and why it is not here.
-_ABSENT = {"fft": "there are no complex numbers; transform values with numpy.fft"}
+_ABSENT = {
+    "fft": "there are no complex numbers; transform values with numpy.fft",
+    "keras": "its names are here themselves: nervure.layers, nervure.models, ...",
+    "tensor": "write nervure.asarray(...)",
+    "Tensor": "the class is nervure.Array; nervure.asarray(...) makes one",
+    "Variable": "write nervure.parameter(...); a layer has add_weight(...)",
+    "jit": "write nervure.compile(function)",
+    "relu": "write nervure.activations.relu(x)",
+    "softmax": "write nervure.activations.softmax(x)",
+    "Sequential": "write nervure.models.Sequential(...)",
+    "Model": "write nervure.models.Model(...)",
+    "ndarray": "the class is nervure.Array; nervure.asarray(...) makes one",
+}
 
 
 # Names that are seldom used; their modules load when they are.
@@ -109,9 +121,12 @@ def __getattr__(name: str) -> _Any:
         return getattr(_importlib.import_module(_LAZY_CLASSES[name]), name)
     if name == "why":
         return _importlib.import_module("nervure.explain").why
-    if name in _ABSENT:
-        raise AttributeError(f"module 'nervure' has no {name!r}: {_ABSENT[name]}")
-    raise AttributeError(f"module 'nervure' has no attribute {name!r}")
+    text = f"module 'nervure' has no attribute {name!r}"
+    fix = _ABSENT.get(name)
+    if fix is None and not name.startswith("_"):
+        near = errors.nearest_names(name, __dir__())
+        fix = f"did you mean {near[0]!r}?" if near else None
+    raise AttributeError(errors.explain(text, fix=fix), name=name)
 
 
 def __dir__() -> list[str]:

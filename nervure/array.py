@@ -68,7 +68,12 @@ class Array(NumPyMethods, DeviceMethods):
     _mask: Array | None
 
     def __init__(self) -> None:
-        raise TypeError("make arrays with nervure.asarray(...)")
+        raise TypeError(
+            explain(
+                "Array is not called: an array is computed, or made of data",
+                fix="make arrays with nervure.asarray(...)",
+            )
+        )
 
     # --- making ----------------------------------------------------------------------
 
@@ -224,8 +229,11 @@ class Array(NumPyMethods, DeviceMethods):
         old = max_version is None or max_version < (1, 0)
         if old and copy is False:
             raise BufferError(
-                "before version 1.0 DLPack cannot say read-only, so a copy is needed; "
-                "pass max_version=(1, 0) or leave copy out"
+                explain(
+                    "before version 1.0 DLPack cannot say read-only, so a copy is "
+                    "needed, but copy=False was asked for",
+                    fix="pass max_version=(1, 0) or leave copy out",
+                )
             )
         if old:
             return self.numpy().copy().__dlpack__(dl_device=dl_device)
@@ -516,7 +524,8 @@ def parameter(value: ArrayLike, name: str = "") -> Array:
 def graph(*arrays: Array) -> Graph:
     """Return the graph that computes ``arrays``, as far as it is remembered.
 
-    ``arrays`` are of any shape and type; each is an output of the graph.
+    ``arrays`` are of any shape and type; each is an output of the graph.  Raises
+    :class:`~nervure.errors.ArgumentError` for what is no array.
 
     An evaluated array that depends on no parameter has forgotten its graph and is a
     single ``buffer``.
@@ -528,6 +537,15 @@ def graph(*arrays: Array) -> Graph:
     }
     <BLANKLINE>
     """
+    for one in arrays:
+        if not isinstance(one, Array):
+            raise ArgumentError(
+                explain(
+                    f"graph expects arrays of nervure, got {one!r:.60}",
+                    fix="pass what a computation returned, such as "
+                    "nervure.graph(nervure.tanh(x))",
+                )
+            )
     return Graph([array.node for array in arrays])
 
 

@@ -22,9 +22,10 @@ from __future__ import annotations
 import difflib
 import errno
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.linalg import LinAlgError
 
@@ -368,6 +369,13 @@ class BudgetError(NervureError, MemoryError):
         self.smallest_bytes = smallest_bytes
 
 
+# What is to be done about an error that no program of a user should meet.
+REPORT: Final = (
+    "if you made no nodes or primitives yourself, this is an error in Nervure: report "
+    "it with this text, the code that made the graph and what `nervure doctor` prints"
+)
+
+
 def explain(
     headline: str,
     *,
@@ -433,6 +441,12 @@ def require_file(path: Path) -> None:
       fix: there is no folder 'no such folder' either: check the path
       more: nervure help MissingFileError
     """
+    if path.is_dir():
+        message = explain(
+            f"expected a file, but {str(path)!r} is a folder",
+            fix="name the file in it that is to be read",
+        )
+        raise MissingFileError(message, str(path))
     if path.exists():
         return
     folder = path.parent
@@ -444,6 +458,31 @@ def require_file(path: Path) -> None:
         fix = f"did you mean {near}?" if near else "check the path, or write it first"
     message = explain(f"there is no file {str(path)!r}", fix=fix)
     raise MissingFileError(message, str(path))
+
+
+def as_path(name: Any) -> Path:
+    """Return the name of a file or folder as a path.
+
+    Raises :class:`ArgumentError` for what is no name.
+
+    >>> as_path("runs").name
+    'runs'
+    >>> as_path(3)
+    Traceback (most recent call last):
+    ...
+    nervure.errors.ArgumentError: expected the name of a file, got 3
+      fix: pass a string or a pathlib.Path, such as 'model.nv'
+      more: nervure help ArgumentError
+    """
+    if isinstance(name, str | os.PathLike) and name != "":
+        path = os.fspath(name)
+        return Path(path if isinstance(path, str) else os.fsdecode(path))
+    raise ArgumentError(
+        explain(
+            f"expected the name of a file, got {name!r}",
+            fix="pass a string or a pathlib.Path, such as 'model.nv'",
+        )
+    )
 
 
 def require_function(what: str, function: object) -> None:

@@ -113,14 +113,17 @@ def test_without_a_near_name_all_are_listed() -> None:
         ]
 
 
-# What users do not call: graphs and their passes, executors, readers of event files,
-# the studio's own messages.
-WITHIN = ("ir", "prims", "passes", "exec", "tblog", "studio")
+# Readers of graphs and logs: what calls them names the file and adds the fix.
+READERS = {
+    *("ir/jsonform.py", "ir/numerals.py", "ir/parser.py", "ir/reading.py"),
+    *("tblog/reader.py", "tblog/wire.py"),
+}
 # These pass on a text that has been made elsewhere, with its fix.
 PASSING_ON = {
     *("config.py: SettingError", "errors.py: MissingFileError"),
     *("nn/input_spec.py: ShapeError", "sklearn/neural.py: ArgumentError"),
     "train/numerics_guard.py: NumericsError",
+    "exec/cpu/checks/faults.py: NativeCodeError",
 }
 
 
@@ -130,8 +133,8 @@ def test_every_error_that_users_meet_says_how_to_mend_it() -> None:
     names = {one.__name__ for one in CLASSES}
     seen, without = 0, set()
     for file in sorted(package.rglob("*.py")):
-        inside = file.relative_to(package)
-        if inside.parts[0] in WITHIN:
+        inside = file.relative_to(package).as_posix()
+        if inside in READERS:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call):
@@ -141,5 +144,5 @@ def test_every_error_that_users_meet_says_how_to_mend_it() -> None:
                 seen += 1
                 if not re.search("fix[=:]", ast.unparse(node)):
                     without.add(f"{inside}: {name}")
-    assert seen > 650
+    assert seen > 800
     assert without <= PASSING_ON

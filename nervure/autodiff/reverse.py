@@ -93,6 +93,11 @@ def reverse(
     return [arrived.get(node) if node in active else None for node in wrt]
 
 
+def depends_on(output: Node, wrt: Sequence[Node]) -> bool:
+    """Tell whether an output may have a slope with respect to one of some nodes."""
+    return output in _depending_on(set(wrt), topological([output]))
+
+
 def _depending_on(wrt: set[Node], order: Sequence[Node]) -> set[Node]:
     """Return the floating-point nodes of ``order`` that depend on ``wrt``."""
     active: set[Node] = set()

@@ -26,7 +26,14 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nervure.errors import DataError, DTypeError, FileFormatError, explain, require_file
+from nervure.errors import (
+    DataError,
+    DTypeError,
+    FileFormatError,
+    as_path,
+    explain,
+    require_file,
+)
 
 # element type in the file -> how NumPy calls it
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -98,7 +105,7 @@ def read_idx(
     """
     if isinstance(source, bytes):
         return _Reader("<bytes>", io.BytesIO(source), len(source)).read(max_bytes)
-    name = os.fspath(source)
+    name = str(as_path(source))
     require_file(Path(name))
     with open(name, "rb") as file:
         status = os.fstat(file.fileno())
@@ -277,7 +284,7 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     from nervure.train.saving.atomic import write_atomically
 
     content = encode_idx(array)
-    name = os.fspath(path)
+    name = str(as_path(path))
     if name.endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # the same input, the same bytes
     write_atomically(Path(name), content)

@@ -142,7 +142,11 @@ def step_count(varying: Sequence[NDArray]) -> int:
     counts = {len(values) for values in varying}
     if len(counts) != 1:
         raise GraphError(
-            f"varying inputs must be for one number of steps, got {sorted(counts)}"
+            explain(
+                f"varying inputs must be for one number of steps, got {sorted(counts)}",
+                fix="let all varying arrays have one entry a step along their first "
+                "axis",
+            )
         )
     return counts.pop()
 
@@ -152,12 +156,21 @@ def check_inputs(
 ) -> None:
     """Raise :class:`GraphError` for a wrong number or type of values."""
     if len(values) != len(nodes):
-        raise GraphError(f"expected {len(nodes)} inputs, got {len(values)}")
+        raise GraphError(
+            explain(
+                f"expected {len(nodes)} inputs, got {len(values)}",
+                fix="pass one array for each of graph.inputs, in their order and of "
+                "their types",
+            )
+        )
     for value, node in zip(values, nodes, strict=True):
         if value.shape != node.shape or value.dtype != node.dtype:
             raise GraphError(
-                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                f"{value.dtype.name}{list(value.shape)}"
+                explain(
+                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                    f"{value.dtype.name}{list(value.shape)}",
+                    fix="convert the array first: astype() and reshape()",
+                )
             )
 
 
@@ -173,14 +186,28 @@ def check_step(graph: Graph, state_count: int, constant_count: int) -> None:
     """Raise :class:`GraphError` unless the graph can be iterated."""
     if len(graph.outputs) != state_count:
         raise GraphError(
-            f"a step with {state_count} state values has {len(graph.outputs)} outputs"
+            explain(
+                f"a step with {state_count} state values has {len(graph.outputs)} "
+                "outputs",
+                fix="let the step return the new value of each state value, in their "
+                "order",
+            )
         )
     if len(graph.inputs) <= state_count + constant_count:
-        raise GraphError("a step needs at least one varying input")
+        raise GraphError(
+            explain(
+                "a step needs at least one varying input",
+                fix="pass what differs from step to step, such as the numbers of the "
+                "rows",
+            )
+        )
     for old, new in zip(graph.inputs, graph.outputs, strict=False):
         if old.shape != new.shape or old.dtype != new.dtype:
             raise GraphError(
-                f"a step turns the state {old.type_text} into {new.type_text}"
+                explain(
+                    f"a step turns the state {old.type_text} into {new.type_text}",
+                    fix="keep the shape and the data type, for example with .astype()",
+                )
             )
 
 

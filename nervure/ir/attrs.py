@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure.dtypes import DType
+from nervure.errors import explain
 
 if TYPE_CHECKING:
     from nervure.ir.graph import Graph
@@ -196,7 +197,12 @@ class Attrs(dict[str, AttrValue]):
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Raise ``TypeError``: attributes are part of what a node is."""
-        raise TypeError("the attributes of a node cannot be changed; build a new node")
+        raise TypeError(
+            explain(
+                "the attributes of a node cannot be changed: equal nodes are one node",
+                fix="build a new node with nervure.ir.build.apply",
+            )
+        )
 
     __setitem__ = __delitem__ = _refuse
     clear = pop = popitem = setdefault = update = __ior__ = _refuse

@@ -16,7 +16,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from nervure.dtypes import DType
-from nervure.errors import GraphError
+from nervure.errors import (
+    REPORT,
+    GraphError,
+    explain,
+)
 from nervure.ir.attrs import Attrs, AttrValue
 from nervure.ir.build import apply_at
 from nervure.ir.graph import Graph, substitute
@@ -56,12 +60,26 @@ def check_closed(body: Graph) -> None:
     """Raise :class:`GraphError` unless a graph may be the body of a node."""
     for place, node in enumerate(body.inputs):
         if not is_body_input(node) or node.attrs["uid"] != place:
-            raise GraphError(f"{node!r} is not the input number {place} of a body")
+            raise GraphError(
+                explain(
+                    f"{node!r} is not the input number {place} of a body", fix=REPORT
+                )
+            )
     for node in body.nodes:
         if node.buffer is not None:
-            raise GraphError(f"a body holds the data of {node.buffer!r}")
+            raise GraphError(
+                explain(
+                    f"a body holds the data of {node.buffer!r}",
+                    fix="pass the array to the loop or the branch as an argument",
+                )
+            )
     if nesting(body) > DEEPEST_BODY:
-        raise GraphError(f"bodies are nested deeper than {DEEPEST_BODY}")
+        raise GraphError(
+            explain(
+                f"bodies are nested deeper than {DEEPEST_BODY}",
+                fix="write fewer loops and branches inside of each other",
+            )
+        )
 
 
 def bodies_of(node: Node) -> list[tuple[str, Graph]]:

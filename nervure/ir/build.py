@@ -37,8 +37,11 @@ def apply_at(
         return node
     if not op.variadic and len(inputs) != len(op.operands):
         raise GraphError(
-            f"{op.name} takes {len(op.operands)} operands "
-            f"({', '.join(op.operands)}), got {len(inputs)}"
+            explain(
+                f"{op.name} takes {len(op.operands)} operands "
+                f"({', '.join(op.operands)}), got {len(inputs)}",
+                fix="pass a node for each operand",
+            )
         )
     shape, dtype = op.infer(inputs, attrs)
     return intern(key, op, inputs, attrs, shape, dtype, site)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.ir.build import rebuild
 from nervure.ir.node import Node
 
@@ -65,8 +65,12 @@ def substitute(outputs: Sequence[Node], replacement: Mapping[Node, Node]) -> lis
     for old, new in replacement.items():
         if old.shape != new.shape or old.dtype != new.dtype:
             raise GraphError(
-                f"cannot replace a node of type {old.type_text} by one of type "
-                f"{new.type_text}"
+                explain(
+                    f"cannot replace a node of type {old.type_text} by one of type "
+                    f"{new.type_text}",
+                    fix="a replacement has the same shape and data type; cast or "
+                    "reshape it first",
+                )
             )
     done: dict[Node, Node] = dict(replacement)
     for node in topological(outputs, stop=replacement.keys()):
@@ -119,13 +123,26 @@ class Graph:
         self.inputs = tuple(inputs)
         given = set(self.inputs)
         if len(given) != len(self.inputs):
-            raise GraphError("an input is listed twice")
+            raise GraphError(
+                explain("an input is listed twice", fix="list each input once")
+            )
         for node in self.inputs:
             if node.op.name != "input":
-                raise GraphError(f"{node!r} is listed as an input but is not a leaf")
+                raise GraphError(
+                    explain(
+                        f"{node!r} is listed as an input but is not a leaf",
+                        fix="list inputs only, made by nervure.prims.leaf.input_leaf",
+                    )
+                )
         for node in used:
             if node not in given:
-                raise GraphError(f"the outputs need the input {node!r}, not listed")
+                raise GraphError(
+                    explain(
+                        f"the outputs need the input {node!r}, not listed",
+                        fix="list it among the inputs, in the order in which values "
+                        "are given",
+                    )
+                )
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

@@ -35,7 +35,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.ir.attrs import Attrs, AttrValue, Constant, Rule
 from nervure.ir.bodies import DEEPEST_BODY, body_input, check_closed
 from nervure.ir.graph import Graph
@@ -143,7 +143,12 @@ def _attr_form(value: AttrValue, depth: int) -> Any:
         return value
     if isinstance(value, tuple):
         if depth == DEEPEST_TUPLE:
-            raise GraphError(f"a tuple is nested deeper than {DEEPEST_TUPLE}")
+            raise GraphError(
+                explain(
+                    f"a tuple is nested deeper than {DEEPEST_TUPLE}",
+                    fix="give the primitive flatter attributes",
+                )
+            )
         return [_attr_form(part, depth + 1) for part in value]
     if isinstance(value, np.dtype):
         return {"dtype": value.name}
@@ -158,10 +163,19 @@ def _attr_form(value: AttrValue, depth: int) -> Any:
         return {"constant": form}
     if isinstance(value, Graph):
         return {"graph": _body_form(value)}
-    raise GraphError(f"an attribute cannot be written as JSON: {value!r}")
+    raise GraphError(
+        explain(
+            f"an attribute cannot be written as JSON: {value!r}",
+            fix="use numbers, texts, data types, tuples, constants and graphs as "
+            "attributes",
+        )
+    )
 
 
 # --- reading -------------------------------------------------------------------------
+
+
+_MEND: Final = "write the graph again with to_json, or correct the place that is named"
 
 
 def from_json(text: str) -> Graph:
@@ -170,6 +184,15 @@ def from_json(text: str) -> Graph:
     The inputs are new leaves each time, buffers have no data and rules no code.  Raises
     :class:`GraphError` with the path in the JSON, what was expected and what was found.
     """
+    try:
+        return _graph_of(text)
+    except GraphError as error:
+        message = f"{error}"
+        fix = None if "\n  fix: " in message else _MEND
+        raise GraphError(explain(message, fix=fix)) from error
+
+
+def _graph_of(text: str) -> Graph:
     form = _fields("$", _loaded(text), _GRAPH)
     if form["format"] != FORMAT:
         _fail("$.format", repr(FORMAT), form["format"])

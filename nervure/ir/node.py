@@ -16,6 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nervure.dtypes import DType
+from nervure.errors import explain
 from nervure.ir.attrs import NO_ATTRS, Attrs, Buffer, Constant, Rule
 from nervure.ir.record import type_text
 from nervure.ir.sites import Site, current_scope, current_site, made_at, scope
@@ -47,6 +48,11 @@ Shape = tuple[int, ...]
 UNTRACKED: Final = 0
 PARAMETRIC: Final = 1
 TRACED: Final = 2
+
+_UNCHANGEABLE: Final = explain(
+    "a node cannot be changed: equal nodes are one node",
+    fix="build a new node with nervure.ir.build.apply",
+)
 
 
 class Node:
@@ -99,10 +105,10 @@ class Node:
     depth: int
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError("a node cannot be changed; build a new one")
+        raise AttributeError(_UNCHANGEABLE)
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a node cannot be changed; build a new one")
+        raise AttributeError(_UNCHANGEABLE)
 
     @property
     def size(self) -> int:

@@ -131,6 +131,8 @@ class _Cursor:
         line = self.text.count("\n", 0, place) + 1
         column = place - self.text.rfind("\n", 0, place)
         where = f"graph text, line {line}, column {column}: {problem}"
+        if fix is None and "\n  fix: " not in problem:
+            fix = "write the graph again with to_text(full=True), or correct this place"
         raise GraphError(explain(where, fix=fix)) from cause
 
 

@@ -199,7 +199,13 @@ _registry: Final[dict[str, Primitive]] = {}
 def register(primitive: Primitive) -> Primitive:
     """Add a primitive to the registry and return it."""
     if primitive.name in _registry:
-        raise ValueError(f"the primitive {primitive.name!r} is declared twice")
+        raise ValueError(
+            explain(
+                f"the primitive {primitive.name!r} is declared twice",
+                fix="give it another name; primitive_named() returns the one that is "
+                "there",
+            )
+        )
     _registry[primitive.name] = primitive
     return primitive
 

@@ -32,7 +32,7 @@ from typing import Final
 
 import numpy as np
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.ir import numerals
 from nervure.ir.attrs import AttrValue, Constant, NDArray, Rule
 from nervure.ir.graph import Graph, topological
@@ -260,7 +260,12 @@ class _Writer:
             return str(value)
         if isinstance(value, tuple):
             if depth == DEEPEST_TUPLE:
-                raise GraphError(f"a tuple is nested deeper than {DEEPEST_TUPLE}")
+                raise GraphError(
+                    explain(
+                        f"a tuple is nested deeper than {DEEPEST_TUPLE}",
+                        fix="give the primitive flatter attributes",
+                    )
+                )
             parts = [self.value(part, depth + 1) for part in value]
             return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
         if value is None:
@@ -275,7 +280,13 @@ class _Writer:
             return f"rule {quoted(value.name)}"
         if isinstance(value, Graph):
             return self.body(value)
-        raise GraphError(f"an attribute cannot be written as text: {value!r}")
+        raise GraphError(
+            explain(
+                f"an attribute cannot be written as text: {value!r}",
+                fix="use numbers, texts, data types, tuples, constants and graphs as "
+                "attributes",
+            )
+        )
 
 
 def _key(item: tuple[str, AttrValue]) -> str:

@@ -8,7 +8,12 @@ from typing import Final
 import numpy as np
 
 from nervure import dtypes
-from nervure.errors import GraphError, NervureError, explain
+from nervure.errors import (
+    REPORT,
+    GraphError,
+    NervureError,
+    explain,
+)
 from nervure.ir.attrs import Attrs, AttrValue, Buffer, Constant, Rule
 from nervure.ir.bodies import check_closed
 from nervure.ir.build import origin_of
@@ -54,7 +59,8 @@ def _fault(node: object, problem: str, operands: Sequence[Node] = ()) -> GraphEr
         (f"operand {position}", operand.type_text, origin_of(operand))
         for position, operand in enumerate(operands)
     ]
-    return GraphError(explain(f"{node!r} is not well formed: {problem}", operands=rows))
+    headline = f"{node!r} is not well formed: {problem}"
+    return GraphError(explain(headline, operands=rows, fix=REPORT))
 
 
 def _check_order(graph: Graph) -> None:
@@ -85,7 +91,7 @@ def _check_order(graph: Graph) -> None:
 def _check_inputs(graph: Graph) -> None:
     listed = set(graph.inputs)
     if len(listed) != len(graph.inputs):
-        raise GraphError("an input is listed twice")
+        raise GraphError(explain("an input is listed twice", fix=REPORT))
     for node in graph.inputs:
         if node.op.name != "input":
             raise _fault(node, "it is listed as an input, but is not an input leaf")

@@ -11,6 +11,7 @@ from typing import Any
 
 from nervure import ops
 from nervure.array import Array
+from nervure.nn.functions import require_parameters
 from nervure.nn.lookup import Registry
 from nervure.ops import nn
 from nervure.ops.nn import (
@@ -265,7 +266,13 @@ def get(identifier: Any) -> Activation:
     >>> nv.activations.get("tanh")([0.0]).tolist()
     [0.0]
     """
-    return linear if identifier is None else _registry.get(identifier)
+    if identifier is None:
+        return linear
+    found = _registry.get(identifier)
+    require_parameters(
+        "the activation", found, "x", fix="write lambda x: ..., with an array as result"
+    )
+    return found
 
 
 def serialize(activation: Any) -> Any:

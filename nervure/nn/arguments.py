@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from nervure.errors import ArgumentError, explain
 
 
@@ -59,6 +61,27 @@ def whole_number(name: str, value: Any, *, least: int) -> int:
         wanted = f"a whole number, at least {least}"
         raise _refused(name, wanted, value, f"{name}={max(least, 1)}")
     return int(number)
+
+
+def truth_value(name: str, value: Any) -> bool:
+    """Return True or False; raises :class:`ArgumentError` for others.
+
+    0 and 1 count as truth values; a text such as "no" does not, since Python takes it
+    for True.
+
+    >>> truth_value("trainable", 0)
+    False
+    """
+    if isinstance(value, bool | np.bool_) or (
+        isinstance(value, int) and value in (0, 1)
+    ):
+        return bool(value)
+    raise ArgumentError(
+        explain(
+            f"expected {name} to be True or False, got {value!r}",
+            fix=f"write {name}=True or {name}=False",
+        )
+    )
 
 
 def _refused(name: str, wanted: str, value: Any, example: str) -> ArgumentError:

@@ -6,14 +6,16 @@ its configuration follows from the signature, and no class writes its own.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from nervure.array import Array
-from nervure.errors import nearest_names
+from nervure.errors import ArgumentError, explain, nearest_names
+from nervure.nn.arguments import truth_value
 from nervure.nn.lookup import function_name
 from nervure.nn.registry import get_registered_name, is_registered
 from nervure.state import Cell
@@ -21,8 +23,26 @@ from nervure.state import Cell
 Self = TypeVar("Self", bound="Configurable")
 
 
+# What older versions of Keras called otherwise.
+_RENAMED: Final = {
+    "lr": "write learning_rate=..., as this argument is called now",
+    "decay": "pass a schedule of nervure.optimizers.schedules as learning_rate; the "
+    "decay of weights is called weight_decay",
+}
+
+
 class Configurable:
     """An object that can be written as plain data and made from it again."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        """Look at what the constructor is given before it runs.
+
+        Raises :class:`~nervure.errors.ArgumentError` for a flag that is no truth value:
+        Python would take the text "no" for True.
+        """
+        for name, value in _given_flags(cls, args, options):
+            truth_value(name, value)
+        return super().__new__(cls)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an object like this, as plain data.
@@ -34,8 +54,11 @@ class Configurable:
         for name in self._config_names():
             if not hasattr(self, name):
                 raise TypeError(
-                    f"{type(self).__name__} does not keep its argument {name!r}; "
-                    f"write self.{name} = {name} in __init__, or define get_config"
+                    explain(
+                        f"{type(self).__name__} does not keep its argument {name!r}",
+                        fix=f"write self.{name} = {name} in __init__, or define "
+                        "get_config",
+                    )
                 )
             config[name] = as_plain(
                 getattr(self, name), f"{type(self).__name__}.{name}"
@@ -49,7 +72,51 @@ class Configurable:
     @classmethod
     def from_config(cls: type[Self], config: Mapping[str, Any]) -> Self:
         """Make an object from what :meth:`get_config` returned."""
+        require_mapping(cls, config)
         return cls(**config)
+
+
+@functools.cache
+def _flags(class_: type) -> Mapping[str, tuple[int | None, Any]]:
+    """Return the parameters of type ``bool``: their places and their defaults.
+
+    The place is None for those that are given by name only.
+    """
+    parameters = list(inspect.signature(class_.__init__).parameters.values())[1:]
+    by_name = inspect.Parameter.KEYWORD_ONLY
+    return {
+        one.name: (None if one.kind is by_name else place, one.default)
+        for place, one in enumerate(parameters)
+        if one.annotation in ("bool", bool)
+    }
+
+
+def _given_flags(
+    class_: type, args: Sequence[Any], options: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the flags among a constructor's arguments that are not their default.
+
+    The default may be None although the type is ``bool``.
+    """
+    for name, (place, default) in _flags(class_).items():
+        value = default
+        if name in options:
+            value = options[name]
+        elif place is not None and place < len(args):
+            value = args[place]
+        if value is not default:
+            yield name, value
+
+
+def require_mapping(class_: type, config: Any) -> None:
+    """Raise :class:`ArgumentError` for a configuration that is no dict."""
+    if not isinstance(config, Mapping):
+        raise ArgumentError(
+            explain(
+                f"{class_.__name__}.from_config expects a dict, got {config!r}",
+                fix="pass what get_config() returned",
+            )
+        )
 
 
 def argument_names(class_: type) -> list[str]:
@@ -95,9 +162,16 @@ def check_option_names(class_: type, given: Mapping[str, Any], known: Any) -> No
     for name in given:
         if name not in known:
             near = nearest_names(name, [*argument_names(class_), *known])
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(
-                f"{class_.__name__} got an unexpected argument {name!r}{hint}"
+                explain(
+                    f"{class_.__name__} got an unexpected argument {name!r}",
+                    fix=_RENAMED.get(name)
+                    or (
+                        f"did you mean {near[0]!r}?"
+                        if near
+                        else "use one of " + ", ".join(argument_names(class_))
+                    ),
+                )
             )
 
 
@@ -126,5 +200,11 @@ def as_plain(value: Any, where: str) -> Any:
     if name is None and is_registered(value):
         name = get_registered_name(value)
     if name is None:
-        raise TypeError(f"{where}: plain data cannot hold {value!r}")
+        raise TypeError(
+            explain(
+                f"{where}: plain data cannot hold {value!r}",
+                fix="register the function or class with "
+                "nervure.utils.register_keras_serializable, or use one with a name",
+            )
+        )
     return name

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from nervure.dtypes import DType
-from nervure.errors import FileFormatError, explain
+from nervure.errors import FileFormatError, ShapeError, explain
+from nervure.nn.functions import require_parameters
 
 
 class _Room:
@@ -58,7 +59,24 @@ def first_value(
     """
     room = _room.get()
     if room is None:
-        return make(shape, dtype=dtype)
+        require_parameters(
+            f"the initializer of {name!r}",
+            make,
+            "shape",
+            keywords=["dtype"],
+            fix="write def initializer(shape, dtype=None), with an array of that shape "
+            "as result",
+        )
+        value = make(shape, dtype=dtype)
+        if np.shape(value) != shape:
+            raise ShapeError(
+                explain(
+                    f"the initializer of {name!r} returned the shape "
+                    f"{list(np.shape(value))}, expected {list(shape)}",
+                    fix="return an array of the shape that it is given",
+                )
+            )
+        return value
     room.left -= math.prod(shape) * dtype.itemsize
     if room.left < 0:
         raise FileFormatError(

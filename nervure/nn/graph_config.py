@@ -96,7 +96,12 @@ def _plain(value: Any, places: Mapping[int, Place]) -> Any:
     if hasattr(value, "__array__"):
         array = Array.of_node(as_node(value))
         return {"kind": "array", "dtype": array.dtype.name, "items": array.tolist()}
-    raise TypeError(f"the argument {value!r} of a call cannot be written as plain data")
+    raise TypeError(
+        explain(
+            f"the argument {value!r} of a call cannot be written as plain data",
+            fix="call layers with arrays, numbers, texts, lists and dicts only",
+        )
+    )
 
 
 def _plain_items(
@@ -104,7 +109,12 @@ def _plain_items(
 ) -> dict[str, Any]:
     for key in values:
         if not isinstance(key, str):
-            raise TypeError(f"the key {key!r} of an argument is no text")
+            raise TypeError(
+                explain(
+                    f"the key {key!r} of an argument is no text",
+                    fix="use texts as the keys of dicts that layers are called with",
+                )
+            )
     return {key: plain(one) for key, one in values.items()}
 
 

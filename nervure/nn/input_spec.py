@@ -90,10 +90,17 @@ class InputSpec:
             f"{snake_case(type(layer).__name__)} (layer {layer.name!r}): {problem}",
             operands=rows,
             made_at=f"{site.file}:{site.line}",
-            fix=self._fix(layer, len(value.shape)),
+            fix=self._fix(layer, value),
         )
 
-    def _fix(self, layer: Layer, ndim: int) -> str:
+    def _fix(self, layer: Layer, value: Array | SymbolicTensor) -> str:
+        ndim = len(value.shape)
+        of_sequences = 3 in (self.min_ndim, self.ndim)
+        if isinstance(value, SymbolicTensor) and of_sequences and ndim == 2:
+            return (
+                "let a recurrent layer before return all its steps "
+                "(return_sequences=True), or add an axis with a Reshape layer"
+            )
         if self.min_ndim is not None and ndim < self.min_ndim:
             return "the first axis is the batch: for one sample x pass x[None]"
         if self.ndim is not None and ndim == self.ndim - 1:

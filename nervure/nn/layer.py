@@ -13,14 +13,16 @@ import numpy as np
 from nervure import dtypes, tree
 from nervure.array import Array
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, NotBuiltError, explain
+from nervure.errors import ArgumentError, NotBuiltError, ShapeError, explain
 from nervure.ir.node import scope
 from nervure.nn import regularizers
+from nervure.nn.arguments import truth_value
 from nervure.nn.building import building
 from nervure.nn.configuration import (
     as_plain,
     check_option_names,
     full_signature,
+    require_mapping,
 )
 from nervure.nn.inference import infer_outputs
 from nervure.nn.input_spec import InputSpec
@@ -107,12 +109,12 @@ class Layer(OwnsWeights):
     _is_building: bool
     _call_parameters: ClassVar[Mapping[str, inspect.Parameter]]
 
-    def __new__(cls, *_args: Any, **_options: Any) -> Any:
+    def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make the layer with what it keeps for itself.
 
         Not in ``__init__``: a subclass may need it before it calls that, or forget to.
         """
-        layer = super().__new__(cls)
+        layer = super().__new__(cls, *args, **options)
         layer.built = False
         layer.built_for = None
         layer.input_spec = None
@@ -138,7 +140,7 @@ class Layer(OwnsWeights):
                 )
             )
         self._name = name or automatic_name(snake_case(type(self).__name__))
-        self._trainable = bool(options.get("trainable", True))
+        self._trainable = truth_value("trainable", options.get("trainable", True))
         dtype = options.get("dtype")
         self._dtype = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
         self._declared_shape = declared_shape(options)
@@ -198,6 +200,7 @@ class Layer(OwnsWeights):
         # 1. Convert what the user passed to arrays of the layer's type.
         args, kwargs = self._converted(args, kwargs)
         inputs = _first_argument(args, kwargs)
+        self._check_single(inputs)
         # 2. Check rank and features, as far as the layer knows them by now.
         self._check_input(inputs)
         # 3. Build once; then more is known.
@@ -206,6 +209,8 @@ class Layer(OwnsWeights):
             self.built = True
             self._check_input(inputs)
         # 4. Decide whether this is training.
+        if training is not None:
+            training = truth_value("training", training)
         flag = self._resolved_training(training)
         if _training.get() is None:  # not inside the call of another layer
             self.clear_losses()
@@ -223,6 +228,15 @@ class Layer(OwnsWeights):
             outputs = run(args, kwargs)
         # 8. Hand over.
         return outputs
+
+    def _no_result(self) -> ArgumentError:
+        return ArgumentError(
+            explain(
+                f"{snake_case(type(self).__name__)} (layer {self.name!r}): expected "
+                "call() to return an array, got None",
+                fix="end call(), or the function that the layer was given, with return",
+            )
+        )
 
     def _build_for(self, shapes: Any) -> None:
         """Build the layer because it is called for the first time."""
@@ -243,6 +257,8 @@ class Layer(OwnsWeights):
         try:
             with scope(self.name):
                 outputs = self.call(*args, **kwargs)
+                if outputs is None:
+                    raise self._no_result()
                 self._regularize_activity(outputs)
                 outputs = with_output_masks(self, first, outputs, previous)
                 note_call(self, outputs)
@@ -281,6 +297,21 @@ class Layer(OwnsWeights):
         if dtypes.is_float(node.dtype) and node.dtype != self._dtype:
             node = as_node(Array.of_node(node), self._dtype)
         return with_mask(Array.of_node(node), mask_of(leaf))
+
+    def _check_single(self, inputs: Any) -> None:
+        """Raise for several inputs where ``call`` says that it takes an array."""
+        if not isinstance(inputs, dict | list | tuple):
+            return
+        first = next(iter(self._call_parameters.values()), None)
+        if first is None or first.annotation not in ("Array", Array):
+            return
+        raise ShapeError(
+            explain(
+                f"{snake_case(type(self).__name__)} (layer {self.name!r}): expected "
+                f"one array, got a {type(inputs).__name__} of {len(inputs)}",
+                fix="pass one array; a Concatenate layer before makes one of several",
+            )
+        )
 
     def _check_input(self, inputs: Any) -> None:
         if self.input_spec is not None:
@@ -426,6 +457,7 @@ class Layer(OwnsWeights):
         """
         from nervure.nn.serialization import revived
 
+        require_mapping(cls, config)
         return cls(**{key: revived(value) for key, value in config.items()})
 
     def _config_names(self) -> list[str]:

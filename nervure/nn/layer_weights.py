@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from nervure.dtypes import DType
 from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn import initializers
+from nervure.nn.arguments import truth_value
 from nervure.nn.configuration import Configurable
 from nervure.nn.first_values import first_value
 from nervure.nn.naming import automatic_name
@@ -153,11 +154,12 @@ class OwnsWeights(Configurable):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        value = truth_value("trainable", value)
         for layer in self.flattened():
-            layer._trainable = bool(value)
+            layer._trainable = value
             for variable in held(layer, Variable):
                 if variable.born_trainable:
-                    variable.trainable = bool(value)
+                    variable.trainable = value
 
     def get_weights(self) -> list[NDArray]:
         """Return copies of the values of all weights, as NumPy arrays."""
@@ -172,6 +174,13 @@ class OwnsWeights(Configurable):
             For a wrong number of arrays or a wrong shape; no weight is changed then.
         """
         variables = self.weights
+        if not isinstance(weights, Iterable) or isinstance(weights, str | Mapping):
+            raise ArgumentError(
+                explain(
+                    f"set_weights expects a list of arrays, got {weights!r}",
+                    fix="pass what get_weights of such a layer returned",
+                )
+            )
         arrays = [np.asarray(value) for value in weights]
         if len(arrays) != len(variables):
             raise ShapeError(

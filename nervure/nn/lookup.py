@@ -122,8 +122,11 @@ class Registry(Generic[Kind]):
             return name
         if not hasattr(value, "get_config"):
             raise TypeError(
-                f"the {self.kind} {value!r} has no configuration; write a class with "
-                "get_config() for it"
+                explain(
+                    f"the {self.kind} {value!r} has no configuration",
+                    fix="write a class with get_config() for it, or register it with "
+                    "nervure.utils.register_keras_serializable",
+                )
             )
         class_name = get_registered_name(type(value))
         return {"class_name": class_name, "config": value.get_config()}

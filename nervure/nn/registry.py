@@ -151,6 +151,31 @@ def get_custom_objects() -> dict[str, Any]:
     return _global
 
 
+def checked_objects(custom_objects: Any) -> dict[str, Any]:
+    """Return ``custom_objects`` as a dict of classes and functions by name.
+
+    Raises :class:`~nervure.errors.ArgumentError` for anything else.
+    """
+    given = {} if custom_objects is None else custom_objects
+    if not isinstance(given, Mapping):
+        raise ArgumentError(
+            explain(
+                f"custom_objects must be a dict from names to classes, got {given!r}",
+                fix="write custom_objects={'MyLayer': MyLayer}",
+            )
+        )
+    for name, one in given.items():
+        if not isinstance(name, str) or not callable(one):
+            raise ArgumentError(
+                explain(
+                    f"custom_objects must be a dict from names to classes, got "
+                    f"{one!r} for {name!r}",
+                    fix="write custom_objects={'MyLayer': MyLayer}",
+                )
+            )
+    return dict(given)
+
+
 class CustomObjectScope(contextlib.AbstractContextManager[None]):
     """Names for classes and functions, inside a ``with`` block.
 
@@ -164,7 +189,7 @@ class CustomObjectScope(contextlib.AbstractContextManager[None]):
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
-        self._objects = dict(custom_objects or {})
+        self._objects = checked_objects(custom_objects)
 
     def __enter__(self) -> None:
         self._token = _scopes.set((*_scopes.get(), self._objects))

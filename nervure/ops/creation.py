@@ -23,7 +23,13 @@ from nervure.ir.attrs import NDArray
 from nervure.ir.node import Node
 from nervure.ops.device import placed
 from nervure.ops.kinds import ArrayLike
-from nervure.ops.operands import as_node, broadcast_node, frozen_copy, holds_arrays
+from nervure.ops.operands import (
+    as_node,
+    broadcast_node,
+    frozen_copy,
+    holds_arrays,
+    whole_index,
+)
 from nervure.prims import binary, leaf
 from nervure.prims.leaf import buffer_leaf, const, iota
 from nervure.prims.movement import broadcast, reshape
@@ -356,7 +362,16 @@ def _count(start: int | float, stop: int | float, step: int | float) -> int:
     """Return how many steps there are from ``start`` before ``stop``."""
     if all(isinstance(one, int) for one in (start, stop, step)):
         return len(range(int(start), int(stop), int(step)))
-    return max(0, math.ceil((stop - start) / step))
+    steps = (stop - start) / step
+    if not math.isfinite(steps):
+        raise ArgumentError(
+            explain(
+                "arange: expected a finite number of steps, got start "
+                f"{start}, stop {stop} and step {step}",
+                fix="pass finite numbers",
+            )
+        )
+    return max(0, math.ceil(steps))
 
 
 def _counts_exactly(
@@ -403,7 +418,7 @@ def linspace(
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
-    count = operator.index(num)
+    count = whole_index("linspace", "num", num, "write linspace(0, 1, 5)")
     if count < 0:
         raise ArgumentError(
             explain(

@@ -49,6 +49,8 @@ def einsum(subscripts: str, /, *operands: ArrayLike) -> Array:
     >>> nv.einsum("ij,kj->ik", x, x).tolist(), nv.einsum("ii", x).item()
     ([[5, 11], [11, 25]], 5)
     """
+    if not isinstance(subscripts, str):
+        raise _wrong_text(subscripts, "expected a text with the names of the axes")
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     texts = inputs.split(",")
     if len(texts) != len(operands):

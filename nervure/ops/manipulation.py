@@ -21,6 +21,7 @@ from nervure.ops.operands import (
     broadcast_node,
     common_shape,
     promoted,
+    whole_index,
 )
 from nervure.prims import movement, slicing
 from nervure.prims.indexed import gather
@@ -49,7 +50,10 @@ def reshape(
 def _completed_shape(node: Node, shape: int | Sequence[int]) -> Shape:
     """Return a shape with the size -1 replaced by what is left."""
     given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    sizes = [operator.index(extent) for extent in given]
+    sizes = [
+        whole_index("reshape", "each size", one, "pass sizes, such as (2, 3) or -1")
+        for one in given
+    ]
     if sizes.count(-1) > 1 or any(extent < -1 for extent in sizes):
         raise ArgumentError(
             explain(
@@ -388,6 +392,13 @@ def stack(arrays: Sequence[ArrayLike], /, axis: int = 0) -> Array:
 
 def _several(op: str, arrays: Sequence[ArrayLike]) -> list[Node]:
     """Return the arrays as nodes of one type; there must be at least one."""
+    if not hasattr(arrays, "__iter__"):
+        raise ShapeError(
+            explain(
+                f"{op}: expected a list of arrays, got {arrays!r}",
+                fix=f"write {op}([x, y])",
+            )
+        )
     given = [Array.of_node(as_node(array)) for array in arrays]
     if not given:
         raise ShapeError(

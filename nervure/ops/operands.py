@@ -49,20 +49,47 @@ def frozen_copy(value: Any, dtype: DType | None = None) -> NDArray:
             )
         ) from None
     if raw.dtype.kind not in "biuf" and raw.dtype != dtypes.bfloat16:
-        raise DTypeError(
-            explain(
-                f"expected numbers, got data of type {raw.dtype.name}",
-                fix="convert it first, for example with .astype('float32')",
-            )
-        )
+        raise _no_numbers(value, raw)
     if dtype is None:
         given = hasattr(value, "dtype") or _is_buffer(value)
         dtype = dtypes.as_dtype(raw.dtype)
         if not given and dtype == dtypes.float64 and not _holds_numpy(value):
             dtype = dtypes.DEFAULT_FLOAT
+    if raw.dtype.kind in "iu" and dtype.kind in "iu" and not hasattr(value, "dtype"):
+        _check_range(raw, dtype)
     result = np.array(raw, dtype=dtype, order="C", copy=True)
     result.flags.writeable = False
     return result
+
+
+def _check_range(raw: NDArray, dtype: DType) -> None:
+    """Raise for Python's whole numbers that a type does not hold, as NumPy does."""
+    limits = np.iinfo(dtype)
+    wrong = raw[(raw < limits.min) | (raw > limits.max)]
+    if wrong.size:
+        raise DTypeError(
+            explain(
+                f"{dtype.name} holds {limits.min} to {limits.max}, got {wrong.flat[0]}",
+                fix="choose a larger type, or convert an array with .astype(), which "
+                "wraps around",
+            )
+        )
+
+
+def _no_numbers(value: Any, raw: NDArray) -> DTypeError:
+    """Return the error for data that are no numbers."""
+    came = f"data of type {raw.dtype.name}"
+    fix = "convert it first, for example with .astype('float32')"
+    if value is None:
+        came, fix = "None", "pass an array; does a function lack its return?"
+    elif callable(value):
+        came = f"a {type(value).__name__}"
+        fix = "pass what it returns: call it on data"
+    elif raw.dtype.kind == "O":
+        other = [one for one in raw.flat if not isinstance(one, bool | int | float)]
+        such = f"such as {other[0]!r:.60}" if other else "though all are numbers"
+        came = f"data of type object, {such}"
+    return DTypeError(explain(f"expected numbers, got {came}", fix=fix))
 
 
 def _is_buffer(value: Any) -> bool:
@@ -209,14 +236,32 @@ def aligned(op: str, *values: Any) -> list[Node]:
     return [broadcast_node(node, shape) for node in nodes]
 
 
+def whole_index(op: str, what: str, value: Any, fix: str) -> int:
+    """Return a whole number; raises :class:`DTypeError` for anything else.
+
+    >>> whole_index("split", "sections", 3, "write split(x, 3)")
+    3
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise DTypeError(
+            explain(
+                f"{op}: expected {what} to be a whole number, got {value!r}", fix=fix
+            )
+        ) from None
+
+
 def axis_index(op: str, axis: int, rank: int) -> int:
     """Return a possibly negative axis as one from 0; raises for one out of range."""
-    place = operator.index(axis)
+    place = whole_index(op, "axis", axis, "write axis=-1 for the last one")
     if not -rank <= place < rank:
         raise AxisError(
             explain(
                 f"{op}: axis {axis} is out of range for an array of {rank} axes",
-                fix=f"use an axis from {-rank} to {rank - 1}" if rank else None,
+                fix=f"use an axis from {-rank} to {rank - 1}"
+                if rank
+                else "give it an axis first: x[None]",
             )
         )
     return place % rank

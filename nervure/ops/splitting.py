@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Sequence
 
 from nervure.array import Array
 from nervure.errors import ArgumentError, explain
 from nervure.ops.kinds import ArrayLike
 from nervure.ops.manipulation import concat, reshape
-from nervure.ops.operands import as_node, axis_index
+from nervure.ops.operands import as_node, axis_index, whole_index
 from nervure.prims.slicing import slice_
 
 Sections = int | Sequence[int]
@@ -84,7 +83,10 @@ def array_split(
         counts = range(indices_or_sections + 1)
         bounds = [count * size + min(count, larger) for count in counts]
     else:
-        given = [operator.index(one) for one in indices_or_sections]
+        fix = "pass the number of pieces, or where they begin"
+        given = [
+            whole_index("split", "each place", one, fix) for one in indices_or_sections
+        ]
         bounds = [0, *(range(extent)[:one].stop for one in given), extent]
     pieces = []
     for start, stop in itertools.pairwise(bounds):

@@ -36,7 +36,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
-from nervure.errors import GraphError
+from nervure.errors import (
+    REPORT,
+    GraphError,
+    explain,
+)
 from nervure.ir.attrs import Attrs
 from nervure.ir.build import apply_at
 from nervure.ir.graph import Graph, substitute
@@ -208,7 +212,9 @@ def check_unique(graph: Graph) -> None:
     for node in graph.nodes:
         other = seen.setdefault(key_of(node.op, node.inputs, node.attrs), node)
         if other is not node:
-            raise GraphError(f"{node!r} and {other!r} are the same operation")
+            raise GraphError(
+                explain(f"{node!r} and {other!r} are the same operation", fix=REPORT)
+            )
 
 
 MERGE: Final = Pass("merge", "What is computed twice is computed once.", _merged)

@@ -126,8 +126,10 @@ def _check_names(facts: Facts, options: NetworkOptions) -> None:
     for name in options:
         if name not in known:
             raise TypeError(
-                f"{facts.name}() got an unexpected argument {name!r}; it takes "
-                + ", ".join(known)
+                explain(
+                    f"{facts.name}() got an unexpected argument {name!r}",
+                    fix="use one of " + ", ".join(known),
+                )
             )
 
 

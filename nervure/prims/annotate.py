@@ -15,7 +15,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import GradientError, GraphError
+from nervure.errors import GradientError, GraphError, explain
 from nervure.ir.attrs import Attrs, NDArray, Rule
 from nervure.ir.build import apply
 from nervure.ir.node import Node, Shape
@@ -25,7 +25,12 @@ from nervure.prims.slicing import sample_values
 
 def _infer_first(inputs: Sequence[Node], _attrs: Attrs) -> tuple[Shape, DType]:
     if not inputs:
-        raise GraphError("custom_gradient: expected a value and its arguments")
+        raise GraphError(
+            explain(
+                "custom_gradient: expected a value and its arguments",
+                fix="give it the value first, then what the rule takes",
+            )
+        )
     return inputs[0].shape, inputs[0].dtype
 
 
@@ -58,8 +63,11 @@ def _custom_gradient(node: Node, g: Node) -> Sequence[Node | None]:
     assert isinstance(rule, Rule)
     if rule.function is None:
         raise GradientError(
-            f"the gradient rule {rule.name!r} is not here: a graph read from text "
-            "carries no code"
+            explain(
+                f"the gradient rule {rule.name!r} is not here: a graph read from text "
+                "carries no code",
+                fix="make the graph anew with the function that has the rule",
+            )
         )
     return (None, *rule.function(node.inputs[1:], g))
 
@@ -112,7 +120,12 @@ def custom_gradient(
 
 def _infer_checkpoint(inputs: Sequence[Node], _attrs: Attrs) -> tuple[Shape, DType]:
     if not inputs:
-        raise GraphError("checkpoint: expected a value and its arguments")
+        raise GraphError(
+            explain(
+                "checkpoint: expected a value and its arguments",
+                fix="give it the value first, then what it was computed from",
+            )
+        )
     return inputs[0].shape, inputs[0].dtype
 
 

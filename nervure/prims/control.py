@@ -31,7 +31,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError, explain
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.bodies import closed
 from nervure.ir.build import apply, wrong
@@ -192,7 +192,12 @@ def _infer_call(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     body: Any = attrs["body"]
     check_types("call", inputs, types_of(body.inputs), "the body expects")
     if not body.outputs:
-        raise GraphError("call: expected a body with at least one output")
+        raise GraphError(
+            explain(
+                "call: expected a body with at least one output",
+                fix="let the function return an array",
+            )
+        )
     return (), record_type(types_of(body.outputs))
 
 
@@ -322,7 +327,12 @@ def call(body: Graph, operands: Sequence[Node], name: str = "") -> Node:
 def _infer_cond(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     branches: Any = attrs["branches"]
     if not branches or not branches[0].outputs:
-        raise GraphError("cond: expected branches with at least one output")
+        raise GraphError(
+            explain(
+                "cond: expected branches with at least one output",
+                fix="let each branch return an array",
+            )
+        )
     index = inputs[0]
     if index.shape != () or not (
         dtypes.is_bool(index.dtype) or dtypes.is_integer(index.dtype)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from nervure.errors import ArgumentError, DTypeError, GraphError, ShapeError, explain
 from nervure.ir.attrs import Attrs, Buffer, Constant, DeviceValue, NDArray
 from nervure.ir.build import apply, wrong
 from nervure.ir.node import Node, Shape
@@ -35,7 +35,12 @@ def _infer_from_attrs(_inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DTy
     """Read the type of a leaf from its attributes."""
     shape, dtype = attrs["shape"], attrs["dtype"]
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
-        raise GraphError("a leaf needs the attributes 'shape' and 'dtype'")
+        raise GraphError(
+            explain(
+                "a leaf needs the attributes 'shape' and 'dtype'",
+                fix="make it with input_leaf, buffer_leaf or const",
+            )
+        )
     return shape, dtype  # type: ignore[return-value]
 
 
@@ -43,7 +48,13 @@ def _infer_from_attrs(_inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DTy
 
 
 def _reference_input(node: Node) -> NDArray:
-    raise GraphError(f"the input {node.attrs['name']!r} has not been given a value")
+    raise GraphError(
+        explain(
+            f"the input {node.attrs['name']!r} has not been given a value",
+            fix="give a value for each input, or compile the function that the graph "
+            "belongs to",
+        )
+    )
 
 
 INPUT = register(
@@ -69,8 +80,11 @@ def _reference_buffer(node: Node) -> NDArray:
     buffer = node.buffer
     if buffer is None or buffer.value is None:
         raise GraphError(
-            f"the data of {buffer!r} is not here: a graph read from text names its "
-            "buffers but does not hold them"
+            explain(
+                f"the data of {buffer!r} is not here: a graph read from text names its "
+                "buffers but does not hold them",
+                fix="make the graph anew, or give its buffers as inputs",
+            )
         )
     return buffer.value
 
@@ -94,9 +108,19 @@ def buffer_leaf(
 def _infer_const(_inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     value = attrs["value"]
     if not isinstance(value, Constant):
-        raise GraphError("const needs the attribute 'value', a constant")
+        raise GraphError(
+            explain(
+                "const needs the attribute 'value', a constant",
+                fix="make it with nervure.prims.leaf.const",
+            )
+        )
     if not dtypes.is_supported(value.dtype):
-        raise DTypeError(f"const: no graph holds values of type {value.dtype}")
+        raise DTypeError(
+            explain(
+                f"const: no graph holds values of type {value.dtype}",
+                fix="convert it first, for example with .astype('float32')",
+            )
+        )
     return value.shape, value.dtype
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from nervure import dtypes
 from nervure.dtypes import DType
-from nervure.errors import GraphError, ShapeError
+from nervure.errors import GraphError, ShapeError, explain
 from nervure.ir.attrs import Attrs, NDArray
 from nervure.ir.bodies import closed
 from nervure.ir.build import apply
@@ -91,8 +91,13 @@ def _infer_scan(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
     body, length = one.body, one.length
     if not 0 <= one.carry <= one.slices <= len(body.inputs) or length < 0:
         raise GraphError(
-            f"scan: {one.carry} values to carry, {one.consts} constants and {length} "
-            f"steps do not fit a body of {len(body.inputs)} inputs"
+            explain(
+                f"scan: {one.carry} values to carry, {one.consts} constants and "
+                f"{length} "
+                f"steps do not fit a body of {len(body.inputs)} inputs",
+                fix="let the body take the carried values, the constants and a slice "
+                "of each sequence",
+            )
         )
     expected: list[ResultType] = types_of(body.inputs)
     for place in range(one.slices, len(expected)):
@@ -103,7 +108,12 @@ def _infer_scan(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DType]:
         "scan", body.outputs[: one.carry], expected[: one.carry], "the carry must stay"
     )
     if not body.outputs:
-        raise GraphError("scan: expected a body with at least one output")
+        raise GraphError(
+            explain(
+                "scan: expected a body with at least one output",
+                fix="let the function return the carry, or a value for each step",
+            )
+        )
     stacks = [
         ((length, *shape), dtype)
         for shape, dtype in types_of(body.outputs[one.carry :])

@@ -333,6 +333,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         the other way round.
         """
         predicted, given = self.predict(X), np.asarray(y)
+        if given.ndim and len(given) != len(predicted):
+            raise DataError(
+                explain(
+                    f"X has {len(predicted)} rows and y has {len(given)}",
+                    fix="each row of one belongs to one row of the other; were both "
+                    "filtered or split in the same way?",
+                )
+            )
         if self._targets.form != "multilabel" and given.ndim:
             given = self._places(given)
             predicted = self._places(predicted)

@@ -54,8 +54,7 @@ class ClassTargets:
             raise DataError(
                 explain(
                     "a classifier needs rows of at least two classes, y holds 1 "
-                    "class: "
-                    f"{self.classes[0]!r}",
+                    f"class: {self.classes.tolist()[0]!r}",
                     fix="check y: does it hold the labels?",
                 )
             )
@@ -98,7 +97,7 @@ class ClassTargets:
         if np.any(unknown):
             raise DataError(
                 explain(
-                    f"y holds the class {labels[np.argmax(unknown)]!r}, which was not "
+                    f"y holds the class {labels[unknown].tolist()[0]!r}, which was not "
                     "among those of the first training",
                     fix="pass all classes to the first call: partial_fit(X, y, "
                     "classes=...)",

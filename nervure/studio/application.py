@@ -171,7 +171,12 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ArgumentError(explain("the body must be a JSON object"))
+        raise ArgumentError(
+            explain(
+                "the body must be a JSON object",
+                fix="send {...} with the content type application/json",
+            )
+        )
     return found
 
 

@@ -12,7 +12,10 @@ def whole_number(message: dict[str, Any], name: str) -> int:
     value = message.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentError(
-            explain(f"{name} must be a whole number, got {value!r:.60}")
+            explain(
+                f"{name} must be a whole number, got {value!r:.60}",
+                fix=f"send {name}=1, for example",
+            )
         )
     return value
 

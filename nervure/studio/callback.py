@@ -82,7 +82,8 @@ class Studio(TensorBoard):
             raise ArgumentError(
                 explain(
                     "Studio: samples must be (x, y), None for the first rows of the "
-                    f"training data, or False, got {type(samples).__name__}"
+                    f"training data, or False, got {type(samples).__name__}",
+                    fix="write Studio(samples=(x_val[:100], y_val[:100])), for example",
                 )
             )
         self.samples = samples

@@ -60,7 +60,8 @@ def playground(*, height: int = 760) -> PlaygroundFrame:
     if isinstance(height, bool) or not isinstance(height, int) or height < 1:
         raise ArgumentError(
             explain(
-                f"playground: height must be a positive whole number, got {height!r}"
+                f"playground: height must be a positive whole number, got {height!r}",
+                fix="write playground(height=600), for example",
             )
         )
     return PlaygroundFrame(f"{_server().address}#/playground", height)

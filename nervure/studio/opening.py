@@ -91,11 +91,21 @@ def read_subject(path: Path) -> Subject:
 def _program(path: Path) -> Program:
     """Return the program of a graph in a file, as the chosen executor would run it."""
     if path.stat().st_size > _LARGEST_GRAPH:
-        raise DataError(explain(f"{path} is larger than {_LARGEST_GRAPH:,} bytes"))
+        raise DataError(
+            explain(
+                f"{path} is larger than {_LARGEST_GRAPH:,} bytes",
+                fix="open a smaller graph, or the model itself",
+            )
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise DataError(explain(f"{path} holds no text: it is no graph")) from None
+        raise DataError(
+            explain(
+                f"{path} holds no text: it is no graph",
+                fix="open a file that nervure.graph(...).to_text() or to_json() wrote",
+            )
+        ) from None
     graph = _without_data(from_json(text))
     executor = choose_executor(graph).name
     return Program(graph, name=path.name, executor=executor, inputs=list)

@@ -100,6 +100,9 @@ def _of_playground(network: str) -> Any:
     outputs = choices.pop("outputs", 1) if isinstance(choices, dict) else 1
     if outputs not in range(1, MOST_CLASSES + 1):
         raise ArgumentError(
-            explain(f"outputs must be a number from 1 to {MOST_CLASSES}")
+            explain(
+                f"outputs must be a number from 1 to {MOST_CLASSES}",
+                fix="choose fewer classes",
+            )
         )
     return Network(read_choices(choices), outputs).model

@@ -58,7 +58,12 @@ class Runs:
         """Return the curves and the warnings of the runs ``asked["runs"]``."""
         names = asked.get("runs")
         if not isinstance(names, list) or len(names) > _MOST_RUNS:
-            raise ArgumentError(explain("runs must be a list of names"))
+            raise ArgumentError(
+                explain(
+                    "runs must be a list of names",
+                    fix="send the names that the list of runs has",
+                )
+            )
         answer: dict[str, Any] = {"curves": {}, "warnings": [], "damage": []}
         for name in names:
             run = self._run(name)

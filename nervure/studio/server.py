@@ -140,7 +140,12 @@ class Server:
     def _when_ready(self, ready: Callable[[], Any]) -> None:
         while not self._server.started:
             if self._server.should_exit:
-                raise NervureError(explain("the server of the studio did not start"))
+                raise NervureError(
+                    explain(
+                        "the server of the studio did not start",
+                        fix="look at what was printed before; another port may help",
+                    )
+                )
             time.sleep(0.01)
         ready()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nervure import dtypes, tree
 from nervure.array import Array
-from nervure.errors import ArgumentError, NervureError, explain
+from nervure.errors import ArgumentError, NervureError, as_path, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.graph import Graph
 from nervure.nn.symbolic import map_shapes
@@ -74,7 +74,7 @@ class TensorBoard(Callback):
         embeddings_freq: int = 0,
         embeddings_metadata: None = None,
     ) -> None:
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = str(as_path(log_dir))
         self.histogram_freq = _count("histogram_freq", histogram_freq, 0)
         self.write_graph = bool(write_graph)
         self.write_images = bool(write_images)

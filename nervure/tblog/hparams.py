@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nervure.errors import ArgumentError
+from nervure.errors import ArgumentError, explain
 from nervure.tblog import summaries, wire
 
 HyperParameter = bool | int | float | str
@@ -70,7 +70,10 @@ def _kind(value: HyperParameter) -> int:
     if isinstance(value, str):
         return _STRING
     raise ArgumentError(
-        f"a hyperparameter is a number, text or a truth value, got {value!r}"
+        explain(
+            f"a hyperparameter is a number, text or a truth value, got {value!r}",
+            fix="convert it, for example with str() or float()",
+        )
     )
 
 

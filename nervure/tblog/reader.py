@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from nervure.errors import FileFormatError, explain
+from nervure.errors import (
+    FileFormatError,
+    explain,
+    require_file,
+)
 from nervure.tblog import wire
 from nervure.tblog.graphs import GraphNode
 from nervure.tblog.records import read_records
@@ -124,15 +128,25 @@ def read_events(path: str | os.PathLike[str]) -> Iterator[Event]:
     [[], [('scalar', 'loss', 0.5)]]
     """
     name = os.fspath(path)
+    require_file(Path(name))
     with open(path, "rb") as file:
         for count, record in enumerate(read_records(file, name)):
             if count >= _MOST_EVENTS:
-                raise FileFormatError(f"{name} has more than {_MOST_EVENTS} events")
+                raise FileFormatError(
+                    explain(
+                        f"{name} has more than {_MOST_EVENTS} events",
+                        fix="log less often, or begin a new file",
+                    )
+                )
             try:
                 yield _event(record)
             except FileFormatError as error:
                 raise FileFormatError(
-                    explain(f"{name}: event {count} is damaged: {error}")
+                    explain(
+                        f"{name}: event {count} is damaged: {error}",
+                        fix="the events before are whole; write the log again for the "
+                        "rest",
+                    )
                 ) from None
 
 
@@ -174,7 +188,12 @@ def _take(run: Run, event: Event) -> None:
     for kind, tag, value in event.values:
         table = tables[kind]
         if tag not in table and len(table) >= _MOST_TAGS:
-            raise FileFormatError(f"there are more than {_MOST_TAGS} tags")
+            raise FileFormatError(
+                explain(
+                    f"there are more than {_MOST_TAGS} tags",
+                    fix="use fewer tags: the step is no part of a tag",
+                )
+            )
         moments = table.setdefault(tag, [])
         moments.append(Moment(event.step, event.wall_time, value))
         if kind != "scalar" and len(moments) > _MOST_LARGE:

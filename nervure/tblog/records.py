@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from nervure.errors import FileFormatError
+from nervure.errors import FileFormatError, explain
 from nervure.tblog.crc32c import masked_crc32c
 
 _HEAD: Final = struct.Struct("<QI")
@@ -55,12 +55,20 @@ def read_records(file: BinaryIO, name: str = "the file") -> Iterator[bytes]:
         length, expected = _HEAD.unpack(head)
         if masked_crc32c(head[:8]) != expected:
             raise FileFormatError(
-                f"{name} is damaged at byte {place}: the length of a record is wrong"
+                explain(
+                    f"{name} is damaged at byte {place}: the length of a record is "
+                    "wrong",
+                    fix="the run before this place is whole; write the log again for "
+                    "the rest",
+                )
             )
         if length > MOST_BYTES:
             raise FileFormatError(
-                f"{name} has a record of {length} bytes at byte {place}; at most "
-                f"{MOST_BYTES} are read"
+                explain(
+                    f"{name} has a record of {length} bytes at byte {place}; at most "
+                    f"{MOST_BYTES} are read",
+                    fix="log smaller pictures or fewer at a time",
+                )
             )
         rest = file.read(length + _SUM.size)
         if len(rest) < length + _SUM.size:
@@ -69,7 +77,12 @@ def read_records(file: BinaryIO, name: str = "the file") -> Iterator[bytes]:
         (expected,) = _SUM.unpack(rest[length:])
         if masked_crc32c(data) != expected:
             raise FileFormatError(
-                f"{name} is damaged at byte {place}: the content of a record is wrong"
+                explain(
+                    f"{name} is damaged at byte {place}: the content of a record is "
+                    "wrong",
+                    fix="the run before this place is whole; write the log again for "
+                    "the rest",
+                )
             )
         yield data
         place += _HEAD.size + len(rest)

@@ -154,8 +154,11 @@ def images(tag: str, pictures: NDArray, most: int = 3) -> list[bytes]:
     given = np.asarray(pictures)
     if given.ndim != 4:
         raise ShapeError(
-            f"the images {tag!r} must be [n, height, width, channels], got "
-            f"{list(given.shape)}"
+            explain(
+                f"the images {tag!r} must be [n, height, width, channels], got "
+                f"{list(given.shape)}",
+                fix="for one picture pass x[None], for grey ones x[..., None]",
+            )
         )
     chosen = given[:most]
     names = (

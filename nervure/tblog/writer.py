@@ -9,18 +9,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, as_path, explain
 from nervure.ir.graph import Graph
 from nervure.tblog import graphs, summaries, wire
 from nervure.tblog.hparams import HyperParameter, hparams
 from nervure.tblog.records import framed
-from nervure.train.saving.atomic import unwritable
+from nervure.train.saving.atomic import unmade_folder, unwritable
 
 _VERSION: Final = "brain.Event:2"
 _FLUSH_SECONDS: Final = 120.0
@@ -55,8 +54,11 @@ class EventWriter:
     def __init__(
         self, log_dir: str | os.PathLike[str], filename_suffix: str = ""
     ) -> None:
-        self.log_dir = Path(log_dir)
-        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self.log_dir = as_path(log_dir)
+        try:
+            self.log_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unmade_folder(self.log_dir, error) from error
         host = "".join(
             one if one.isalnum() or one in ".-" else "_" for one in socket.gethostname()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -216,7 +217,8 @@ def _for_outputs(
                 raise ArgumentError(
                     explain(
                         f"{what} has the key {key!r}, but the model has no such output",
-                        fix=f"{hint}The outputs are {', '.join(names)}",
+                        fix=f"{hint}{'The' if hint else 'the'} outputs are "
+                        f"{', '.join(names)}",
                     )
                 )
         by_name = {str(key): one for key, one in given.items()}
@@ -273,7 +275,7 @@ def _is_config(given: dict[Any, Any]) -> bool:
 def _check_weights(given: Any) -> None:
     """Raise for loss weights that are no numbers."""
     parts = given.values() if isinstance(given, dict) else given
-    for one in parts if isinstance(parts, Iterable) else [parts]:
+    for one in _each(parts):
         if one is not None and (
             isinstance(one, bool) or not isinstance(one, int | float)
         ):
@@ -283,6 +285,27 @@ def _check_weights(given: Any) -> None:
                     fix="write loss_weights=[1.0, 0.5], one for each output",
                 )
             )
+        if one is not None and not math.isfinite(one):
+            raise ArgumentError(
+                explain(
+                    f"loss_weights must be finite numbers, got {one!r}",
+                    fix="write loss_weights=[1.0, 0.5], one for each output",
+                )
+            )
+    # One of several may be negative on purpose, as in adversarial training.
+    numbers = [one for one in _each(parts) if one is not None]
+    if numbers and max(numbers) < 0:
+        raise ArgumentError(
+            explain(
+                f"loss_weights must not all be negative, got {given!r}: training would "
+                "make the loss larger",
+                fix="write loss_weights=[1.0, 0.5], one for each output",
+            )
+        )
+
+
+def _each(parts: Any) -> list[Any]:
+    return list(parts) if isinstance(parts, Iterable) else [parts]
 
 
 # --- metrics ------------------------------------------------------------------------

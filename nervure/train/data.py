@@ -57,6 +57,8 @@ def as_numbers(data: Any, what: str) -> Numbers:
     """
     if isinstance(data, Array):
         return Numbers(data.numpy())
+    if isinstance(data, np.ma.MaskedArray):
+        _refuse_masked(data, what)
     if hasattr(data, "toarray") and hasattr(data, "tocsr"):
         return Numbers(_checked_kind(data.toarray(), what))
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
@@ -81,6 +83,24 @@ def as_numbers(data: Any, what: str) -> Numbers:
     return Numbers(_checked_kind(values, what))
 
 
+def _refuse_masked(data: Any, what: str) -> None:
+    """Raise for values that are masked: below the mask there are numbers all the same.
+
+    Without a masked value the array is like any other.
+    """
+    masked = np.argwhere(np.ma.getmaskarray(data))
+    if len(masked):
+        place = tuple(int(one) for one in masked[0])
+        raise DataError(
+            explain(
+                f"{what} has a masked value at {position(place)} ({len(masked)} of "
+                f"{data.size} are masked)",
+                fix="drop these rows, or fill them: "
+                f"{what.partition(' ')[0]}.filled(0.0)",
+            )
+        )
+
+
 def _first_unequal(rows: Any) -> str:
     """Return ``": row 0 has 4 values, row 7 has 3"`` if it is as simple as that."""
     lengths = [len(row) if hasattr(row, "__len__") else 1 for row in rows]
@@ -94,9 +114,17 @@ def _not_an_array(data: Any, what: str) -> DataError:
     return DataError(
         explain(
             f"{what} must be an array of numbers, got {_kind_of_thing(data)}",
-            fix="pass a NumPy array, nested lists, a DataFrame or a sparse matrix",
+            fix=_array_advice(data, what),
         )
     )
+
+
+def _array_advice(data: Any, what: str) -> str:
+    if callable(data) and not isinstance(data, type):
+        return f"pass what it returns: {getattr(data, '__name__', 'f')}()"
+    if data is None and " batch " in what and what.startswith("y"):
+        return "let each batch be a tuple: yield (x, y)"
+    return "pass a NumPy array, nested lists, a DataFrame or a sparse matrix"
 
 
 def _kind_of_thing(data: Any) -> str:
@@ -176,7 +204,7 @@ def _refuse_objects(values: NDArray, what: str) -> NDArray:
     raise DataError(
         explain(
             f"{what} holds Python objects (dtype object), though all are numbers",
-            fix=f"convert it: {what}.astype('float32')",
+            fix=f"convert it: {what.partition(',')[0]}.astype('float32')",
         )
     )
 

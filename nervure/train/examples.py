@@ -71,6 +71,8 @@ class Raw:
 
 def read_raw(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> Raw:
     """Return checked inputs, targets and weights; ``of`` says of which data set."""
+    if y is None and callable(x) and not hasattr(x, "__array__"):
+        as_numbers(x, f"x{of}")  # raises: most people forget to call a generator
     if model.compares_freely:
         return _read_freely(model, x, y, sample_weight, of)
     known = model.output_structure
@@ -87,17 +89,17 @@ def read_raw(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> 
             )
         given = as_numbers(_only(y, model), f"y{of}")
     y_values = _checked_targets(given, f"y{of}", arrays)
-    weights = _only(sample_weight, model)
+    weights = _only(sample_weight, model, "sample_weight")
     checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
     return Raw(arrays, structure, (y_values,), (checked,))
 
 
-def _only(given: Any, model: Model) -> Any:
+def _only(given: Any, model: Model, what: str = "y") -> Any:
     """Return what was given for the only output, which may be in a list or dict."""
     if isinstance(given, dict | list | tuple):
         names = [*model.output_names, "output_1"][:1]
         structure = model.output_structure or tree.LEAF
-        return arranged(given, structure, names, "y")[0]
+        return arranged(given, structure, names, what)[0]
     return given
 
 

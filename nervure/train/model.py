@@ -172,6 +172,8 @@ class Model(Saving, Programs, Trainer):
             self.known_output_names,
         )
         checks.optional_whole_number(steps_per_execution, "steps_per_execution", 1, 32)
+        if jit_compile != "auto":
+            checks.truth(jit_compile, "jit_compile")
         compiled.run_eagerly = checks.truth(run_eagerly, "run_eagerly")
         compiled.precision = precision
         compiled.executor = chosen

@@ -42,12 +42,16 @@ class Prediction(NamedTuple):
     is_sum_of_products
         Whether it is a matrix product or a convolution, perhaps with a bias.  Such
         numbers have no limits, so they are no probabilities.
+    activation
+        The activation and the numbers that it makes, in words, where these are no
+        probabilities either; else None.
     """
 
     shape: PartialShape
     layer: str
     is_softmax: bool
     is_sum_of_products: bool
+    activation: str | None = None
 
     @property
     def classes(self) -> int:
@@ -64,13 +68,29 @@ class Prediction(NamedTuple):
 def _described(node: Node) -> Prediction:
     """Return what the graph of an output tells."""
     last = _unmoved(node)
-    parts = last.inputs if last.op.name in ("add", "sub") else (last,)
     return Prediction(
         shape=(None, *node.shape[1:]),
         layer=node.site.scope.rpartition("/")[2] or "the model",
         is_softmax=logits_of_softmax(Array.of_node(last)) is not None,
-        is_sum_of_products=any(_unmoved(one).op.name in _PRODUCTS for one in parts),
+        is_sum_of_products=_is_sum_of_products(last),
+        activation=_activation(last),
     )
+
+
+def _is_sum_of_products(node: Node) -> bool:
+    parts = node.inputs if node.op.name in ("add", "sub") else (node,)
+    return any(_unmoved(one).op.name in _PRODUCTS for one in parts)
+
+
+def _activation(node: Node) -> str | None:
+    """Return an activation in words that makes no probabilities of a layer's sums."""
+    if node.op.name == "tanh":
+        return "a tanh, from -1 to 1"
+    # relu keeps the sums; what only cuts probabilities off is no activation
+    is_cut = node.op.name == "select" and node.inputs[0].op.name == "le"
+    if is_cut and _is_sum_of_products(_unmoved(node.inputs[2])):
+        return "a relu, from 0 up without a limit"
+    return None
 
 
 def _unmoved(node: Node) -> Node:

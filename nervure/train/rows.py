@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nervure import tree
+from nervure.errors import explain
 from nervure.ir.attrs import NDArray
 
 
@@ -104,8 +105,11 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(
-            "data must be (x,), (x, y) or (x, y, sample_weight), got a "
-            f"{type(data).__name__} of {len(data)}"
+            explain(
+                "data must be (x,), (x, y) or (x, y, sample_weight), got a "
+                f"{type(data).__name__} of {len(data)}",
+                fix="pass the batch as train_step was given it",
+            )
         )
     x, y, weights = (*data, None, None)[:3]
     return x, y, weights

@@ -37,13 +37,24 @@ def check_rows_of_tables(
     becomes NaN where it has no row.
     """
     for layer in _tables(model, place):
-        # Floating-point numbers are rounded towards 0 before they are looked up.
+        # The layer rounds towards 0, so that 0.9 would be word 0 without a word.
         bad = (values <= -1) | (values >= layer.input_dim)
+        if values.size and values.dtype.kind == "f":
+            bad |= values != np.trunc(values)
         if not values.size or not bad.any():
             continue
         first = tuple(int(one) for one in np.argwhere(bad)[0])
         value = float(values[first])
         row = row_number(first[0], numbers)
+        if value != int(value):
+            raise DataError(
+                explain(
+                    f"{what} holds {value:.15g} at {position((row, *first[1:]))}, but "
+                    f"the layer {layer.name!r} looks up whole numbers",
+                    fix="pass the numbers of words or categories; measured numbers go "
+                    "to a Dense layer",
+                )
+            )
         least = "" if value < 0 else f", or make the layer with {int(value) + 1} rows"
         raise DataError(
             explain(

@@ -18,6 +18,7 @@ from nervure.nn.losses.base import LossFunctionWrapper
 from nervure.train.data import position
 from nervure.train.labels import balance, check_range, whole_labels
 from nervure.train.prediction import Prediction
+from nervure.train.target_values import check_values
 
 
 class Kind(Enum):
@@ -37,6 +38,10 @@ _KINDS: Final[dict[Any, Kind]] = {
     losses.categorical_crossentropy: Kind.ONE_HOT,
     losses.BinaryCrossentropy: Kind.BINARY,
     losses.binary_crossentropy: Kind.BINARY,
+    losses.BinaryFocalCrossentropy: Kind.BINARY,
+    losses.binary_focal_crossentropy: Kind.BINARY,
+    losses.CategoricalFocalCrossentropy: Kind.ONE_HOT,
+    losses.categorical_focal_crossentropy: Kind.ONE_HOT,
     losses.MeanSquaredError: Kind.NUMBERS,
     losses.mean_squared_error: Kind.NUMBERS,
     losses.MeanAbsoluteError: Kind.NUMBERS,
@@ -76,6 +81,7 @@ def fitted(loss: Loss, y: NDArray, output: Prediction, what: str = "y") -> NDArr
         Kind.BINARY: _zeros_and_ones,
         Kind.NUMBERS: _numbers,
     }.get(kind)
+    check_values(loss, y, what)
     return y if fit is None else fit(y, output, what, loss)
 
 
@@ -99,16 +105,24 @@ def _check_output(loss: Loss, kind: Kind, output: Prediction) -> None:
                 "activation='sigmoid' with 'binary_crossentropy'",
             )
         )
-    from_logits = getattr(loss, "from_logits", False)
-    if kind in _OF_PROBABILITIES and not from_logits and output.is_sum_of_products:
-        activation = "sigmoid" if kind is Kind.BINARY else "softmax"
+    if kind not in _OF_PROBABILITIES or getattr(loss, "from_logits", False):
+        return
+    wanted = "sigmoid" if kind is Kind.BINARY else "softmax"
+    expected = f"the loss {loss.name!r} expects probabilities, but the output of "
+    if output.is_sum_of_products:
         raise DataError(
             explain(
-                f"the loss {loss.name!r} expects probabilities, but the output of "
-                f"{output.layer!r} is a sum of products without an activation, which "
-                "has no limits",
-                fix=f"add activation={activation!r} to the last layer, or use a loss "
+                f"{expected}{output.layer!r} is a sum of products without an "
+                "activation, which has no limits",
+                fix=f"add activation={wanted!r} to the last layer, or use a loss "
                 "with from_logits=True",
+            )
+        )
+    if output.activation is not None:
+        raise DataError(
+            explain(
+                f"{expected}{output.layer!r} is {output.activation}",
+                fix=f"write activation={wanted!r} in the last layer",
             )
         )
 

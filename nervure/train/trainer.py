@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nervure import ops, step, tree
 from nervure.array import Array
+from nervure.autodiff.reverse import depends_on
 from nervure.dtypes import DType
-from nervure.errors import ArgumentError, NotCompiledError, explain
+from nervure.errors import ArgumentError, GradientError, NotCompiledError, explain
 from nervure.ir.sites import within
 from nervure.nn import optimizers
 from nervure.nn.metrics import Metric
@@ -242,6 +243,7 @@ class Trainer(Network):
         y_pred = self(x, training=True)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
         optimizer = self.require_optimizer()
+        _require_slope(loss, before, self.name)
         found = gradients(optimizer.scale_loss(loss), before)
         with within(optimizer.name):
             optimizer.apply(found, variables)
@@ -445,3 +447,19 @@ class Trainer(Network):
             "_steps": [],
             "_kept": {},
         }
+
+
+def _require_slope(loss: Array, weights: Sequence[Array], name: str) -> None:
+    """Raise for a loss that no weight can change: nothing would be learnt from it."""
+    if not weights or depends_on(loss.node, [one.node for one in weights]):
+        return
+    raise GradientError(
+        explain(
+            f"the loss of the model {name!r} does not depend on its weights, so "
+            "training would change nothing",
+            operands=[("loss", loss.node.type_text, f"from {loss.node.op.name}")],
+            made_at=str(loss.node.site),
+            fix="compute the loss from y_pred with functions of nervure; comparisons, "
+            "argmax and whole numbers have no slope",
+        )
+    )

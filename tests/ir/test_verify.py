@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from nervure import dtypes
-from nervure.errors import GraphError
+from nervure.errors import REPORT, GraphError
 from nervure.ir import primitive
 from nervure.ir.attrs import Buffer, Constant, Rule
 from nervure.ir.build import apply, apply_at
@@ -238,5 +238,6 @@ def test_the_message_names_the_node_and_its_operands() -> None:
     assert f"{caught.value}" == (
         "<sin float32[5] from layer 'out', model.py:4> is not well formed: "
         "its type should be float32[2]\n"
-        "  operand 0  float32[2]  from exp, layer 'dense', model.py:3"
+        "  operand 0  float32[2]  from exp, layer 'dense', model.py:3\n"
+        f"  fix: {REPORT}"
     )

@@ -482,7 +482,8 @@ def test_declared_input_shape(options, expected):
 
 
 def test_wrong_options():
-    with pytest.raises(TypeError, match="'activaton'; did you mean 'activation'\\?"):
+    match = "'activaton'\n  fix: did you mean 'activation'\\?"
+    with pytest.raises(TypeError, match=match):
         Dense(2, activaton="relu")
     with pytest.raises(ValueError, match="give only one of input_shape and input_dim"):
         Dense(2, input_shape=(3,), input_dim=3)

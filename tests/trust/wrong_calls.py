@@ -1,7 +1,9 @@
-"""Runs wrong calls and says what came of them; the calls are in ``wrong_calls.txt``.
+"""Runs wrong calls and says what came of them.
 
-A block is a line ``>>> expression`` with the class and the text of its error below.
-``python -m tests.trust.wrong_calls`` prints the blocks as the calls answer now.
+The calls are in ``wrong_calls.txt``, and in ``wrong_data.txt`` those with data, files
+and functions of the user.  A block is a line ``>>> expression`` with the class and the
+text of its error below.  ``python -m tests.trust.wrong_calls wrong_data.txt`` prints
+the blocks of a table as the calls answer now.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ import contextlib
 import io
 import os
 import re
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import nervure as nv
 from nervure import (
@@ -34,17 +39,41 @@ from nervure import (
 )
 from nervure.errors import NervureError
 
-TABLE = Path(__file__).with_name("wrong_calls.txt")
+FOLDER = Path(__file__).parent
+TABLES = ("wrong_calls.txt", "wrong_data.txt")
 x = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
 y = np.array([0, 1, 2, 0, 1, 2])
 
 
-def net() -> Any:
+def net(
+    units: int = 3,
+    activation: Any = "softmax",
+    loss: Any = "sparse_categorical_crossentropy",
+    **options: Any,
+) -> Any:
     """Return a small compiled model."""
-    parts = [layers.Dense(3, "softmax", input_shape=(4,), name="top")]
+    parts = [layers.Dense(units, activation, input_shape=(4,), name="top")]
     model = models.Sequential(parts, name="net")
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile("adam", loss, **options)
     return model
+
+
+def batches(count: int) -> Iterator[Any]:
+    """Yield the data several times."""
+    for _ in range(count):
+        yield x, y
+
+
+def file(name: str, content: bytes) -> str:
+    """Write a file and return its name."""
+    Path(name).write_bytes(content)
+    return name
+
+
+def saved() -> str:
+    """Save a model and return the name of its file."""
+    net().save("saved.nv")
+    return "saved.nv"
 
 
 def called(layer: Any, *shapes: tuple[int, ...]) -> Any:
@@ -59,7 +88,8 @@ NAMES = {
         *(models, optimizers, random, regularizers, sklearn, utils),
     )
 }
-NAMES |= {"nv": nv, "net": net, "called": called, "x": x, "y": y, "np": np}
+NAMES |= {"nv": nv, "net": net, "called": called, "x": x, "y": y, "np": np, "pd": pd}
+NAMES |= {"batches": batches, "file": file, "saved": saved}
 
 
 def outcome(expression: str) -> tuple[BaseException | None, str]:
@@ -88,10 +118,11 @@ def plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
-def calls(path: Path = TABLE) -> dict[str, str]:
-    """Return the expected texts by expression."""
+def calls(*names: str) -> dict[str, str]:
+    """Return the expected texts by expression, those of all tables by default."""
     found: dict[str, str] = {}
-    for block in ("\n" + path.read_text()).split("\n>>> ")[1:]:
+    texts = ["\n" + (FOLDER / name).read_text() for name in names or TABLES]
+    for block in "".join(texts).split("\n>>> ")[1:]:
         expression, _, text = block.partition("\n")
         lines = [one for one in text.splitlines() if not one.startswith("# ")]
         found[expression] = "\n".join(lines).rstrip()
@@ -104,4 +135,4 @@ def is_ours(error: BaseException | None) -> bool:
 
 
 if __name__ == "__main__":
-    print("\n\n".join(f">>> {one}\n{outcome(one)[1]}" for one in calls()))
+    print("\n\n".join(f">>> {one}\n{outcome(one)[1]}" for one in calls(*sys.argv[1:])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.exec.cpu.convolution import lower_convolution, lower_plainly
 from nervure.exec.cpu.copies import lower_concatenate, lower_pad
 from nervure.exec.cpu.fusion import (
@@ -148,5 +148,11 @@ def lower_operation(
         return []
     rule = LOWERINGS.get(node.op.name)
     if rule is None:
-        raise GraphError(f"the cpu executor cannot compile {node.op.name} yet")
+        raise GraphError(
+            explain(
+                f"the cpu executor cannot compile {node.op.name} yet",
+                fix="give the primitive a lowering for it (see CONTRIBUTING.md), or "
+                "use the executor 'reference'",
+            )
+        )
     return rule(node, target, materialise)

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.exec.base import NOTHING, step_count
 from nervure.exec.cpu import memory, runtime
 from nervure.exec.cpu.budgeted import budgeted
@@ -199,7 +199,13 @@ class Inputs:
     def checked(self, values: Sequence[NDArray]) -> list[NDArray]:
         """Return the values in row-major order; raises for a wrong count or type."""
         if len(values) != self.count:
-            raise GraphError(f"expected {self.count} inputs, got {len(values)}")
+            raise GraphError(
+                explain(
+                    f"expected {self.count} inputs, got {len(values)}",
+                    fix="pass one array for each of graph.inputs, in their order and "
+                    "of their types",
+                )
+            )
         given: list[NDArray] = []
         for value, (shape, dtype) in zip(values, self._types, strict=True):
             # native code reads the array object itself: nothing else may pass
@@ -214,8 +220,11 @@ class Inputs:
     def _mismatch(self, value: NDArray, place: int) -> GraphError:
         node = self._nodes[place]
         return GraphError(
-            f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-            f"{value.dtype.name}{list(value.shape)}"
+            explain(
+                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                f"{value.dtype.name}{list(value.shape)}",
+                fix="convert the array first: astype() and reshape()",
+            )
         )
 
 
@@ -262,8 +271,11 @@ class CpuStepProgram:
         for values, (shape, dtype) in zip(varying, self._moving, strict=True):
             if values.shape[1:] != shape or values.dtype != dtype:
                 raise GraphError(
-                    f"varying input: expected {dtype.name}{[steps, *shape]}, got "
-                    f"{values.dtype.name}{list(values.shape)}"
+                    explain(
+                        f"varying input: expected {dtype.name}{[steps, *shape]}, got "
+                        f"{values.dtype.name}{list(values.shape)}",
+                        fix="give it one entry of the input's type for each step",
+                    )
                 )
             given.append(contiguous(values))
         results = [aligned_empty(shape, dtype) for shape, dtype in self._results]

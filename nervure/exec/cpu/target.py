@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from nervure.config import config
-from nervure.errors import SettingError
+from nervure.errors import SettingError, explain
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ def _machine(wanted: str) -> Target:
     level = wanted or levels[0]
     if level not in levels:
         raise SettingError(
-            f"NERVURE_CPU_LEVEL={wanted!r}: this machine has {', '.join(levels)}"
+            explain(
+                f"NERVURE_CPU_LEVEL={wanted!r}: this machine has {', '.join(levels)}",
+                fix="choose one of these, or leave the variable unset for the best",
+            )
         )
     if level == "avx512":
         bfloat16 = bool(features.get("avx512bf16"))

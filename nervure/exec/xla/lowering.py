@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from nervure.config import config
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.exec.xla.operations import Operations
 from nervure.exec.xla.planned import options_for, planned
 from nervure.exec.xla.rules import TABLE, Context
@@ -26,7 +26,13 @@ def write_graph(context: Context, graph: Graph, known: dict[Node, Any]) -> list[
         if node not in known:
             rule = TABLE.get(node.op.name)
             if rule is None:
-                raise GraphError(f"the xla executor has no value for {node!r}")
+                raise GraphError(
+                    explain(
+                        f"the xla executor has no value for {node!r}",
+                        fix="give the primitive a rule for XLA (see CONTRIBUTING.md), "
+                        "or use the executor 'cpu'",
+                    )
+                )
             operands = [known[operand] for operand in node.inputs]
             known[node] = rule(context, node, *operands)
     return [known[node] for node in graph.outputs]

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from nervure.errors import GraphError
+from nervure.errors import GraphError, explain
 from nervure.exec.base import check_inputs, filled_up, step_count
 from nervure.exec.xla.budgeted import budgeted
 from nervure.exec.xla.lowering import Lowered
@@ -331,7 +331,13 @@ def data_of(graph: Graph) -> list[Value]:
     for node in graph.buffers:
         buffer = node.buffer
         if buffer is None or buffer.held is None:
-            raise GraphError(f"the data of {buffer!r} is not here")
+            raise GraphError(
+                explain(
+                    f"the data of {buffer!r} is not here",
+                    fix="a graph read from text names its buffers but does not hold "
+                    "them: make the graph anew",
+                )
+            )
         found.append(buffer.held)
     return found
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nervure import tree
 from nervure._version import __version__
 from nervure.array import Array
-from nervure.errors import ArgumentError, NotBuiltError, explain
+from nervure.errors import ArgumentError, NotBuiltError, as_path, explain
 from nervure.exporters.onnx import primitives as _registered  # noqa: F401
 from nervure.exporters.onnx.primitives.control import twins, write_nodes
 from nervure.exporters.onnx.sizes import FIRST_BATCH, SECOND_BATCH
@@ -65,7 +64,7 @@ def export_model(
     ...     os.listdir(folder)
     ['m.onnx']
     """
-    place = Path(path)
+    place = as_path(path)
     if place.suffix.lower() != ".onnx":
         raise ArgumentError(
             explain(

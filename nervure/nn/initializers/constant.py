@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
+from nervure.nn.arguments import finite_number
 from nervure.nn.initializers.base import Initializer, as_type
 
 
@@ -72,6 +73,7 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0) -> None:
+        finite_number("gain", gain)
         self.gain = gain
 
     def __call__(

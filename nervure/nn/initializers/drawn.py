@@ -328,6 +328,7 @@ class Orthogonal(RandomInitializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Seed = None) -> None:
+        finite_number("gain", gain)
         self.gain = gain
         self.seed = seed
 

@@ -19,7 +19,10 @@ def one_or_more_axes(axis: Any) -> int | list[int]:
         return operator.index(axis)
     except TypeError:
         raise TypeError(
-            f"expected axis to be a whole number or a list of them, got {axis!r}"
+            explain(
+                f"expected axis to be a whole number or a list of them, got {axis!r}",
+                fix="write axis=-1 for the last one",
+            )
         ) from None
 
 

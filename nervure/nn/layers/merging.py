@@ -269,6 +269,13 @@ class Concatenate(Merge):
 
     def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise ArgumentError(
+                explain(
+                    f"expected axis to be a whole number, got {axis!r}",
+                    fix="write Concatenate(axis=-1) to put features side by side",
+                )
+            )
         self.axis = axis
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Unpack
 
@@ -79,7 +80,16 @@ class Reshape(Layer):
     ) -> None:
         super().__init__(**options)
         given = (target_shape,) if isinstance(target_shape, int) else target_shape
-        self.target_shape = tuple(int(size) for size in given)
+        try:
+            self.target_shape = tuple(operator.index(size) for size in given)
+        except TypeError:
+            raise ShapeError(
+                explain(
+                    f"expected target_shape to hold whole numbers, got "
+                    f"{target_shape!r}",
+                    fix="write Reshape((28, 28, 1)), for example",
+                )
+            ) from None
         if self.target_shape.count(-1) > 1 or min(self.target_shape, default=0) < -1:
             raise ShapeError(
                 explain(

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Unpack
 
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.nn.functions import require_parameters
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.serialization import revived
@@ -92,6 +93,14 @@ class Lambda(Layer):
             self._parameters = set(inspect.signature(function).parameters)
         except ValueError:  # some built-in functions do not tell
             self._parameters = set()
+        named = {*self.arguments, *self._parameters & {"mask", "training"}}
+        require_parameters(
+            "the function of Lambda",
+            function,
+            "inputs",
+            keywords=named,
+            fix="write Lambda(lambda inputs: ...)",
+        )
 
     def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
         """Compute the output."""

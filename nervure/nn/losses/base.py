@@ -18,6 +18,7 @@ from nervure.nn.configuration import (
     check_option_names,
     full_signature,
 )
+from nervure.nn.functions import require_parameters
 from nervure.nn.masking import mask_of, masked_weights
 from nervure.nn.naming import snake_case
 
@@ -142,6 +143,13 @@ class LossFunctionWrapper(Loss):
         self, fn: Callable[[Any, Any], Any], **options: Unpack[LossOptions]
     ) -> None:
         super().__init__(**options)
+        require_parameters(
+            "the loss",
+            fn,
+            "y_true",
+            "y_pred",
+            fix="write def loss(y_true, y_pred), with a value for each row",
+        )
         self.fn = fn
         if not options.get("name"):
             self.name = getattr(fn, "__name__", self.name)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, ShapeError, explain
 from nervure.nn.losses.base import class_number_pair, paired
 from nervure.nn.metrics.reduction import FunctionMetric
 
@@ -33,15 +33,33 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """Return where the most probable class is that of a one-hot target, as 0 or 1.
 
-    ``y_true`` and ``y_pred`` are ``[..., classes]``; the result is ``[...]``.
+    ``y_true`` and ``y_pred`` are ``[..., classes]``; the result is ``[...]``.  Raises
+    :class:`~nervure.errors.ShapeError` for targets of another shape.
 
     >>> import nervure as nv
     >>> nv.metrics.categorical_accuracy([[0, 1]], [[0.4, 0.6]]).tolist()
     [1.0]
     """
     true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    check_one_hot(true, pred, "sparse_categorical_accuracy")
     hits = ops.argmax(true, axis=-1) == ops.argmax(pred, axis=-1)
     return ops.astype(hits, pred.dtype)
+
+
+def check_one_hot(true: Array, pred: Array, instead: str) -> None:
+    """Raise :class:`ShapeError` for targets that are no one-hot rows.
+
+    ``instead`` is the function for class numbers.
+    """
+    if true.shape == pred.shape:
+        return
+    raise ShapeError(
+        explain(
+            f"one-hot targets of shape {list(true.shape)} do not fit predictions of "
+            f"shape {list(pred.shape)}",
+            fix=f"for class numbers use {instead}",
+        )
+    )
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from nervure import ops
 from nervure.array import Array
 from nervure.dtypes import DType
+from nervure.errors import require_function
+from nervure.nn.functions import require_parameters
 from nervure.nn.losses.base import same_rank
 from nervure.nn.masking import mask_of, masked_weights
 from nervure.nn.metrics.base import Metric
@@ -125,6 +127,14 @@ class MeanMetricWrapper(Mean):
         name: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
+        require_function("MeanMetricWrapper", fn)
+        require_parameters(
+            "the metric",
+            fn,
+            "y_true",
+            "y_pred",
+            fix="write def metric(y_true, y_pred), with a value for each row",
+        )
         super().__init__(name or str(getattr(fn, "__name__", "mean")), dtype)
         self.fn = fn
 

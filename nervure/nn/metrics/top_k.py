@@ -10,6 +10,7 @@ from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.nn.arguments import whole_number
 from nervure.nn.losses.base import class_number_pair
+from nervure.nn.metrics.accuracy import check_one_hot
 from nervure.nn.metrics.reduction import FunctionMetric
 
 
@@ -23,7 +24,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
     >>> nv.metrics.top_k_categorical_accuracy([[0, 0, 1]], shares, 2).tolist()
     [1.0]
     """
-    labels = ops.argmax(ops.asarray(y_true), axis=-1)
+    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    check_one_hot(true, pred, "sparse_top_k_categorical_accuracy")
+    labels = ops.argmax(true, axis=-1)
     return sparse_top_k_categorical_accuracy(labels, y_pred, k)
 
 

@@ -222,8 +222,12 @@ class Optimizer(Configurable):
             rate.assign(non_negative_number("learning_rate", value))
         else:
             raise TypeError(
-                "the learning rate of this optimizer follows a schedule, so no number "
-                "can be set; make the optimizer with a number to be able to"
+                explain(
+                    "the learning rate of this optimizer follows a schedule, so no "
+                    "number "
+                    "can be set",
+                    fix="make the optimizer with a number, or set another schedule",
+                )
             )
 
     @property
@@ -366,9 +370,19 @@ class Optimizer(Configurable):
     ) -> Variable:
         """Take one step, given pairs of gradient and variable.
 
-        Returns the number of steps taken.
+        Returns the number of steps taken.  Raises
+        :class:`~nervure.errors.ArgumentError` for anything else, and without a pair.
         """
         pairs = list(grads_and_vars)
+        if not pairs or any(not _is_pair(one) for one in pairs):
+            came = repr(next((one for one in pairs if not _is_pair(one)), pairs))
+            raise ArgumentError(
+                explain(
+                    "apply_gradients expects pairs (gradient, variable), at least "
+                    f"one, got {came:.60}",
+                    fix="write zip(gradients, model.trainable_variables, strict=True)",
+                )
+            )
         self.apply([gradient for gradient, _ in pairs], [one for _, one in pairs])
         return self._iterations
 
@@ -564,3 +578,7 @@ def _check_pairs(gradients: Sequence[Any], variables: Sequence[Variable]) -> Non
 
 def _limit(name: str, value: Any) -> float | None:
     return None if value is None else positive_number(name, value)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2

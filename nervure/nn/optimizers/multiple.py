@@ -213,15 +213,19 @@ class MultiOptimizer(Optimizer):
     def learning_rate(self) -> Any:
         """There is none: each optimizer has its own."""
         raise AttributeError(
-            "several optimizers have no learning rate in common; look at those of "
-            "MultiOptimizer.optimizers"
+            explain(
+                "several optimizers have no learning rate in common",
+                fix="look at those of MultiOptimizer.optimizers",
+            )
         )
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         raise AttributeError(
-            "several optimizers have no learning rate in common; set those of "
-            "MultiOptimizer.optimizers"
+            explain(
+                "several optimizers have no learning rate in common",
+                fix="set those of MultiOptimizer.optimizers",
+            )
         )
 
     def apply(
@@ -278,8 +282,10 @@ class MultiOptimizer(Optimizer):
         """
         if not isinstance(self.optimizer_map, OptimizerMap):
             raise TypeError(
-                "a MultiOptimizer with a function of your own has no configuration; "
-                "give it an OptimizerMap"
+                explain(
+                    "a MultiOptimizer with a function of your own has no configuration",
+                    fix="give it an OptimizerMap",
+                )
             )
         return {
             "optimizer_map": self.optimizer_map.get_config(),

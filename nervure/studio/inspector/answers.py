@@ -129,7 +129,12 @@ class Answers:
         with self._lock:
             found = inspect.first_layer_filters(self._subject.model())
         if found.ndim != 4:
-            raise ArgumentError(explain("the first layer has no filters to draw"))
+            raise ArgumentError(
+                explain(
+                    "the first layer has no filters to draw",
+                    fix="filters are drawn of a model that begins with Conv2D",
+                )
+            )
         shown = found[:_MOST_CHANNELS]
         grey = shown if shown.shape[-1] == 3 else shown[..., 0]
         return {"maps": [one_map(one, signed=True) for one in grey]}
@@ -156,7 +161,10 @@ class Answers:
         is_number = isinstance(strength, int | float) and not isinstance(strength, bool)
         if not is_number or not 0 < strength <= 1:
             raise ArgumentError(
-                explain(f"strength must lie between 0 and 1, got {strength!r:.60}")
+                explain(
+                    f"strength must lie between 0 and 1, got {strength!r:.60}",
+                    fix="write strength=0.1, for example",
+                )
             )
         with self._lock:
             model, shape, x = self._read(asked)
@@ -236,5 +244,10 @@ def _one_picture(values: NDArray, shape: PictureShape) -> NDArray:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ArgumentError(explain(f"layer must be a name, got {value!r:.60}"))
+        raise ArgumentError(
+            explain(
+                f"layer must be a name, got {value!r:.60}",
+                fix="use a name of model.summary()",
+            )
+        )
     return value

@@ -96,7 +96,10 @@ def read_picture(text: Any, shape: PictureShape) -> NDArray:
         data = b""
     if len(data) != count:
         raise DataError(
-            explain(f"the picture must have {count} bytes in base64, got {len(data)}")
+            explain(
+                f"the picture must have {count} bytes in base64, got {len(data)}",
+                fix="send one byte for each channel of each pixel",
+            )
         )
     values = np.frombuffer(data, np.uint8).astype(np.float32) / 255
     picture = values.reshape(shape.height, shape.width, shape.channels)

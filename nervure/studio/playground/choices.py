@@ -92,7 +92,10 @@ _Reader = Callable[[str, Any], Any]
 
 
 def _refused(name: str, expected: str, value: Any) -> ArgumentError:
-    return ArgumentError(explain(f"{name} must be {expected}, got {value!r:.80}"))
+    headline = f"{name} must be {expected}, got {value!r:.80}"
+    return ArgumentError(
+        explain(headline, fix="choose another value, as the page does")
+    )
 
 
 def _number(low: float, high: float) -> _Reader:

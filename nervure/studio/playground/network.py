@@ -92,7 +92,10 @@ class Network:
         fits = 0 <= layer < len(self.dense) and -1 <= source < sizes[layer]
         if not fits or not 0 <= target < sizes[layer + 1]:
             raise ArgumentError(
-                explain(f"there is no weight {source}, {target} in layer {layer}")
+                explain(
+                    f"there is no weight {source}, {target} in layer {layer}",
+                    fix="take the numbers of units that the picture shows",
+                )
             )
         kernel, bias = self.dense[layer].weights
         weight = bias if source < 0 else kernel

@@ -86,7 +86,12 @@ def dataset(name: str, *, noise: float = 0.0, seed: int = 0) -> Points:
             explain(f"the playground has no data set {name!r}", fix=f"take {known}")
         )
     if not 0 <= noise <= 0.5:
-        raise ArgumentError(explain(f"noise must lie between 0 and 0.5, got {noise!r}"))
+        raise ArgumentError(
+            explain(
+                f"noise must lie between 0 and 0.5, got {noise!r}",
+                fix="write noise=0.1, for example",
+            )
+        )
     problem, draw = _SHAPES[name]
     x, y = draw(noise, np.random.default_rng(seed))
     return shuffled(Points(x, y, problem), seed)
@@ -222,7 +227,10 @@ def of_columns(
     table = np.column_stack([inputs, targets]).astype(np.float64)
     if len(table) < 4:
         raise DataError(
-            explain(f"the table has {len(table)} rows; at least 4 are needed")
+            explain(
+                f"the table has {len(table)} rows; at least 4 are needed",
+                fix="add rows to the table",
+            )
         )
     if not np.isfinite(table).all():
         raise DataError(
@@ -235,7 +243,10 @@ def of_columns(
     if (low == high).any():
         column = (*axes, "the target")[int((low == high).argmax())]
         raise DataError(
-            explain(f"{column} is the same in every row, so there is nothing to learn")
+            explain(
+                f"{column} is the same in every row, so there is nothing to learn",
+                fix="choose another column, or look at the file",
+            )
         )
     scaled = 2 * (table - low) / (high - low) - 1
     x, y = scaled[:, :2] * (_REACH - 1), scaled[:, 2]
@@ -263,7 +274,12 @@ def of_table(text: str, seed: int = 0) -> Points:
     try:
         rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
     except csv.Error as error:
-        raise DataError(explain(f"this is no table of values: {error}")) from None
+        raise DataError(
+            explain(
+                f"this is no table of values: {error}",
+                fix="write comma-separated values, one row a line",
+            )
+        ) from None
     if not rows or len(rows[0]) < 3:
         raise DataError(
             explain(
@@ -277,7 +293,10 @@ def of_table(text: str, seed: int = 0) -> Points:
         rows = rows[1:]
     if len(rows) > _MOST_ROWS:
         raise DataError(
-            explain(f"the table has {len(rows)} rows; {_MOST_ROWS} is the most")
+            explain(
+                f"the table has {len(rows)} rows; {_MOST_ROWS} is the most",
+                fix="use some of the rows",
+            )
         )
     inputs = np.array([_inputs(row, at) for at, row in enumerate(rows, 1)])
     words = [row[-1].strip() for row in rows]
@@ -293,7 +312,8 @@ def of_table(text: str, seed: int = 0) -> Points:
         raise DataError(
             explain(
                 f"the target has {len(kinds)} different words; two to {MOST_CLASSES} "
-                "classes, or numbers, are expected in the last column"
+                "classes, or numbers, are expected in the last column",
+                fix="let the last column hold the class or a number",
             )
         )
     return of_columns(
@@ -307,7 +327,8 @@ def _inputs(row: list[str], at: int) -> list[float]:
         raise DataError(
             explain(
                 f"row {at} of the table is {','.join(row)[:60]!r}; expected two "
-                "numbers and a target"
+                "numbers and a target",
+                fix="write one row a line: 0.5,-1.2,blue",
             )
         )
     return [one for one in found if one is not None]

@@ -141,7 +141,12 @@ class Session:
         kind = message.get("type") if isinstance(message, dict) else None
         hear = self._HEARERS.get(kind) if isinstance(kind, str) else None
         if hear is None:
-            raise ArgumentError(explain(f"no message is called {kind!r:.60}"))
+            raise ArgumentError(
+                explain(
+                    f"no message is called {kind!r:.60}",
+                    fix="reload the page: it may be of another version of Nervure",
+                )
+            )
         hear(self, message)
 
     def _configure(self, message: dict[str, Any]) -> None:
@@ -152,7 +157,8 @@ class Session:
                 raise ArgumentError(
                     explain(
                         f"the table has {len(table)} characters; "
-                        f"{_LONGEST_TABLE} is the most"
+                        f"{_LONGEST_TABLE} is the most",
+                        fix="use some of the rows, or fewer digits",
                     )
                 )
             self._table = table
@@ -222,7 +228,12 @@ class Session:
 
     def _required(self) -> Trainer:
         if self._trainer is None:
-            raise ArgumentError(explain("no network was described yet"))
+            raise ArgumentError(
+                explain(
+                    "no network was described yet",
+                    fix="send the message that describes it first, as the page does",
+                )
+            )
         return self._trainer
 
     def _advance(self) -> None:
@@ -275,6 +286,9 @@ def _number(message: dict[str, Any], name: str, most: float) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -most <= value <= most:
         raise ArgumentError(
-            explain(f"{name} must be a number of at most {most:g}, got {value!r:.60}")
+            explain(
+                f"{name} must be a number of at most {most:g}, got {value!r:.60}",
+                fix=f"send a number from 0 to {most:g}",
+            )
         )
     return float(value)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nervure import random
-from nervure.errors import ArgumentError, FileFormatError, explain
+from nervure.errors import ArgumentError, FileFormatError, as_path, explain
 from nervure.exec import base
 from nervure.ir.attrs import NDArray
 from nervure.state import Cell
@@ -72,11 +72,11 @@ class BackupAndRestore(SavesAtTimes, Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        if not os.fspath(backup_dir):
+        if backup_dir == "":
             raise ArgumentError(
                 explain("backup_dir is empty", fix="name a folder for the backups")
             )
-        self.backup_dir = Path(backup_dir)
+        self.backup_dir = as_path(backup_dir)
         self.double_checkpoint = bool(double_checkpoint)
         self.delete_checkpoint = bool(delete_checkpoint)
         self._set_frequency(save_freq)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nervure.errors import ArgumentError, explain
+from nervure.nn.functions import require_parameters
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -186,4 +188,11 @@ class LambdaCallback(Callback):
                         fix="pass the function itself, without calling it",
                     )
                 )
+            names = tuple(inspect.signature(getattr(self, name)).parameters)
+            require_parameters(
+                name,
+                function,
+                *names,
+                fix=f"write {name}=lambda {', '.join(names)}: ...",
+            )
             setattr(self, name, function)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nervure.errors import ArgumentError, explain
+from nervure.errors import ArgumentError, as_path, explain
 from nervure.train.callbacks.base import Logs
 from nervure.train.callbacks.frequency import SavesAtTimes
 from nervure.train.callbacks.monitor import Mode, Monitor, finite_number
@@ -62,7 +62,7 @@ class ModelCheckpoint(SavesAtTimes, Monitor):
         if threshold is not None:
             threshold = finite_number(threshold, "initial_value_threshold")
         super().__init__(monitor, mode, best=threshold)
-        self.filepath = os.fspath(filepath)
+        self.filepath = str(as_path(filepath))
         self.verbose = verbose
         self.save_best_only = bool(save_best_only)
         self.save_weights_only = bool(save_weights_only)

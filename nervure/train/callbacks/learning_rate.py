@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nervure.errors import ArgumentError, explain
+from nervure.nn.arguments import non_negative_number
+from nervure.nn.functions import require_parameters
 from nervure.train.callbacks.base import Callback, Logs
 from nervure.train.callbacks.monitor import Mode, Monitor, finite_number
 from nervure.train.checks import whole_number
@@ -45,6 +48,13 @@ class LearningRateScheduler(Callback):
                     fix="write LearningRateScheduler(lambda epoch, rate: 0.9 * rate)",
                 )
             )
+        if not _takes_two(schedule):
+            require_parameters(
+                "schedule",
+                schedule,
+                "epoch",
+                fix="write LearningRateScheduler(lambda epoch, rate: 0.9 * rate)",
+            )
         self.schedule = schedule
         self.verbose = verbose
 
@@ -60,14 +70,7 @@ class LearningRateScheduler(Callback):
             rate = self.schedule(epoch, current_rate(self))
         else:
             rate = self.schedule(epoch)
-        if np.ndim(rate):
-            raise ArgumentError(
-                explain(
-                    f"schedule must return one number, got {rate!r}",
-                    fix="return a float: schedule(epoch, rate) -> rate",
-                )
-            )
-        set_rate(self, finite_number(rate, "what schedule returns"))
+        set_rate(self, _returned_rate(rate))
         if self.verbose:
             print(f"nervure: epoch {epoch + 1}: learning rate {current_rate(self):.6g}")
 
@@ -129,7 +132,7 @@ class ReduceLROnPlateau(Monitor):
         self.patience = whole_number(patience, "patience", 0, 3)
         self.verbose = verbose
         self.cooldown = whole_number(cooldown, "cooldown", 0, 2)
-        self.min_lr = finite_number(min_lr, "min_lr")
+        self.min_lr = non_negative_number("min_lr", min_lr)
         self._start()
 
     def _start(self) -> None:
@@ -207,6 +210,22 @@ def set_rate(callback: Callback, rate: float) -> None:
 def _optimizer(callback: Callback) -> Any:
     wanted = type(callback).__name__
     return callback.require_model().require_compiled(wanted).optimizer
+
+
+def _returned_rate(rate: Any) -> float:
+    """Return the rate that a schedule has given; raises for anything else."""
+    try:
+        number = math.nan if isinstance(rate, str) or np.ndim(rate) else float(rate)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ArgumentError(
+            explain(
+                f"schedule must return one finite number of 0 or more, got {rate!r}",
+                fix="return a float: schedule(epoch, rate) -> rate",
+            )
+        )
+    return number
 
 
 def _takes_two(schedule: Callable[..., Any]) -> bool:

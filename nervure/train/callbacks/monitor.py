@@ -53,6 +53,13 @@ class Monitor(Callback):
         best: float | None = None,
         min_delta: float = 0.0,
     ) -> None:
+        if not isinstance(monitor, str):
+            raise ArgumentError(
+                explain(
+                    f"monitor must be a name of the logs, got {monitor!r}",
+                    fix="write monitor='val_loss', for example",
+                )
+            )
         if mode not in ("auto", "min", "max"):
             raise ArgumentError(
                 explain(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nervure.errors import ArgumentError, FileFormatError, explain
+from nervure.errors import ArgumentError, FileFormatError, as_path, explain
 from nervure.exec import base
 from nervure.train.callbacks.base import Callback, Logs
-from nervure.train.saving.atomic import append_whole
+from nervure.train.saving.atomic import append_whole, unwritable
 
 
 class CSVLogger(Callback):
@@ -55,7 +55,7 @@ class CSVLogger(Callback):
                     fix="separator=',' is what most programs read",
                 )
             )
-        self.filename = os.fspath(filename)
+        self.filename = str(as_path(filename))
         self.sep = separator
         self.append = bool(append)
         self._columns: list[str] = []
@@ -68,7 +68,11 @@ class CSVLogger(Callback):
         if base.process_index > 0:
             return
         if not self.append:
-            path.write_text("", encoding="utf-8")
+            # Not by a new file that takes the name: the path may be a device.
+            try:
+                path.write_text("", encoding="utf-8")
+            except OSError as error:
+                raise unwritable(path, 0, error) from error
         elif path.exists():
             self._columns = self._columns_of(path)
         self._has_header = bool(self._columns)

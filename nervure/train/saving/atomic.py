@@ -12,6 +12,7 @@ from typing import Final
 from nervure.errors import explain
 from nervure.exec import base
 
+_ELSEWHERE: Final = "look at the disk, or write to another place"
 _FIXES: Final = {
     errno.ENOSPC: "make room on the disk, or write to another one",
     errno.EDQUOT: "make room within your quota, or write to another disk",
@@ -64,7 +65,10 @@ def unwritable(path: Path, nbytes: int, error: OSError) -> OSError:
     reason = error.strerror or str(error)
     if error.errno == errno.ENOENT:
         reason = f"there is no folder {str(path.parent)!r}"
-    fix = _FIXES.get(error.errno or 0, "look at the disk, or write to another place")
+    fix = _FIXES.get(error.errno or 0, _ELSEWHERE)
+    if error.errno == errno.ENOENT and path.parent.is_dir():
+        # a folder in which the system makes no files, such as /proc
+        reason, fix = f"{str(path.parent)!r} takes no files", _ELSEWHERE
     # The kind follows from the number, as in open(): PermissionError, and so on.
     return OSError(
         error.errno,
@@ -74,6 +78,20 @@ def unwritable(path: Path, nbytes: int, error: OSError) -> OSError:
             fix=fix,
         ),
     )
+
+
+def unmade_folder(path: Path, error: OSError) -> OSError:
+    """Return an error of the same kind and number for a folder that was to be made."""
+    reason = error.strerror or str(error)
+    fix = _ELSEWHERE
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        reason, fix = "a file is in its place", "choose another name"
+    elif error.errno == errno.ENOENT:
+        reason = "the system takes no folders there"
+    else:
+        fix = _FIXES.get(error.errno or 0, fix)
+    text = explain(f"the folder {str(path)!r} could not be made: {reason}", fix=fix)
+    return OSError(error.errno, text)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -13,11 +13,13 @@ from nervure.errors import (
     FileFormatError,
     NotBuiltError,
     UnknownNameError,
+    as_path,
     explain,
     require_file,
 )
 from nervure.ir.attrs import NDArray
 from nervure.nn.first_values import values_from_a_file
+from nervure.nn.registry import checked_objects
 from nervure.train.model import Model
 from nervure.train.saving import named, state, tensors
 from nervure.train.saving.architecture import describe, made_model
@@ -131,10 +133,10 @@ def load_model(
     ...     nv.models.load_model(f"{folder}/model.nv").count_params()
     3
     """
-    path = _as_path(filepath)
+    path = as_path(filepath)
     refuse_pickle(path)
     require_file(path)
-    custom = dict(custom_objects or {})
+    custom = checked_objects(custom_objects)
     reader = _reader(path)
     if reader is not None:
         model: Model = reader.load_model(path, custom)
@@ -191,7 +193,7 @@ def save_weights(model: Model, filepath: AnyPath, overwrite: bool = True) -> Non
 
 def load_weights(model: Model, filepath: AnyPath) -> None:
     """Set the weights of a model from a file; see ``Model.load_weights``."""
-    path = _as_path(filepath)
+    path = as_path(filepath)
     refuse_pickle(path)
     _require_weights(model, "loaded")
     require_file(path)
@@ -221,7 +223,7 @@ def _require_weights(model: Model, wanted: str) -> None:
 
 
 def _checked_path(filepath: AnyPath, endings: tuple[str, ...], overwrite: bool) -> Path:
-    path = _as_path(filepath)
+    path = as_path(filepath)
     if not path.name.endswith(endings) or path.name in endings:
         raise ArgumentError(
             explain(
@@ -238,18 +240,6 @@ def _checked_path(filepath: AnyPath, endings: tuple[str, ...], overwrite: bool) 
             )
         )
     return path
-
-
-def _as_path(filepath: AnyPath) -> Path:
-    try:
-        return Path(filepath)
-    except TypeError:
-        raise ArgumentError(
-            explain(
-                f"expected the name of a file, got {filepath!r}",
-                fix="pass a string or a pathlib.Path, such as 'model.nv'",
-            )
-        ) from None
 
 
 def _reader(path: Path) -> Any:

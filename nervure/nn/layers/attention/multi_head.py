@@ -233,7 +233,11 @@ def _axes(value: Any) -> tuple[int, ...] | None:
         isinstance(one, int) and not isinstance(one, bool) for one in axes
     ):
         raise TypeError(
-            "expected attention_axes to be a whole number or a list of them, got "
-            f"{value!r}"
+            explain(
+                "expected attention_axes to be a whole number or a list of them, got "
+                f"{value!r}",
+                fix="leave it out to attend over all axes but the batch and the "
+                "features",
+            )
         )
     return axes

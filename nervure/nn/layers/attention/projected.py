@@ -139,7 +139,10 @@ class ProjectedAttention(Layer):
         given = dict(zip(("query", "value", "key"), args, strict=False)) | kwargs
         if given.get("query") is None or given.get("value") is None:
             raise TypeError(
-                f"the layer {self.name!r} is called with a query and a value"
+                explain(
+                    f"the layer {self.name!r} is called with a query and a value",
+                    fix="for attention of a sequence to itself write layer(x, x)",
+                )
             )
         return [
             None if given.get(name) is None else shapes_of(given[name])

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final, Unpack
 
 import numpy as np
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, DTypeError, FileFormatError, explain
+from nervure.errors import (
+    ArgumentError,
+    DTypeError,
+    FileFormatError,
+    explain,
+    require_file,
+)
 from nervure.ir.attrs import NDArray
 from nervure.nn.arguments import whole_number
 from nervure.nn.first_values import reads_a_file
@@ -469,6 +476,7 @@ def _words_of(path: str) -> list[str]:
                 fix="save the model with its vocabulary, or make the layer in Python",
             )
         )
+    require_file(Path(path))
     try:
         with open(path, encoding="utf-8") as file:
             return file.read().splitlines()

@@ -9,7 +9,7 @@ import numpy as np
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, DataError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
@@ -153,6 +153,30 @@ class Normalization(Layer):
             (), "zeros", dtypes.int32, trainable=False, name="count"
         )
 
+    def _numbers_of(self, batch: Any) -> NDArray:
+        """Return a batch as numbers; raises for text, and for NaN and infinity."""
+        try:
+            values = np.asarray(batch, np.float64)
+        except (TypeError, ValueError):
+            raise DataError(
+                explain(
+                    f"the layer {self.name!r} adapts to numbers, got {batch!r:.60}",
+                    fix="pass an array of numbers whose rows are equally long",
+                )
+            ) from None
+        bad = np.argwhere(~np.isfinite(values))
+        if bad.size:
+            place = bad[0].tolist()
+            raise DataError(
+                explain(
+                    f"the layer {self.name!r} cannot adapt to "
+                    f"{values[tuple(place)]} at {place}: the mean would be no number",
+                    fix="drop or fill these rows first, for example with sklearn's "
+                    "SimpleImputer",
+                )
+            )
+        return values
+
     def adapt(self, data: Any) -> None:
         """Find the moments of data.
 
@@ -176,7 +200,7 @@ class Normalization(Layer):
             )
         counts, means, variances = 0, np.zeros(()), np.zeros(())
         for batch in batches_of(data, self.name):
-            values = np.asarray(batch, np.float64)
+            values = self._numbers_of(batch)
             if not self.built:
                 self.build((None, *values.shape[1:]))
             kept = self._kept(values.shape)

@@ -87,7 +87,9 @@ class Vocabulary:
         tokens = tokens[self.start :] if with_special else tokens
         twice = [token for token, count in Counter(tokens).items() if count > 1]
         if twice:
-            raise self._refusal(f"has {twice[0]!r} more than once")
+            raise self._refusal(
+                f"has {twice[0]!r} more than once", "name each token once"
+            )
         if self.mask_token is not None and self.mask_token in tokens:
             raise self._refusal(
                 f"has the mask token {self.mask_token!r} among others",
@@ -96,12 +98,13 @@ class Vocabulary:
         if self.limit is not None and self.start + len(tokens) > self.limit:
             raise self._refusal(
                 f"has {self.start + len(tokens)} tokens with the special ones, at most "
-                f"{self.limit} were allowed by max_tokens"
+                f"{self.limit} were allowed by max_tokens",
+                "make max_tokens larger, or leave it out",
             )
         self._keep(tokens)
         return with_special
 
-    def _refusal(self, problem: str, fix: str | None = None) -> ArgumentError:
+    def _refusal(self, problem: str, fix: str) -> ArgumentError:
         headline = f"the vocabulary of the layer {self.name!r} {problem}"
         return ArgumentError(explain(headline, fix=fix))
 

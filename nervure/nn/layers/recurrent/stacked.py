@@ -40,6 +40,13 @@ class StackedRNNCells(Layer):
 
     def __init__(self, cells: Sequence[Any], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
+        if not isinstance(cells, list | tuple):
+            raise ArgumentError(
+                explain(
+                    f"expected a list of cells, got {cells!r}",
+                    fix="write StackedRNNCells([LSTMCell(32), LSTMCell(32)])",
+                )
+            )
         self.cells = [made_from(cell) for cell in cells]
         if not self.cells:
             raise ArgumentError(

@@ -8,7 +8,11 @@ from typing import Any
 from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, explain
-from nervure.nn.arguments import finite_number, positive_number
+from nervure.nn.arguments import (
+    finite_number,
+    non_negative_number,
+    positive_number,
+)
 from nervure.nn.optimizers.schedules.base import LearningRateSchedule, as_number
 
 
@@ -27,7 +31,7 @@ class _DecayByPeriods(LearningRateSchedule):
             "initial_learning_rate", initial_learning_rate
         )
         self.decay_steps = positive_number("decay_steps", decay_steps)
-        self.decay_rate = finite_number("decay_rate", decay_rate)
+        self.decay_rate = non_negative_number("decay_rate", decay_rate)
         self.staircase = bool(staircase)
         self.name = name
 
