@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     busy = []
-    rows = []
+    speeds: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         cache = Path(folder) / "cache"
@@ -78,15 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name: Peer(f"kernels_{name}", options.threads, cache, log) for name in PEERS
         }
         try:
-            peak = peers["nervure"].ask(600, "peak")["operations"] / 1e9
             for place in range(0, len(KERNELS), options.every):
                 busy.append(machine.busy_cores())
-                found = measure(peers, place, options.rounds)
-                rows.append(_row(KERNELS[place].title, found, peak))
-                print(*rows[-1], sep="  ", flush=True)
+                speeds[place] = measure(peers, place, options.rounds)
+                told = (f"{name} {one:.0f}" for name, one in speeds[place].items())
+                print(KERNELS[place].title, *told, sep="  ", flush=True)
+            # Not before: the others must have got ready and been stopped.
+            peak = peers["nervure"].ask(600, "peak")["operations"] / 1e9
         finally:
             for peer in peers.values():
                 peer.close()
+    rows = [_row(KERNELS[place].title, one, peak) for place, one in speeds.items()]
     load = statistics.median(busy)
     head = ("kernel", *PEERS, "of the peak", "to the best peer")
     missed = sum("**" in row[-1] for row in rows)

@@ -23,6 +23,16 @@ class Measurement:
         """The median of the rounds, or None without any."""
         return statistics.median(self.seconds) if self.seconds else None
 
+    def times(self, other: Measurement) -> float | None:
+        """How many times longer than another: the median of the rounds' ratios.
+
+        A shared machine changes its speed by a factor of two from one minute to the
+        next, but the turns of one round are neighbours.
+        """
+        pairs = zip(self.seconds, other.seconds, strict=False)
+        ratios = [mine / theirs for mine, theirs in pairs]
+        return statistics.median(ratios) if ratios else None
+
 
 @dataclass
 class Outcome:

@@ -98,15 +98,15 @@ def _judged(goal: Goal, outcome: Outcome, outcomes: Sequence[Outcome]) -> list[s
         return [text, time, "", _yes_or_no(ours.median <= goal.seconds)]
     key = goal.workload or outcome.workload.key
     peers = next((one.peers for one in outcomes if one.workload.key == key), {})
-    medians = {
-        name: peers[name].median or 0.0
+    factors = {
+        name: factor
         for name in goal.peers
-        if name in peers and peers[name].median
+        if name in peers and (factor := peers[name].times(ours))
     }
-    if not medians:
+    if not factors:
         return [text, time, "no peer to compare with", "unknown"]
-    fastest = min(medians, key=medians.__getitem__)
-    factor = medians[fastest] / ours.median
+    fastest = min(factors, key=factors.__getitem__)
+    factor = factors[fastest]
     measured = f"{three_digits(factor)} x {fastest}"
     return [text, time, measured, _yes_or_no(factor >= goal.factor)]
 
@@ -125,7 +125,7 @@ def _why(failed: str) -> str:
 def _section(outcome: Outcome) -> list[str]:
     """Return the heading, the table and a note about others' load."""
     workload = outcome.workload
-    ours = outcome.peers.get("nervure", Measurement()).median
+    ours = outcome.peers.get("nervure", Measurement())
     expected = _expected_loss(outcome)
     rows = [
         _row(name, one, ours, expected, workload.tolerance)
@@ -157,7 +157,7 @@ def _expected_loss(outcome: Outcome) -> float | None:
 def _row(
     name: str,
     one: Measurement,
-    ours: float | None,
+    ours: Measurement,
     expected: float | None,
     tolerance: float,
 ) -> Sequence[str]:
@@ -169,7 +169,7 @@ def _row(
         duration(one.median),
         f"{duration(min(one.seconds))} to {duration(max(one.seconds))} "
         f"of {len(one.seconds)}" + (f", then {_why(one.failed)}" if one.failed else ""),
-        "" if ours is None else three_digits(one.median / ours),
+        "" if (factor := one.times(ours)) is None else three_digits(factor),
         _compared(one.loss, expected, tolerance),
         "" if one.accuracy is None else f"{one.accuracy:.4f}",
     )
