@@ -25,6 +25,7 @@ from nervure.ir.attrs import DeviceValue, NDArray
 from nervure.ir.build import origin_of
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node, Shape
+from nervure.ir.record import type_text
 from nervure.numpy_methods import NumPyMethods
 from nervure.prims.leaf import buffer_leaf
 from nervure.result import CallOrigin, Result
@@ -311,7 +312,7 @@ class Array(NumPyMethods, DeviceMethods):
         return value in self.numpy()
 
     def __repr__(self) -> str:
-        type_ = f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+        type_ = type_text(self.shape, self.dtype)
         try:
             text = np.array2string(self.numpy(), separator=", ", prefix="Array(")
         except TraceError:

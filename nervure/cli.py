@@ -93,7 +93,6 @@ def _parser() -> argparse.ArgumentParser:
         "subject",
         type=Path,
         nargs="?",
-        default=Path("logs"),
         help="a model (.nv, .keras), a graph (.json) or a folder of runs (logs)",
     )
     studio.add_argument("--port", type=int, default=0, help="0 takes a free one (0)")

@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 
 from nervure.errors import UnknownNameError, explain, unknown_name
 
-KINDS: Final = ("cpu", "gpu", "tpu")
 _NAME: Final = re.compile(r"(cpu|gpu|tpu)(?::(0|[1-9]\d{0,4}))?")
 # What JAX calls a kind of device -> what it is called here.
 _PLATFORMS: Final = {"cuda": "gpu", "rocm": "gpu", "oneapi": "gpu", "sycl": "gpu"}

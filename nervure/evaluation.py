@@ -60,11 +60,6 @@ def bind_source(leaf: Node, result: Result) -> None:
     _sources[leaf] = result
 
 
-def is_bound(leaf: Node) -> bool:
-    """Tell whether an input leaf stands for an array."""
-    return leaf in _sources
-
-
 def evaluate(results: Sequence[Result]) -> None:
     """Give every result its value.
 

@@ -156,12 +156,7 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled function."""
-        dynamic, static = self._split(args)
-        leaves, structure = tree.flatten((dynamic, kwargs))
-        arrays = [
-            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
-            for leaf in leaves
-        ]
+        arrays, structure, static = self._arrays(args, kwargs)
         with computing_where(array.held for array in arrays):
             trace_, program = self._program(arrays, structure, static)
         cells = (*trace_.written, *trace_.only_read)
@@ -188,12 +183,7 @@ class CompiledFunction:
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """Return the captured graph for these arguments, without running it."""
-        dynamic, static = self._split(args)
-        leaves, structure = tree.flatten((dynamic, kwargs))
-        arrays = [
-            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
-            for leaf in leaves
-        ]
+        arrays, structure, static = self._arrays(args, kwargs)
         return self._program(arrays, structure, static)[0].graph
 
     def program(
@@ -236,12 +226,7 @@ class CompiledFunction:
         """
         from nervure.program import program as inspected
 
-        dynamic, static = self._split(args)
-        leaves, structure = tree.flatten((dynamic, kwargs))
-        arrays = [
-            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
-            for leaf in leaves
-        ]
+        arrays, structure, static = self._arrays(args, kwargs)
         captured = self._capture(arrays, structure, static)
         places = _batched_leaves(args, dict(static), batched)
 
@@ -267,6 +252,18 @@ class CompiledFunction:
                 options=inspected.Options.checked(memory_budget, offload, skip),
                 of_batch=of_batch if places else None,
             )
+
+    def _arrays(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Array], tree.Structure, tuple[Any, ...]]:
+        """Return arguments as arrays, their structure, and those that stay as given."""
+        dynamic, static = self._split(args)
+        leaves, structure = tree.flatten((dynamic, kwargs))
+        arrays = [
+            leaf if isinstance(leaf, Array) else Array.of_node(as_node(leaf))
+            for leaf in leaves
+        ]
+        return arrays, structure, static
 
     def compiled(self, *args: Any) -> tuple[Trace, Program]:
         """Return what was captured for these arguments, and its compiled program."""

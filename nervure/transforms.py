@@ -52,6 +52,14 @@ class _StandIns:
         self.leaves.append(leaf)
         self.arrays.append(Array.of_node(leaf))
 
+    def given_to(
+        self, function: Function, structure: tree.Structure
+    ) -> tuple[list[Node], tree.Structure]:
+        """Return what a function makes of them, as nodes, and its structure."""
+        result = function(*tree.unflatten(structure, self.arrays))
+        results, result_structure = tree.flatten(result)
+        return [as_node(leaf) for leaf in results], result_structure
+
     def resolve(self, nodes: Sequence[Node]) -> list[Array]:
         """Return arrays of ``nodes`` with the real arguments in place."""
         replacement = dict(zip(self.leaves, self.originals, strict=True))
@@ -324,9 +332,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """
     leaves, structure = tree.flatten(list(primals))
     stand_ins = _StandIns(leaves, "vjp")
-    result = function(*tree.unflatten(structure, stand_ins.arrays))
-    results, result_structure = tree.flatten(result)
-    outputs = [as_node(leaf) for leaf in results]
+    outputs, result_structure = stand_ins.given_to(function, structure)
 
     def pull(cotangents: Any) -> tuple[Any, ...]:
         """Return the cotangents of the primals."""
@@ -354,9 +360,7 @@ def jvp(
     """
     leaves, structure = tree.flatten(list(primals))
     stand_ins = _StandIns(leaves, "jvp")
-    result = function(*tree.unflatten(structure, stand_ins.arrays))
-    results, result_structure = tree.flatten(result)
-    outputs = [as_node(leaf) for leaf in results]
+    outputs, result_structure = stand_ins.given_to(function, structure)
     directions = _cotangents(list(tangents), stand_ins.leaves, "jvp")
     changes = autodiff.forward(outputs, stand_ins.leaves, directions)
     values = stand_ins.resolve([*outputs, *changes])

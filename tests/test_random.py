@@ -10,6 +10,7 @@ from scipy import stats
 
 import nervure as nv
 from nervure.errors import ArgumentError, DTypeError, ShapeError
+from tests.random_values import as_float64, bits_of
 
 KEY = nv.random.key(2024)
 COUNT = 100_000
@@ -18,19 +19,6 @@ WIDE = ("float32", "float64")
 
 # A test statistic this unlikely means an error: every seed here is fixed.
 UNLIKELY = 1e-4
-
-
-def as_float64(x: nv.Array) -> Any:
-    return x.numpy().astype(np.float64)
-
-
-def bits_of(x: nv.Array) -> list[int]:
-    """Return the bits of the elements as whole numbers."""
-    value = x.numpy()
-    if value.dtype == np.bool_:
-        return [int(one) for one in value.ravel()]
-    integer = np.dtype(f"uint{8 * value.itemsize}")
-    return [int(one) for one in np.ascontiguousarray(value).view(integer).ravel()]
 
 
 # --- distributions -------------------------------------------------------------------

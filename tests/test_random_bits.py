@@ -12,22 +12,10 @@ import nervure as nv
 from nervure import dtypes
 from nervure.ir.graph import topological
 from nervure.random.repeatable import log, normal_quantile
+from tests.random_values import as_float64, bits_of
 
 KEY = nv.random.key(2024)
 WIDE = ("float32", "float64")
-
-
-def as_float64(x: nv.Array) -> Any:
-    return x.numpy().astype(np.float64)
-
-
-def bits_of(x: nv.Array) -> list[int]:
-    """Return the bits of the elements as whole numbers."""
-    value = x.numpy()
-    if value.dtype == np.bool_:
-        return [int(one) for one in value.ravel()]
-    integer = np.dtype(f"uint{8 * value.itemsize}")
-    return [int(one) for one in np.ascontiguousarray(value).view(integer).ravel()]
 
 
 # --- accuracy of what they are made of -----------------------------------------------

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import numpy as np
 
 import nervure as nv
+from tests.random_values import as_float64
 
 KEY = nv.random.key(2024)
 COUNT = 100_000
-
-
-def as_float64(x: nv.Array) -> Any:
-    return x.numpy().astype(np.float64)
 
 
 def test_seeds_give_different_keys() -> None:

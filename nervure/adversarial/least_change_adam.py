@@ -11,6 +11,7 @@ from nervure.adversarial.constants import ConstantSearch, Smallest
 from nervure.adversarial.problem import Problem, read_problem, read_size
 from nervure.array import Array
 from nervure.ir.attrs import NDArray
+from nervure.nn.optimizers.adam import adam_step
 from nervure.train.batched import by_batches
 from nervure.train.checks import whole_number
 from nervure.train.scores import at_labels, class_scores
@@ -19,10 +20,6 @@ from nervure.transforms import value_and_grad
 if TYPE_CHECKING:
     from nervure.train.model import Model
 
-# Adam's usual numbers.
-_BETA_1: Final = 0.9
-_BETA_2: Final = 0.999
-_EPSILON: Final = 1e-8
 # Limits of the box would be infinitely far away: they are approached this closely.
 _NEAR_LIMIT: Final = 0.999999
 # How often a search looks whether it still gains something.
@@ -182,11 +179,8 @@ def _step(model: Model, targeted: bool) -> Any:
             return total, (sample, size, excess)
 
         (_, aux), gradient = value_and_grad(loss, has_aux=True)(free)
-        mean = _BETA_1 * mean + (1 - _BETA_1) * gradient
-        square = _BETA_2 * square + (1 - _BETA_2) * gradient * gradient
-        unbiased = mean / (1 - ops.pow(_BETA_1, number))
-        spread = ops.sqrt(square / (1 - ops.pow(_BETA_2, number)))
-        return free - rate * unbiased / (spread + _EPSILON), mean, square, *aux
+        change, mean, square = adam_step(gradient, mean, square, number, rate)
+        return free - change, mean, square, *aux
 
     return stepped
 

@@ -147,6 +147,28 @@ def step_count(varying: Sequence[NDArray]) -> int:
     return counts.pop()
 
 
+def check_inputs(
+    nodes: Sequence[Node], values: Sequence[NDArray | DeviceValue]
+) -> None:
+    """Raise :class:`GraphError` for a wrong number or type of values."""
+    if len(values) != len(nodes):
+        raise GraphError(f"expected {len(nodes)} inputs, got {len(values)}")
+    for value, node in zip(values, nodes, strict=True):
+        if value.shape != node.shape or value.dtype != node.dtype:
+            raise GraphError(
+                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+                f"{value.dtype.name}{list(value.shape)}"
+            )
+
+
+def filled_up(rows: NDArray, length: int) -> NDArray:
+    """Return rows with copies of the last one: the sizes of a program are fixed."""
+    if len(rows) == length:
+        return rows
+    copies = np.broadcast_to(rows[-1:], (length - len(rows), *rows.shape[1:]))
+    return np.concatenate([rows, copies])
+
+
 def check_step(graph: Graph, state_count: int, constant_count: int) -> None:
     """Raise :class:`GraphError` unless the graph can be iterated."""
     if len(graph.outputs) != state_count:

@@ -14,6 +14,7 @@ from nervure.inspect.question import layer_for, pictured
 from nervure.inspect.seen import array_of, channels_last, traced_layers
 from nervure.ir.attrs import NDArray
 from nervure.nn.losses.logits import logits_of_sigmoid, logits_of_softmax
+from nervure.nn.optimizers.adam import adam_step
 from nervure.ops import nn
 from nervure.train.checks import whole_number
 from nervure.train.session import numpy_generator
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from nervure.train.model import Model
 
-_BETA_1: Final = 0.9
-_BETA_2: Final = 0.999
-_EPSILON: Final = 1e-8
 # How much the numbers behind the first picture differ from 0.
 _FIRST_SPREAD: Final = 0.01
 
@@ -217,11 +215,8 @@ def _ascent(model: Model, name: str) -> Any:
             return ops.sum(output * chosen) / places
 
         _, gradient = value_and_grad(response)(free)
-        mean = _BETA_1 * mean + (1 - _BETA_1) * gradient
-        square = _BETA_2 * square + (1 - _BETA_2) * gradient * gradient
-        unbiased = mean / (1 - ops.pow(_BETA_1, number))
-        spread = ops.sqrt(square / (1 - ops.pow(_BETA_2, number)))
-        return free + rate * unbiased / (spread + _EPSILON), mean, square
+        change, mean, square = adam_step(gradient, mean, square, number, rate)
+        return free + change, mean, square
 
     return ascended
 

@@ -54,12 +54,10 @@ def rectified_operand(node: Node) -> int | None:
     if node.op.name == "maximum":
         zeros = [_is_zero(one) for one in node.inputs]
         return zeros.index(False) if zeros.count(True) == 1 else None
-    if node.op.name != "select":
+    selection = _selection(node)
+    if selection is None:
         return None
-    condition, chosen, other = node.inputs
-    if condition.op.name not in ("le", "lt"):
-        return None
-    left, right = condition.inputs
+    left, right, chosen, other = selection
     if _is_zero(right) and _is_zero(chosen) and left in _below(other):
         return 2  # where(x <= 0, 0, x)
     if _is_zero(left) and _is_zero(other) and right in _below(chosen):
@@ -75,17 +73,24 @@ def limited_operand(node: Node) -> int | None:
     if node.op.name == "minimum":
         limits = [_is_positive(one) for one in node.inputs]
         return limits.index(False) if limits.count(True) == 1 else None
-    if node.op.name != "select":
+    selection = _selection(node)
+    if selection is None:
         return None
-    condition, chosen, other = node.inputs
-    if condition.op.name not in ("le", "lt"):
-        return None
-    left, right = condition.inputs
+    left, right, chosen, other = selection
     if left is chosen and _is_positive(left) and right is other:
         return 2  # where(6 <= x, 6, x)
     if right is other and _is_positive(right) and left is chosen:
         return 1  # where(x < 6, x, 6)
     return None
+
+
+def _selection(node: Node) -> tuple[Node, Node, Node, Node] | None:
+    """Return a, b, x and y of ``where(a <= b, x, y)`` (or ``<``); None for others."""
+    if node.op.name != "select" or node.inputs[0].op.name not in ("le", "lt"):
+        return None
+    condition, chosen, other = node.inputs
+    left, right = condition.inputs
+    return left, right, chosen, other
 
 
 def _below(node: Node) -> tuple[Node, ...]:

@@ -12,12 +12,12 @@ bodies over the same inputs can be merged by listing the outputs of both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from nervure.dtypes import DType
 from nervure.errors import GraphError
-from nervure.ir.attrs import Attrs
+from nervure.ir.attrs import Attrs, AttrValue
 from nervure.ir.build import apply_at
 from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import Node, Shape, Site
@@ -99,3 +99,16 @@ def nesting(graph: Graph) -> int:
 def inlined(body: Graph, operands: Sequence[Node]) -> list[Node]:
     """Return the outputs of a body applied to operands, as ordinary nodes."""
     return substitute(body.outputs, dict(zip(body.inputs, operands, strict=True)))
+
+
+def attrs_with_bodies(attrs: Attrs, change: Callable[[Graph], Graph]) -> Attrs:
+    """Return attributes with every body replaced by what ``change`` makes of it."""
+
+    def changed(value: AttrValue) -> AttrValue:
+        if isinstance(value, Graph):
+            return change(value)
+        if isinstance(value, tuple) and value and isinstance(value[0], Graph):
+            return tuple(map(changed, value))
+        return value
+
+    return Attrs({name: changed(value) for name, value in attrs.items()})

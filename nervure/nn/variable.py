@@ -14,6 +14,7 @@ from nervure.dtypes import DType
 from nervure.errors import ArgumentError, DTypeError, ShapeError, explain
 from nervure.ir.attrs import NDArray
 from nervure.ir.node import current_site
+from nervure.ir.record import type_text
 from nervure.nn import constraints, regularizers
 from nervure.ops.operands import as_node
 from nervure.state import Cell
@@ -148,7 +149,7 @@ class Variable(Cell):
         return self.value.__array__(dtype, copy=True)
 
     def __repr__(self) -> str:
-        type_ = f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+        type_ = type_text(self.shape, self.dtype)
         kind = "" if self.trainable else ", not trainable"
         return f"<Variable '{self.path}' {type_}{kind}>"
 

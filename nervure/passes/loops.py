@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nervure.ir.attrs import Attrs, AttrValue
-from nervure.ir.bodies import closed
+from nervure.ir.bodies import attrs_with_bodies, closed
 from nervure.ir.build import apply_at, rebuild
 from nervure.ir.graph import Graph, substitute
 from nervure.ir.node import Node
@@ -137,7 +137,7 @@ class Narrowing:
                 done[node] = node if inputs == node.inputs else rebuild(node, inputs)
                 continue
             used = sorted(_index(user) for user in graph.users[node])
-            attrs = Attrs({key: self._attribute(v) for key, v in node.attrs.items()})
+            attrs = attrs_with_bodies(node.attrs, self.graph)
             again = apply_at(node.site, node.op, inputs, attrs)
             results[node] = self.results(node, again, used)
             done[node] = again  # only its parts are read
@@ -152,13 +152,6 @@ class Narrowing:
         if narrowed is not None:
             return narrowed
         return {place: made(again, PART, again, index=place) for place in used}
-
-    def _attribute(self, value: AttrValue) -> AttrValue:
-        if isinstance(value, Graph):
-            return self.graph(value)
-        if isinstance(value, tuple) and value and isinstance(value[0], Graph):
-            return tuple(map(self._attribute, value))
-        return value
 
 
 def _index(node: Node) -> int:

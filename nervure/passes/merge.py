@@ -177,7 +177,7 @@ class _LoopsAlike(Narrowing):
                     stacked.setdefault(outputs[place], carry + len(stacked))
         body = scan_of(members[0].attrs).body
         union = Graph([*body.outputs[:carry], *stacked], body.inputs)
-        attrs: Any = {**members[0].attrs, "body": self._attribute(union)}
+        attrs: Any = {**members[0].attrs, "body": self.graph(union)}
         one = apply_at(members[0].site, SCAN, again.inputs, Attrs(attrs))
         if node is not members[0]:
             why = "Both run over the same operands and carry the same."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nervure.ir.attrs import Attrs, AttrValue
-from nervure.ir.bodies import bodies_of
+from nervure.ir.attrs import Attrs
+from nervure.ir.bodies import attrs_with_bodies, bodies_of
 from nervure.ir.build import apply_at, rebuild
 from nervure.ir.graph import Graph
 from nervure.ir.node import Node
@@ -59,15 +59,8 @@ class Rewriting:
         """Return an operation whose bodies are rewritten."""
         if all(self._body(body) is body for _, body in bodies_of(node)):
             return node
-        attrs = {name: self._attribute(value) for name, value in node.attrs.items()}
-        return apply_at(node.site, node.op, node.inputs, Attrs(attrs))
-
-    def _attribute(self, value: AttrValue) -> AttrValue:
-        if isinstance(value, Graph):
-            return self._body(value)
-        if isinstance(value, tuple) and value and isinstance(value[0], Graph):
-            return tuple(map(self._attribute, value))
-        return value
+        attrs = attrs_with_bodies(node.attrs, self._body)
+        return apply_at(node.site, node.op, node.inputs, attrs)
 
     def _body(self, body: Graph) -> Graph:
         found = self._bodies.get(body)

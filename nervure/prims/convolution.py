@@ -175,6 +175,19 @@ def _conv_gradient(node: Node, g: Node) -> tuple[Node, Node]:
     return to_x, conv_kernel_grad(x, g, kernel.shape[:-2], *settings)
 
 
+def _check_cotangent(
+    op: str, inputs: Sequence[Node], names: Sequence[str], g: Node, expected: Shape
+) -> None:
+    if g.shape != expected:
+        raise wrong(
+            ShapeError,
+            op,
+            f"expected g of shape {list(expected)}, got {list(g.shape)}",
+            inputs,
+            names,
+        )
+
+
 # --- conv_input_grad -----------------------------------------------------------------
 
 
@@ -187,14 +200,7 @@ def _infer_input_grad(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DTyp
     sizes: Any = attrs["sizes"]
     x_shape = (*g.shape[:1], *sizes, kernel.shape[-2] * settings.groups)
     expected = _check(op, inputs, names, x_shape, kernel.shape, settings)
-    if g.shape != expected:
-        raise wrong(
-            ShapeError,
-            op,
-            f"expected g of shape {list(expected)}, got {list(g.shape)}",
-            inputs,
-            names,
-        )
+    _check_cotangent(op, inputs, names, g, expected)
     return x_shape, dtype
 
 
@@ -235,14 +241,7 @@ def _infer_kernel_grad(inputs: Sequence[Node], attrs: Attrs) -> tuple[Shape, DTy
     channels = x.shape[-1] // max(settings.groups, 1) if x.shape else 0
     kernel_shape = (*window, channels, *g.shape[-1:])
     expected = _check(op, inputs, names, x.shape, kernel_shape, settings)
-    if g.shape != expected:
-        raise wrong(
-            ShapeError,
-            op,
-            f"expected g of shape {list(expected)}, got {list(g.shape)}",
-            inputs,
-            names,
-        )
+    _check_cotangent(op, inputs, names, g, expected)
     return kernel_shape, dtype
 
 

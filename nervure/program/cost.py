@@ -7,9 +7,9 @@ machine's peak, and at least as long as its bytes at the memory's.  Williams et 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 from nervure.exec.peaks import Peaks
 from nervure.exec.traffic import bytes_of, reads
@@ -19,6 +19,7 @@ from nervure.ir.node import Node
 from nervure.ir.text import numbered
 from nervure.program.amounts import byte_text, count_text, time_text
 from nervure.program.optimized import Kernel
+from nervure.program.rows import Rows
 from nervure.program.tables import shortened, table_text
 
 _LEAVES: Final = frozenset({"input", "const", "buffer"})
@@ -63,7 +64,7 @@ class CostRow:
         return self.operations / max(self.nbytes, 1)
 
 
-class Cost(Sequence[CostRow]):
+class Cost(Rows[CostRow]):
     """The cost of each kernel; see :meth:`Program.cost`.
 
     Attributes
@@ -82,20 +83,8 @@ class Cost(Sequence[CostRow]):
         self.nbytes = sum(row.nbytes for row in self.rows)
         self.seconds = sum(row.seconds or 0.0 for row in self.rows)
 
-    @overload
-    def __getitem__(self, place: int) -> CostRow: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[CostRow]: ...
-
-    def __getitem__(self, place: int | slice) -> CostRow | Sequence[CostRow]:
-        return self.rows[place]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[CostRow]:
-        return iter(self.rows)
+    def _rows(self) -> Sequence[CostRow]:
+        return self.rows
 
     def by_node(self) -> list[CostRow]:
         """Return the cost of every node of the optimised graph, computed by itself.

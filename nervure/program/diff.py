@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from nervure.ir.node import Node
 from nervure.ir.text import numbered
 from nervure.passes.change import PassRecord
 from nervure.program.amounts import byte_text
+from nervure.program.rows import Rows
 
 _EXAMPLES: Final = 3  # changes of a kind that a text shows
 
@@ -47,26 +48,14 @@ class PassDiff:
         return "\n".join([head, *(f"  {one}" for one in self.changes)])
 
 
-class Diff(Sequence[PassDiff]):
+class Diff(Rows[PassDiff]):
     """What the passes did, in their order; see :meth:`Program.diff`."""
 
     def __init__(self, parts: Sequence[PassDiff]) -> None:
         self.parts = tuple(parts)
 
-    @overload
-    def __getitem__(self, place: int) -> PassDiff: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[PassDiff]: ...
-
-    def __getitem__(self, place: int | slice) -> PassDiff | Sequence[PassDiff]:
-        return self.parts[place]
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-    def __iter__(self) -> Iterator[PassDiff]:
-        return iter(self.parts)
+    def _rows(self) -> Sequence[PassDiff]:
+        return self.parts
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 from nervure.exec.report import Buffer, Kind, Report
 from nervure.ir.node import Node
 from nervure.passes.roles import Role
 from nervure.program.amounts import byte_text
+from nervure.program.rows import Rows
 from nervure.program.tables import shortened, table_text
 
 _SHOWN: Final = 16  # buffers in a text
@@ -57,7 +58,7 @@ class BufferRow:
         return self.offset is not None
 
 
-class Memory(Sequence[BufferRow]):
+class Memory(Rows[BufferRow]):
     """The memory of a program over time; see :meth:`Program.memory`.
 
     Iterating gives every buffer.
@@ -102,20 +103,8 @@ class Memory(Sequence[BufferRow]):
             return row.kind == Kind.VALUE.value
         return row.in_arena
 
-    @overload
-    def __getitem__(self, place: int) -> BufferRow: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[BufferRow]: ...
-
-    def __getitem__(self, place: int | slice) -> BufferRow | Sequence[BufferRow]:
-        return self.buffers[place]
-
-    def __len__(self) -> int:
-        return len(self.buffers)
-
-    def __iter__(self) -> Iterator[BufferRow]:
-        return iter(self.buffers)
+    def _rows(self) -> Sequence[BufferRow]:
+        return self.buffers
 
     @property
     def moments(self) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import overload
 
 from nervure.exec.report import Buffer, Kind, Report, Task
 from nervure.exec.traffic import reads
@@ -15,6 +14,7 @@ from nervure.ir.primitive import Fusion
 from nervure.ir.text import sectioned_text
 from nervure.passes.roles import Role, latest, roles
 from nervure.program.amounts import byte_text, count_text
+from nervure.program.rows import Rows
 
 # What a kernel is named after, if it is there: the most work first.
 _MAIN = (Fusion.CONTRACTION, Fusion.WINDOW, Fusion.OPAQUE, Fusion.REDUCTION)
@@ -151,7 +151,7 @@ class Kernel:
         return f"<kernel {self.number} {self.kernel}: {self.facts}>"
 
 
-class Optimized(Sequence[Kernel]):
+class Optimized(Rows[Kernel]):
     """The kernels of a program in the order in which they run.
 
     ``str`` writes the nodes in that order, in the text format of graphs, with a comment
@@ -195,20 +195,8 @@ class Optimized(Sequence[Kernel]):
             return Role.BACKWARD
         return latest(task.nodes, self.roles)
 
-    @overload
-    def __getitem__(self, place: int) -> Kernel: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Kernel]: ...
-
-    def __getitem__(self, place: int | slice) -> Kernel | Sequence[Kernel]:
-        return self._kernels[place]
-
-    def __len__(self) -> int:
-        return len(self._report.tasks)
-
-    def __iter__(self) -> Iterator[Kernel]:
-        return iter(self._kernels)
+    def _rows(self) -> Sequence[Kernel]:
+        return self._kernels
 
     def to_text(self) -> str:
         """Write the kernels with their nodes in the text format of graphs."""

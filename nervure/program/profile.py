@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from nervure.exec.peaks import Peaks
 from nervure.exec.report import Timings
 from nervure.program.amounts import count_text, time_text
 from nervure.program.cost import roofline
 from nervure.program.optimized import Kernel
+from nervure.program.rows import Rows
 from nervure.program.tables import shortened, table_text
 
 _WIDTH = 34  # of names in tables
@@ -51,7 +51,7 @@ class ProfileRow:
         return self.at_least / self.seconds if self.seconds else 0.0
 
 
-class Profile(Sequence[ProfileRow]):
+class Profile(Rows[ProfileRow]):
     """The measured time of each kernel; see :meth:`Program.profile`.
 
     Attributes
@@ -75,20 +75,8 @@ class Profile(Sequence[ProfileRow]):
         busy = sum(sum(row.thread_seconds) for row in self.rows)
         self.waiting_seconds = max(0.0, self.seconds - busy / threads)
 
-    @overload
-    def __getitem__(self, place: int) -> ProfileRow: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[ProfileRow]: ...
-
-    def __getitem__(self, place: int | slice) -> ProfileRow | Sequence[ProfileRow]:
-        return self.rows[place]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[ProfileRow]:
-        return iter(self.rows)
+    def _rows(self) -> Sequence[ProfileRow]:
+        return self.rows
 
     def slowest(self, count: int = 10) -> list[ProfileRow]:
         """Return the kernels that took longest."""

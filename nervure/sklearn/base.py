@@ -19,8 +19,7 @@ from nervure.sklearn import rows
 from nervure.sklearn.parameters import ParameterNames
 from nervure.sklearn.state import NetworkState, built_for
 from nervure.sklearn.targets import ClassTargets, NumberTargets, as_targets
-from nervure.train.checks import whole_number
-from nervure.train.plan import DEFAULT_BATCH_SIZE
+from nervure.train.checks import batch_size
 from nervure.train.targets import Kind, kind_of
 
 # Rows that are predicted in one call, unless a batch is larger.
@@ -112,8 +111,7 @@ class NetworkEstimator(ParameterNames):
 
     def _batch_limit(self) -> int:
         """Return the most rows of a training step."""
-        size = self.batch_size
-        return DEFAULT_BATCH_SIZE if size is None else batch_rows(size)
+        return batch_size(self.batch_size)
 
     def _check_parameters(self) -> None:
         """Raise :class:`ValueError` for a parameter that cannot be used."""
@@ -131,6 +129,25 @@ class NetworkEstimator(ParameterNames):
         return dtypes.float32
 
     # --- training --------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a new network, or the one there is with ``warm_start``.
+
+        Parameters
+        ----------
+        X
+            ``[rows, *features]``: an array, a DataFrame or a sparse matrix.
+        y
+            The targets.
+        sample_weight
+            A weight for each row; only their proportions matter.
+
+        Returns
+        -------
+        The estimator.
+        """
+        continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, continuing=continuing)
 
     def _train(
         self,
@@ -257,11 +274,6 @@ class NetworkEstimator(ParameterNames):
         return tags
 
 
-def batch_rows(value: Any) -> int:
-    """Return a batch size; raises :class:`~nervure.errors.ArgumentError`."""
-    return whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
-
-
 def _missing(estimator: NetworkEstimator) -> Any:
     raise AttributeError(
         f"{type(estimator).__name__} has no model_ before fit() was called"
@@ -327,6 +339,22 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return float(np.average(given == predicted, weights=sample_weight))
         return float(super().score(X, y, sample_weight))
 
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before.
+
+        ``classes`` names all labels, for a first call whose ``y`` lacks some.
+        """
+        return self._train(
+            X,
+            y,
+            sample_weight,
+            continuing=self.__sklearn_is_fitted__(),
+            classes=classes,
+            epochs=1,
+        )
+
     def _places(self, labels: NDArray) -> NDArray:
         """Return the number of each row's class; -1 for one that was not learnt."""
         if labels.ndim == 2 and labels.shape[1] > 1:
@@ -349,6 +377,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """The base of the regressors."""
 
     _y_options: ClassVar = {"multi_output": True, "y_numeric": True}
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train one epoch more on data, without forgetting what was learnt before."""
+        continuing = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)
 
     def _new_targets(self, y: NDArray, classes: Any) -> NumberTargets:
         return NumberTargets(y)

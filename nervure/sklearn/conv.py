@@ -187,22 +187,6 @@ class ConvClassifier(NetworkClassifier, NeuralEstimator):
         height, width, channels = shape
         return height, width, channels
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before.
-
-        ``classes`` names all labels, for a first call whose ``y`` lacks some.
-        """
-        return self._train(
-            X,
-            y,
-            sample_weight,
-            continuing=self.__sklearn_is_fitted__(),
-            classes=classes,
-            epochs=1,
-        )
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True

@@ -140,25 +140,6 @@ class NeuralEstimator(StoppingEstimator):
             "shuffle": self.shuffle,
         }
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train a new network, or the one there is with ``warm_start``.
-
-        Parameters
-        ----------
-        X
-            ``[rows, *features]``: an array, a DataFrame or a sparse matrix.
-        y
-            The targets.
-        sample_weight
-            A weight for each row; only their proportions matter.
-
-        Returns
-        -------
-        The estimator.
-        """
-        continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, continuing=continuing)
-
 
 class NeuralClassifier(NetworkClassifier, NeuralEstimator):
     """A classifier around any network.
@@ -260,22 +241,6 @@ class NeuralClassifier(NetworkClassifier, NeuralEstimator):
     def _automatic_loss(self, facts: Facts) -> str:
         return LOSSES[facts.target_type_]
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before.
-
-        ``classes`` names all labels, for a first call whose ``y`` lacks some.
-        """
-        return self._train(
-            X,
-            y,
-            sample_weight,
-            continuing=self.__sklearn_is_fitted__(),
-            classes=classes,
-            epochs=1,
-        )
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -361,11 +326,6 @@ class NeuralRegressor(NetworkRegressor, NeuralEstimator):
             verbose=verbose,
             part_parameters=part_parameters,
         )
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before."""
-        continuing = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

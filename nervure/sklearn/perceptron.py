@@ -24,10 +24,10 @@ from nervure.sklearn import lbfgs
 from nervure.sklearn.base import (
     Facts,
     TrainingRows,
-    batch_rows,
 )
 from nervure.sklearn.stopping import Patience, StoppingEstimator
 from nervure.state import Cell
+from nervure.train.checks import DEFAULT_BATCH_SIZE, whole_number
 
 AUTOMATIC_BATCH: Final = 200
 _SMALLEST_RATE: Final = 1e-6
@@ -216,7 +216,7 @@ class Perceptron(StoppingEstimator):
     def _batch_limit(self) -> int:
         if isinstance(self.batch_size, str):
             return AUTOMATIC_BATCH
-        return batch_rows(self.batch_size)
+        return whole_number(self.batch_size, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
     def _fit_arguments(self) -> dict[str, Any]:
         return {"epochs": self.max_iter, "verbose": 0, "shuffle": self.shuffle}

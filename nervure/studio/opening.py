@@ -18,15 +18,17 @@ from nervure.studio.application import Subject
 from nervure.studio.server import Server
 
 _LARGEST_GRAPH: Final = 200_000_000
+_RUNS: Final = Path("logs")  # where callbacks write, if they are told nothing else
 
 
-def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
-    """Serve the studio until Ctrl-C, and open it.
+def open_studio(subject: Path | None, host: str, port: int, browser: bool) -> None:
+    """Serve the studio until Ctrl-C, and open it at the page of its subject.
 
     Parameters
     ----------
     subject
-        The file of a model or of a graph, or a folder of runs.
+        The file of a model or of a graph, or a folder of runs; None opens the
+        playground, and shows the runs in the folder "logs".
     host, port
         Where to listen.
     browser
@@ -37,14 +39,26 @@ def open_studio(subject: Path, host: str, port: int, browser: bool) -> None:
     ArgumentError
         For a subject that is not there, and an address that cannot be used.
     """
-    server = Server(read_subject(subject), host=host, port=port)
+    found = read_subject(_RUNS if subject is None else subject)
+    server = Server(found, host=host, port=port)
+    address = server.address + ("" if subject is None else first_page(found))
 
     def ready() -> None:
-        print(f"Nervure studio: {server.address}\nCtrl-C ends it.", flush=True)
+        print(f"Nervure studio: {address}\nCtrl-C ends it.", flush=True)
         if browser:
-            webbrowser.open(server.address)
+            webbrowser.open(address)
 
     server.run(ready)
+
+
+def first_page(subject: Subject) -> str:
+    """Return the end of the address at which a subject is to be seen first.
+
+    >>> first_page(Subject(folder=Path("runs")))
+    '#/training'
+    """
+    is_graph = subject.model is not None or subject.program is not None
+    return "#/graph" if is_graph else "#/training"
 
 
 def read_subject(path: Path) -> Subject:
@@ -63,7 +77,7 @@ def read_subject(path: Path) -> Subject:
         return Subject(name=path.name, program=_program(path))
     if path.exists():
         return Subject(load_model(path), path.name)
-    if path == Path("logs"):
+    if path == _RUNS:
         return Subject(folder=path)
     raise ArgumentError(
         explain(

@@ -78,14 +78,7 @@ def dense(
         )
         y = matmul(x, kernel) if x.shape.ndims == 2 else tensordot(x, kernel, 1)
         if use_bias:
-            bias = get_variable(
-                "bias",
-                [units],
-                x.dtype,
-                bias_initializer or zeros_initializer(),
-                trainable=trainable,
-            )
-            y = nn.bias_add(y, bias)
+            y = _with_bias(y, units, bias_initializer, trainable)
         return y if activation is None else activation(y)
 
 
@@ -121,15 +114,14 @@ def conv2d(
         steps = [1, *_pair(strides), 1]
         y = nn.conv2d(x, kernel, steps, padding.upper())
         if use_bias:
-            bias = get_variable(
-                "bias",
-                [filters],
-                x.dtype,
-                bias_initializer or zeros_initializer(),
-                trainable=trainable,
-            )
-            y = nn.bias_add(y, bias)
+            y = _with_bias(y, filters, bias_initializer, trainable)
         return y if activation is None else activation(y)
+
+
+def _with_bias(y: Tensor, channels: int, initializer: Any, trainable: bool) -> Tensor:
+    start = initializer or zeros_initializer()
+    bias = get_variable("bias", [channels], y.dtype, start, trainable=trainable)
+    return nn.bias_add(y, bias)
 
 
 def max_pooling2d(

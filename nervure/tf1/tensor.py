@@ -319,8 +319,3 @@ def is_tensor(value: Any) -> bool:
     (True, False)
     """
     return isinstance(value, Tensor) or hasattr(value, "as_tensor")
-
-
-def scalar_array(value: Any, dtype: DType) -> Array:
-    """Return a number as a constant of the graph."""
-    return Array.of_node(const(value, dtype.dtype))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nervure import tree
+from nervure.exec.base import filled_up
 from nervure.ir.attrs import NDArray
 
 
@@ -48,11 +49,3 @@ def by_batches(
         parts.append([np.asarray(leaf)[:count] for leaf in leaves])
     whole = [np.concatenate(list(column)) for column in zip(*parts, strict=True)]
     return tree.unflatten(structure, whole)
-
-
-def filled_up(rows: NDArray, size: int) -> NDArray:
-    """Return rows with copies of the last one, so that there are ``size`` of them."""
-    if len(rows) == size:
-        return rows
-    filling = np.broadcast_to(rows[-1:], (size - len(rows), *rows.shape[1:]))
-    return np.concatenate([rows, filling])

@@ -10,7 +10,7 @@ import contextlib
 import operator
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from nervure.ir.attrs import NDArray
 from nervure.train.data import Numbers, position
 from nervure.train.late_checks import put_off
 
+DEFAULT_BATCH_SIZE: Final = 32
 # Rows examined at a time: enough for NumPy to be fast, few enough to stay in a cache.
 _BLOCK_VALUES = 1 << 18
 # So few are looked at one by one before the sum's warnings are even silenced.
@@ -53,6 +54,13 @@ def optional_whole_number(
 ) -> int | None:
     """Return an argument that is None or a whole number of at least ``least``."""
     return None if value is None else whole_number(value, name, least, example)
+
+
+def batch_size(value: Any) -> int:
+    """Return how many rows a batch has; the usual number for None."""
+    if value is None:
+        return DEFAULT_BATCH_SIZE
+    return whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
 def verbosity(value: Any) -> int | str:

@@ -78,19 +78,18 @@ def read_raw(model: Model, x: Any, y: Any, sample_weight: Any, of: str = "") -> 
         # Everything is checked before the model is built for the data.
         given = as_numbers(_only(y, model), f"y{of}")
         arrays, structure = read_inputs(model, x, of)
-        y_values = _checked_targets(given, f"y{of}", arrays)
-        weights = _only(sample_weight, model)
-        checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
-        return Raw(arrays, structure, (y_values,), (checked,))
-    arrays, structure = read_inputs(model, x, of)
-    predictions = predictions_of(model, arrays, structure)
-    if len(predictions.each) == 1:
+    else:
+        arrays, structure = read_inputs(model, x, of)
+        predictions = predictions_of(model, arrays, structure)
+        if len(predictions.each) != 1:
+            return _read_several(
+                model, arrays, structure, y, sample_weight, of, predictions
+            )
         given = as_numbers(_only(y, model), f"y{of}")
-        y_values = _checked_targets(given, f"y{of}", arrays)
-        weights = _only(sample_weight, model)
-        checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
-        return Raw(arrays, structure, (y_values,), (checked,))
-    return _read_several(model, arrays, structure, y, sample_weight, of, predictions)
+    y_values = _checked_targets(given, f"y{of}", arrays)
+    weights = _only(sample_weight, model)
+    checked = checked_weights(weights, f"sample_weight{of}", arrays, y_values)
+    return Raw(arrays, structure, (y_values,), (checked,))
 
 
 def _only(given: Any, model: Model) -> Any:

@@ -13,10 +13,9 @@ import numpy as np
 
 from nervure import tree
 from nervure.array import Array
-from nervure.exec.base import forget_data
+from nervure.exec.base import filled_up, forget_data
 from nervure.ir.attrs import NDArray
 from nervure.step import Step
-from nervure.train.batched import filled_up
 from nervure.train.callbacks import CallbackList, TerminateOnNaN
 from nervure.train.feed import Piece, RowsFeed
 from nervure.train.history import History

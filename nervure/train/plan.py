@@ -7,7 +7,7 @@ computed or changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nervure import random, tree
 from nervure.ir.attrs import NDArray
@@ -32,8 +32,6 @@ from nervure.train.streams import BatchFeed, LazyFeed
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
-
-DEFAULT_BATCH_SIZE: Final = 32
 
 
 class FitOptions(NamedTuple):
@@ -177,7 +175,7 @@ def plan_evaluation(
 ) -> EvaluationPlan:
     """Check the arguments of ``evaluate`` and prepare the data."""
     model.require_compiled("evaluate")
-    size = _batch_size(batch_size)
+    size = checks.batch_size(batch_size)
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
@@ -202,7 +200,7 @@ def plan_prediction(
     model: Model, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
 ) -> PredictionPlan:
     """Check the arguments of ``predict`` and prepare the data."""
-    size = _batch_size(batch_size)
+    size = checks.batch_size(batch_size)
     verbose = checks.verbosity(verbose)
     limit = checks.optional_whole_number(steps, "steps", 1, 10)
     listed = tuple(as_callbacks(callbacks))
@@ -232,7 +230,7 @@ def plan_batch(
 
 
 def _checked_options(given: FitOptions) -> FitOptions:
-    size = _batch_size(given.batch_size)
+    size = checks.batch_size(given.batch_size)
     steps = checks.optional_whole_number
     return FitOptions(
         batch_size=size,
@@ -250,12 +248,6 @@ def _checked_options(given: FitOptions) -> FitOptions:
         or size,
         validation_freq=checks.validation_epochs(given.validation_freq),
     )
-
-
-def _batch_size(value: Any) -> int:
-    if value is None:
-        return DEFAULT_BATCH_SIZE
-    return checks.whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
 def _draw_seed() -> int:

@@ -19,7 +19,7 @@ from nervure.program.program import Options, Program
 from nervure.step import CompiledFunction, Step
 from nervure.train import checks
 from nervure.train.inputs import expected_shapes, read_inputs
-from nervure.train.plan import DEFAULT_BATCH_SIZE, plan_batch
+from nervure.train.plan import plan_batch
 from nervure.train.prediction import Prediction, predictions_of
 from nervure.train.rows import Rows
 from nervure.train.steps import EagerStep
@@ -39,7 +39,7 @@ def step_program(
 ) -> Program:
     """Return the program of a step on a batch; ``which`` is ``train`` or ``test``."""
     model.require_compiled(f"{which}_program")
-    size = _batch_size(batch_size)
+    size = checks.batch_size(batch_size)
     x, y, sample_weight = data
     if x is None:
         x = made_up_inputs(model, size)
@@ -79,7 +79,7 @@ def prediction_program(
     model: Model, batch_size: Any, x: Any, options: Options
 ) -> Program:
     """Return the program from the inputs of a batch to the outputs."""
-    size = _batch_size(batch_size)
+    size = checks.batch_size(batch_size)
     given = made_up_inputs(model, size) if x is None else x
     values, structure = read_inputs(model, given)
     taken = [np.resize(one, (size, *one.shape[1:])) for one in values]
@@ -99,12 +99,6 @@ def prediction_program(
         offload=options.offload,
         skip=options.skip,
     )
-
-
-def _batch_size(value: Any) -> int:
-    if value is None:
-        return DEFAULT_BATCH_SIZE
-    return checks.whole_number(value, "batch_size", 1, DEFAULT_BATCH_SIZE)
 
 
 # --- data that are made up -----------------------------------------------------------

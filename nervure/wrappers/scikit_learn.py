@@ -116,26 +116,6 @@ class _KerasEstimator(NetworkEstimator):
 
     # --- scikit-learn ----------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train a new model, or the one there is with ``warm_start``.
-
-        Parameters
-        ----------
-        X
-            The samples, ``[rows, *features]``: an array, a DataFrame or a sparse
-            matrix.
-        y
-            The targets, with as many rows.
-        sample_weight
-            A weight for each row; only their proportions matter.
-
-        Returns
-        -------
-        The estimator.
-        """
-        continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, continuing=continuing)
-
     @property
     def model(self) -> Model:
         """The trained model, under the name that it has in Keras."""
@@ -223,22 +203,6 @@ class KerasClassifier(NetworkClassifier, _KerasEstimator):
         )
         self.class_weight = class_weight
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before.
-
-        ``classes`` names all labels, for a first call whose ``y`` lacks some.
-        """
-        return self._train(
-            X,
-            y,
-            sample_weight,
-            continuing=self.__sklearn_is_fitted__(),
-            classes=classes,
-            epochs=1,
-        )
-
 
 class KerasRegressor(NetworkRegressor, _KerasEstimator):
     """A regressor made of a function that returns a compiled model.
@@ -300,8 +264,3 @@ class KerasRegressor(NetworkRegressor, _KerasEstimator):
             warm_start=warm_start,
             **model_parameters,
         )
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train one epoch more on data, without forgetting what was learnt before."""
-        continuing = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, continuing=continuing, epochs=1)

@@ -1,37 +1,15 @@
 """The examples in the documentation run, and every public name has one."""
 
-import doctest
-import importlib
-import pkgutil
-
 import pytest
 
 import nervure.adversarial
-from nervure.nn.naming import reset_names
-
-MODULES = [
-    one.name
-    for one in pkgutil.walk_packages(
-        nervure.adversarial.__path__, "nervure.adversarial."
-    )
-]
+from tests.examples import failures_in, modules_of, without_examples
 
 
-@pytest.mark.parametrize("name", ["nervure.adversarial", *MODULES])
+@pytest.mark.parametrize("name", modules_of(nervure.adversarial))
 def test_examples(name):
-    module = importlib.import_module(name)
-    runner = doctest.DocTestRunner()
-    for test in doctest.DocTestFinder().find(module):
-        reset_names()
-        runner.run(test)
-    assert runner.summarize().failed == 0
+    assert failures_in(name) == 0
 
 
 def test_public_names_have_examples():
-    without = [
-        name
-        for name in nervure.adversarial.__all__
-        if name != "RobustnessCurve"  # what robustness_curve returns
-        and ">>>" not in (getattr(nervure.adversarial, name).__doc__ or "")
-    ]
-    assert without == []
+    assert without_examples(nervure.adversarial) == []

@@ -1,34 +1,15 @@
 """The examples in the documentation run, and every public name has one."""
 
-import doctest
-import importlib
-import pkgutil
-
 import pytest
 
 import nervure.inspect
-from nervure.nn.naming import reset_names
-
-MODULES = [
-    one.name
-    for one in pkgutil.walk_packages(nervure.inspect.__path__, "nervure.inspect.")
-]
+from tests.examples import failures_in, modules_of, without_examples
 
 
-@pytest.mark.parametrize("name", ["nervure.inspect", *MODULES])
+@pytest.mark.parametrize("name", modules_of(nervure.inspect))
 def test_examples(name):
-    module = importlib.import_module(name)
-    runner = doctest.DocTestRunner()
-    for test in doctest.DocTestFinder().find(module):
-        reset_names()
-        runner.run(test)
-    assert runner.summarize().failed == 0
+    assert failures_in(name) == 0
 
 
 def test_public_names_have_examples():
-    without = [
-        name
-        for name in nervure.inspect.__all__
-        if ">>>" not in (getattr(nervure.inspect, name).__doc__ or "")
-    ]
-    assert without == []
+    assert without_examples(nervure.inspect) == []

@@ -67,7 +67,7 @@ class Framework:
     def layer_answers(
         self, case: Case, layer: Any, trial: LayerTrial, given: Arrays | None
     ) -> Arrays:
-        """Return what a layer computes; see :func:`_of_layer`."""
+        """Return what a layer computes; see :class:`LayerTrial`."""
         raise NotImplementedError
 
 

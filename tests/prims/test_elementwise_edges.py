@@ -30,18 +30,12 @@ from nervure.prims.select import bitcast, cast
 from nervure.prims.threefry import threefry2x32, threefry_bits
 from nervure.prims.unary import abs_, floor, round_, sqrt
 from tests.prims.oracles import ORACLES, threefry_words
+from tests.prims.running import run
 from tests.prims.truth import FORMATS, OVERFLOW, NDArray, assert_matches, nearest, wrap
 
 INF, NAN = math.inf, math.nan
 FLOATS = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=str)
 INTEGERS = pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
-
-
-def run(build: Callable[..., Node], *arrays: NDArray) -> NDArray:
-    """Evaluate what ``build`` makes of inputs of the arrays' types."""
-    leaves = [input_leaf(array.shape, array.dtype) for array in arrays]
-    graph = Graph([build(*leaves)], leaves)
-    return ReferenceExecutor().compile(graph)(arrays)[0]
 
 
 def run_named(name: str, *arrays: NDArray, **attrs: Any) -> NDArray:

@@ -19,16 +19,10 @@ from nervure.exec.reference import ReferenceExecutor
 from nervure.ir import Graph, Node
 from nervure.prims import indexed
 from nervure.prims.leaf import const, full, full_like, input_leaf
+from tests.prims.running import run
 
 Array = np.ndarray[Any, np.dtype[Any]]
 INDEX_TYPES = [np.dtype(name) for name in ("int8", "uint8", "int32", "int64", "uint64")]
-
-
-def run(build: Callable[..., Node], *arrays: Array) -> Array:
-    """Build a node of inputs of the arrays' types and evaluate it."""
-    leaves = [input_leaf(array.shape, array.dtype) for array in arrays]
-    program = ReferenceExecutor().compile(Graph([build(*leaves)], leaves))
-    return program(arrays)[0]
 
 
 def gradients(build: Callable[..., Node], arrays: Sequence[Array], g: Array) -> Any:

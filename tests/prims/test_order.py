@@ -19,16 +19,10 @@ from nervure.exec.reference import ReferenceExecutor
 from nervure.ir import Graph, Node
 from nervure.prims import order
 from nervure.prims.leaf import input_leaf, iota
+from tests.prims.running import run
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SHAPES = st_numpy.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)
-
-
-def run(build: Callable[..., Node], *arrays: Array) -> Array:
-    """Build a node of inputs of the arrays' types and evaluate it."""
-    leaves = [input_leaf(array.shape, array.dtype) for array in arrays]
-    program = ReferenceExecutor().compile(Graph([build(*leaves)], leaves))
-    return program(arrays)[0]
 
 
 def gradient(build: Callable[[Node], Node], x: Array, g: Array) -> Array:

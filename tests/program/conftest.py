@@ -1,11 +1,17 @@
-"""A machine with known peaks: nothing is measured while other tests run."""
+"""A machine with known peaks, and the executor that has kernels and an arena to show.
+
+Nothing is measured while other tests run.  The reference executor plans nothing, so
+what is asked about plans is asked of the cpu executor, whichever the others run on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
+from nervure.config import config
 from nervure.exec.peaks import Peaks
 from nervure.program import program
 
@@ -17,3 +23,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Peaks:
     """Return the peaks that programs believe in."""
     monkeypatch.setattr(program, "peaks_of", lambda *_args, **_options: MACHINE)
     return MACHINE
+
+
+@pytest.fixture(autouse=True)
+def planning() -> Iterator[None]:
+    """Let what is compiled run on the cpu executor, as if nobody had chosen."""
+    with config.override(executor="auto"):
+        yield

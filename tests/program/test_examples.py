@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-import pkgutil
-
 import pytest
 
 import nervure.program
-from nervure.nn.naming import reset_names
+from tests.examples import failures_in, modules_of
 
-FOLDER = "nervure.program."
 MODULES = [
-    *(
-        one.name
-        for one in pkgutil.walk_packages(nervure.program.__path__, "nervure.program.")
-    ),
+    *modules_of(nervure.program),
     *("nervure.ir.sites", "nervure.ir.text", "nervure.exec.traffic"),
     *("nervure.passes.roles", "nervure.train.programs", "nervure.step"),
 ]
@@ -24,9 +16,4 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    module = importlib.import_module(name)
-    runner = doctest.DocTestRunner()
-    for test in doctest.DocTestFinder().find(module):
-        reset_names()
-        runner.run(test)
-    assert runner.summarize().failed == 0
+    assert failures_in(name) == 0

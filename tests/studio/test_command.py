@@ -45,6 +45,11 @@ def studio(tmp_path):
 
 def address_of(process):
     """Return the address that the command printed, with its token."""
+    return printed_address(process).partition("#")[0]
+
+
+def printed_address(process):
+    """Return the address that the command printed, with its token and page."""
     line = process.stdout.readline()
     (address,) = re.findall(r"http://127\.0\.0\.1:\d+/\?token=\S+", line)
     return address
@@ -72,6 +77,17 @@ def test_it_ends_while_a_network_trains(studio, tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     assert "Traceback" not in process.stderr.read()
+
+
+def test_it_opens_at_the_page_of_its_subject(studio, tmp_path):
+    model = nv.models.Sequential([nv.layers.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "model.nv")
+    (tmp_path / "graph.json").write_text(nv.graph(nv.tanh(nv.asarray([1.0]))).to_json())
+    pages = {"model.nv": "graph", "graph.json": "graph", ".": "training"}
+    for subject, page in pages.items():
+        assert printed_address(studio(subject)).partition("#")[2] == f"/{page}"
+    assert "#" not in printed_address(studio())
 
 
 def test_a_port_in_use_is_refused(tmp_path, capsys):

@@ -1,21 +1,11 @@
 """The examples in the documentation of the studio run."""
 
-import doctest
-import importlib
-import pkgutil
-
 import pytest
 
 import nervure.studio
-from nervure.nn.naming import reset_names
-
-MODULES = [
-    one.name
-    for one in pkgutil.walk_packages(nervure.studio.__path__, "nervure.studio.")
-]
+from tests.examples import failures_in, modules_of
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", modules_of(nervure.studio))
 def test_examples(name):
-    reset_names()
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    assert failures_in(name) == 0

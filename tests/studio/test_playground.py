@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from nervure.errors import ArgumentError, DataError, NervureError
 from nervure.studio.playground import points
+from nervure.studio.playground import session as playground_session
 from nervure.studio.playground.choices import OPTIMIZERS, Choices, read_choices
 from nervure.studio.playground.frames import HEADER, frame
 from nervure.studio.playground.named_sets import TITLES, named_set
@@ -228,7 +230,8 @@ def test_the_script_trains_the_network_of_the_page():
     assert scope["test_loss"] == pytest.approx(trainer.look().test_loss, rel=1e-4)
 
 
-def test_a_session_plays_at_the_speed_of_its_page():
+def playing():
+    """Return a session that plays, what it sent, and a function for the next epoch."""
     sent: queue.Queue = queue.Queue()
     session = Session(sent.put)
     session.tell({"type": "configure", "choices": {"data": "gauss"}})
@@ -240,12 +243,60 @@ def test_a_session_plays_at_the_speed_of_its_page():
             if isinstance(found, bytes):
                 return struct.unpack_from("<I", found, 4)[0]
 
-    assert [next_epoch(), next_epoch()] == [0, 1]
+    return session, sent, next_epoch
+
+
+def test_a_session_plays_at_the_speed_of_its_page():
+    session, sent, next_epoch = playing()
+    assert [next_epoch(), next_epoch(), next_epoch()] == [0, 1, 2]
     time.sleep(0.3)  # the page is busy: nothing may pile up
     assert sent.empty()
-    for expected in (2, 3, 4):
+    for expected in (3, 4, 5):
         session.tell({"type": "drawn"})
         assert next_epoch() == expected
     session.tell({"type": "rate", "value": 0.5})
     session.tell({"type": "pause"})
+    session.close(finish=True)
+
+
+def test_the_speed_is_that_of_the_clock(monkeypatch):
+    """Passes that last 2 and 30 ms in turn: 250 samples in 16 ms."""
+    sent: list = []
+    session = Session(sent.append)
+    session.tell({"type": "configure", "choices": {"data": "gauss"}})
+    session.close(finish=True)
+    clock = [100.0]
+    own_time = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr(playground_session, "time", own_time)
+
+    def train(epochs):
+        assert epochs == 1
+        clock[0] += lasting.pop()
+        session._trainer.samples += 250
+
+    lasting = [0.002, 0.03] * 100
+    monkeypatch.setattr(session._trainer, "train", train)
+    session._play({})
+    while lasting:
+        session._advance()
+    (speed,) = struct.unpack_from("<f", sent[-1], 16)
+    assert speed == pytest.approx(250 / 0.016, rel=0.05)
+
+
+def test_a_page_that_missed_a_frame_gets_others(monkeypatch):
+    monkeypatch.setattr(playground_session, "_PATIENCE", 0.05)
+    session, _, next_epoch = playing()
+    assert [next_epoch() for _ in range(9)] == list(range(9))
+    session.close(finish=True)
+
+
+def test_as_many_passes_as_fit_are_made():
+    session, _, next_epoch = playing()
+    session.tell({"type": "speed", "epochs": 0})
+    last, most = 0, 0
+    for _ in range(200):
+        session.tell({"type": "drawn"})
+        epoch = next_epoch()
+        last, most = epoch, max(most, epoch - last)
+    assert 2 <= most <= 200
     session.close(finish=True)

@@ -153,6 +153,86 @@ def test_addresses_that_make_no_sense_are_read_as_far_as_they_do(page, server):
     alert.get_by_text("optimizer must be one of sgd, momentum").wait_for()
 
 
+# What the first line looks like beside the browser's own drawing of the same curve: the
+# sums of both coverages, how far apart they are, and the colour in the middle.
+COMPARED = """
+thickness => {
+  const shown = document.querySelector('.network-plan > canvas');
+  const curve = document.querySelector('path.touch').getAttribute('d');
+  const [left] = curve.match(/[\\d.]+/g).map(Number);
+  const right = Number(curve.match(/[\\d.]+/g).at(-2));
+  const own = Object.assign(document.createElement('canvas'),
+    { width: shown.width, height: shown.height });
+  const context = own.getContext('2d');
+  context.lineWidth = thickness;
+  context.setLineDash([9, 1]);
+  context.stroke(new Path2D(curve));
+  const pixels = one => one.getContext('2d')
+    .getImageData(Math.ceil(left), 0, right - left - 2, shown.height).data;
+  const [found, wanted] = [pixels(shown), pixels(own)];
+  const result = { found: 0, wanted: 0, apart: 0, colors: {} };
+  for (let at = 3; at < found.length; at += 4) {
+    result.found += found[at];
+    result.wanted += wanted[at];
+    result.apart += Math.abs(found[at] - wanted[at]);
+    const color = found.slice(at - 3, at);
+    if (found[at] > 200) result.colors[color] = (result.colors[color] ?? 0) + 1;
+  }
+  return result;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("weight", "thickness", "color"),
+    [("2", 5, "8,119,189"), ("-9", 9, "245,147,34"), ("0", 0.6, None)],
+)
+@pytest.mark.parametrize("feature", ["x", "sinY"])  # a level line and a steep one
+def test_lines_look_as_the_browser_would_draw_them(
+    page, server, feature, weight, thickness, color
+):
+    opened(page, server, "playground", f"?features={feature}&hidden=1")
+    page.locator("path.touch").first.dispatch_event("click")
+    before = page.evaluate(COMPARED, 1)
+    page.get_by_role("spinbutton").first.fill(weight)
+    page.get_by_role("button", name="Done").click()
+    until(page, f"({COMPARED})(1).found != {before['found']}")
+    line = page.evaluate(COMPARED, thickness)
+    # The browser's own lines that are thinner than a pixel are a little too pale.
+    near, alike = (0.05, 0.2) if color else (0.2, 0.6)
+    assert line["found"] == pytest.approx(line["wanted"], rel=near)
+    assert line["apart"] < alike * line["wanted"]
+    if color:
+        assert max(line["colors"], key=line["colors"].get) == color
+
+
+def test_neurons_show_what_they_answer(page, server):
+    """The first neuron answers with the sign of x."""
+    opened(page, server, "playground", "?features=x&hidden=1")
+    page.locator("path.touch").first.dispatch_event("click")
+    page.get_by_role("spinbutton").first.fill("9")
+    page.get_by_role("button", name="Done").click()
+    inside = """place => {
+      const plan = document.querySelector('.network-plan > canvas');
+      const from = plan.getBoundingClientRect();
+      const box = document.querySelector('button.neuron').getBoundingClientRect();
+      const x = box.left - from.left + place * box.width;
+      const y = box.top - from.top + box.height / 2;
+      return [...plan.getContext('2d').getImageData(x, y, 1, 1).data].join();
+    }"""
+    until(page, f"({inside})(0.2) == '245,147,34,255'")
+    assert page.evaluate(inside, 0.8) == "8,119,189,255"
+
+
+def test_a_hidden_page_goes_on_training(page, server):
+    opened(page, server, "playground")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => true });"
+        "window.requestAnimationFrame = () => 1;"
+    )
+    play_until(page, f"parseInt({shown('epoch')}) > 20")
+
+
 def test_test_points_are_shown(page, server):
     opened(page, server, "playground")
     hidden = page.evaluate("document.querySelector('canvas.points').toDataURL()")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 import nervure as nv
-from nervure.layers import Dense
-from nervure.models import Sequential
+from nervure.layers import Dense, Input
+from nervure.models import Model, Sequential
 
 
 def classifier(
@@ -63,3 +63,24 @@ def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
 def next_random_key() -> list[int]:
     """Return the key that the process's generator gives next, and draw it."""
     return nv.random.default_generator().next_key().tolist()
+
+
+def two_by_two(form: str = "list") -> Model:
+    """Return a model of two inputs and two outputs with a shared layer."""
+    a, b = Input((4,), name="a"), Input((3,), name="b")
+    shared = Dense(5, activation="tanh", name="d")
+    joined = shared(a) + Dense(5, name="e")(b) * 2
+    first = Dense(3, activation="softmax", name="cls")(joined)
+    second = Dense(1, name="reg")(shared(a) * joined[:, :1])
+    inputs = {"a": a, "b": b} if form == "dict" else [a, b]
+    outputs = {"cls": first, "reg": second} if form == "dict" else [first, second]
+    model = Model(inputs, outputs, name="m")
+    filled(model)
+    return model
+
+
+def filled(model: Any) -> None:
+    """Give a model the weights that Keras' models have in the stored numbers."""
+    for place, weight in enumerate(model.weights):
+        values = np.random.RandomState(place).randn(*weight.shape) * 0.3
+        weight.assign(values.astype("float32"))

@@ -9,26 +9,12 @@ import nervure as nv
 from nervure.errors import ArgumentError, DataError, ShapeError, UnknownNameError
 from nervure.layers import Dense, Dropout, Input, Layer
 from nervure.models import Model, Sequential
+from tests.train.builders import two_by_two
 
 
 @pytest.fixture(autouse=True)
 def fresh_names():
     nv.utils.clear_session()
-
-
-def two_by_two(form: str = "list") -> Model:
-    """Return a model of two inputs and two outputs with a shared layer."""
-    a, b = Input((4,), name="a"), Input((3,), name="b")
-    shared = Dense(5, activation="tanh", name="d")
-    joined = shared(a) + Dense(5, name="e")(b) * 2
-    first = Dense(3, activation="softmax", name="cls")(joined)
-    second = Dense(1, name="reg")(shared(a) * joined[:, :1])
-    inputs = {"a": a, "b": b} if form == "dict" else [a, b]
-    outputs = {"cls": first, "reg": second} if form == "dict" else [first, second]
-    model = Model(inputs, outputs, name="m")
-    for place, weight in enumerate(model.weights):
-        weight.assign(np.random.RandomState(place).randn(*weight.shape) * 0.3)
-    return model
 
 
 def data(rows: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from nervure.errors import ArgumentError
 from nervure.layers import Dense, Input, Layer
 from nervure.metrics import Mean
 from nervure.models import Model, Sequential
-from tests.train.builders import line, regressor
+from tests.train.builders import filled, line, regressor
 
 
 class ByHand(Model):
@@ -185,9 +185,7 @@ def test_what_layers_add_counts():
     x = Input((4,))
     hidden = Dense(4, activity_regularizer=lambda one: 0.01 * nv.sum(one * one))(x)
     model = Model(x, Dense(1)(Costly()(hidden)))
-    for place, weight in enumerate(model.weights):
-        values = np.random.RandomState(place).randn(*weight.shape) * 0.3
-        weight.assign(values.astype("float32"))
+    filled(model)
     model.compile("sgd", "mse")
     history = model.fit(a, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     np.testing.assert_allclose(history.history["loss"], KERAS_ADDED, atol=2e-5)

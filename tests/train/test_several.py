@@ -11,8 +11,9 @@ import pytest
 
 import nervure as nv
 from nervure.errors import ArgumentError, DataError
-from nervure.layers import Dense, Input
+from nervure.layers import Dense
 from nervure.models import Model
+from tests.train.builders import filled, two_by_two
 
 # Histories and evaluations, in Keras' order of keys; five digits.
 KERAS = json.loads(Path(__file__).with_name("keras_several.json").read_text())
@@ -23,27 +24,6 @@ BOTH = [CROSSENTROPY, "mse"]
 @pytest.fixture(autouse=True)
 def fresh_names():
     nv.utils.clear_session()
-
-
-def two_by_two(form: str = "list") -> Model:
-    """Return the model that the numbers are of."""
-    a, b = Input((4,), name="a"), Input((3,), name="b")
-    shared = Dense(5, activation="tanh", name="d")
-    joined = shared(a) + Dense(5, name="e")(b) * 2
-    first = Dense(3, activation="softmax", name="cls")(joined)
-    second = Dense(1, name="reg")(shared(a) * joined[:, :1])
-    inputs = {"a": a, "b": b} if form == "dict" else [a, b]
-    outputs = {"cls": first, "reg": second} if form == "dict" else [first, second]
-    model = Model(inputs, outputs, name="m")
-    filled(model)
-    return model
-
-
-def filled(model: Any) -> None:
-    """Give a model the weights that Keras' model had."""
-    for place, weight in enumerate(model.weights):
-        values = np.random.RandomState(place).randn(*weight.shape) * 0.3
-        weight.assign(values.astype("float32"))
 
 
 GENERATOR = np.random.RandomState(0)

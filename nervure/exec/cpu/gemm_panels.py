@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from nervure.exec.cpu.gemm_blocking import Blocking, Packing, Panel, element_bytes
+from nervure.exec.cpu.gemm_blocking import Blocking, Packing, Panel
 from nervure.exec.cpu.gemm_packing import pack
 from nervure.exec.cpu.gemm_problem import CACHE_LINE, Matrix, Problem
 from nervure.exec.cpu.gemm_results import Origin, Writer
@@ -364,8 +364,3 @@ class PanelLoops:
             where = plus(b, where, times(b, second, step // 2))
         start = self._along(following, matrix, where)
         return Ahead(start, matrix.dtype, step, 1)
-
-
-def panel_cost(problem: Problem) -> float:
-    """Return the elementary operations of packing and multiplying, roughly."""
-    return problem.products * element_bytes(problem) / 32

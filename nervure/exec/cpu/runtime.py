@@ -113,8 +113,8 @@ class Pool:
         if threads > 1:
             # the workers keep the control block alive, not the pool
             arguments = self._native, memory, self._control
-            self._stop = weakref.finalize(self, _quit, *arguments, self.workers)
-            self._stop.atexit = False  # see _before_exit
+            self._dropped = weakref.finalize(self, _quit, *arguments, self.workers)
+            self._dropped.atexit = False  # see _before_exit
             self._start(arguments)
 
     def _start(self, arguments: tuple[_Native, Any, int]) -> None:
@@ -132,6 +132,11 @@ class Pool:
         except RuntimeError:  # the system has no more threads for us
             self._stop()
             self.threads = 1
+
+    def _stop(self) -> None:
+        """Let the workers end; at the exit a finalizer that is called does nothing."""
+        if self._dropped.detach() is not None:
+            _quit(self._native, self._memory, self._control, self.workers)
 
     def run(self, function: int, context: int) -> None:
         """Run a job with all threads; alone when they are busy."""
@@ -215,7 +220,7 @@ def _after_fork() -> None:
     for one in _pools.values():
         one.threads = 1  # for whoever holds the pool just now
         if one.workers:
-            one._stop.detach()
+            one._dropped.detach()
     _pools.clear()
 
 

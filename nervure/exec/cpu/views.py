@@ -31,17 +31,6 @@ class View(NamedTuple):
     shape: Shape
     strides: tuple[int, ...]
 
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in row-major order without gaps."""
-        wanted = contiguous_strides(self.shape)
-        return 0 in self.shape or all(
-            extent == 1 or stride == step
-            for extent, stride, step in zip(
-                self.shape, self.strides, wanted, strict=True
-            )
-        )
-
 
 @functools.lru_cache(maxsize=4096)
 def contiguous_strides(shape: Shape) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from nervure.errors import BudgetError, GraphError, explain
-from nervure.exec.base import NOTHING, SteppedProgram, check_step
+from nervure.errors import BudgetError, explain
+from nervure.exec.base import NOTHING, SteppedProgram, check_inputs, check_step
 from nervure.exec.budget import size_text
 from nervure.exec.report import Report, Timings, node_report
 from nervure.ir.attrs import NDArray
@@ -33,7 +33,8 @@ class ReferenceProgram:
         slot = {node: place for place, node in enumerate(graph.nodes)}
         for node in graph.inputs:  # inputs that no output uses need a place too
             slot.setdefault(node, len(slot))
-        self._inputs = [(slot[node], node) for node in graph.inputs]
+        self._inputs = graph.inputs
+        self._places = [slot[node] for node in graph.inputs]
         self._outputs = [slot[node] for node in graph.outputs]
         self._slots = len(slot)
         last_use: dict[Node, Node] = {}
@@ -60,14 +61,8 @@ class ReferenceProgram:
     def __call__(self, inputs: Sequence[NDArray]) -> list[NDArray]:
         """Run the graph; see :class:`~nervure.exec.base.Program`."""
         values: list[NDArray | None] = [None] * self._slots
-        if len(inputs) != len(self._inputs):
-            raise GraphError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
-        for (place, node), value in zip(self._inputs, inputs, strict=True):
-            if value.shape != node.shape or value.dtype != node.dtype:
-                raise GraphError(
-                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                    f"{value.dtype.name}{list(value.shape)}"
-                )
+        check_inputs(self._inputs, inputs)
+        for place, value in zip(self._places, inputs, strict=True):
             values[place] = value
         # Infinities and NaN are values here, as they are on every other executor.
         with np.errstate(all="ignore"):

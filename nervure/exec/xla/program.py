@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from nervure.errors import GraphError
-from nervure.exec.base import step_count
+from nervure.exec.base import check_inputs, filled_up, step_count
 from nervure.exec.xla.budgeted import budgeted
 from nervure.exec.xla.lowering import Lowered
 from nervure.exec.xla.placement import Placement, Residents
@@ -325,14 +325,6 @@ def pieces(steps: int, capacities: Sequence[int]) -> Iterator[tuple[int, int, in
         start += capacity
 
 
-def filled_up(values: NDArray, length: int) -> NDArray:
-    """Return what varies with copies of the last step, which will not run."""
-    if len(values) == length:
-        return values
-    last = np.broadcast_to(values[-1:], (length - len(values), *values.shape[1:]))
-    return np.concatenate([values, last])
-
-
 def data_of(graph: Graph) -> list[Value]:
     """Return the data of a graph's buffers; raises for one that was read from text."""
     found: list[Value] = []
@@ -342,18 +334,6 @@ def data_of(graph: Graph) -> list[Value]:
             raise GraphError(f"the data of {buffer!r} is not here")
         found.append(buffer.held)
     return found
-
-
-def check_inputs(nodes: Sequence[Node], values: Sequence[Value]) -> None:
-    """Raise :class:`GraphError` for a wrong number or type of values."""
-    if len(values) != len(nodes):
-        raise GraphError(f"expected {len(nodes)} inputs, got {len(values)}")
-    for value, node in zip(values, nodes, strict=True):
-        if value.shape != node.shape or value.dtype != node.dtype:
-            raise GraphError(
-                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                f"{value.dtype.name}{list(value.shape)}"
-            )
 
 
 def _on_host(value: Value) -> NDArray:

@@ -7,13 +7,16 @@ model by which memory is planned (``operations.py``), and the peak is XLA's own 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from nervure.exec.report import Buffer, KernelUse, Kind, Report, Task, kinds_of_leaves
 from nervure.exec.xla.operations import Operations
 from nervure.ir.node import Node
 from nervure.passes.recompute import Schedule
+
+# A value, and whether it is the one that is computed again.
+_Instance = tuple[int, bool]
 
 
 class _Run(NamedTuple):
@@ -44,23 +47,12 @@ def xla_report(
     runs = list(_runs(operations, schedule))
     leaves = kinds_of_leaves(operations.graph, *counts)
     results = set(operations.graph.outputs)
-    births: dict[tuple[int, bool], int] = {}  # of the instances of values
-    deaths: dict[tuple[int, bool], int] = {}
-    for moment, run in enumerate(runs):
-        births[run.number, run.again] = moment
-        for value in operations.reads[run.number]:
-            deaths[_instance(schedule, value, run.time)] = moment
-    for value in schedule.fetched:
-        moments = [at for at, run in enumerate(runs)
-                   if run.time == schedule.fetched[value]]  # fmt: skip
-        births[value, True] = min(moments)
-    moments_ = max(len(runs), 1)
+    births, deaths = _lives(operations, schedule, runs)
+    moments = max(len(runs), 1)
     buffers: list[Buffer] = []
-    place: dict[tuple[int, bool], int] = {}
+    place: dict[_Instance, int] = {}
 
-    def add(
-        key: tuple[int, bool], node: Node, kind: Kind, life: tuple[int, int]
-    ) -> None:
+    def add(key: _Instance, node: Node, kind: Kind, life: tuple[int, int]) -> None:
         place[key] = len(buffers)
         nbytes = node.nbytes
         buffers.append(Buffer(len(buffers), kind, node, nbytes, nbytes, None, *life))
@@ -68,40 +60,61 @@ def xla_report(
     for value in range(len(operations.roots), len(operations.values)):
         node = operations.values[value]
         kind = leaves.get(node, Kind.CONSTANT)
-        add((value, False), node, kind, (0, moments_ - 1))
+        add((value, False), node, kind, (0, moments - 1))
     for key, birth in sorted(births.items(), key=lambda item: item[1]):
         node = operations.values[key[0]]
         lasts = node in results and not key[1]
         kind = Kind.RESULT if lasts else Kind.VALUE
-        death = moments_ - 1 if lasts else max(birth, deaths.get(key, birth))
+        death = moments - 1 if lasts else max(birth, deaths.get(key, birth))
         add(key, node, kind, (birth, death))
-    tasks = tuple(
-        Task(
-            moment,
-            operations.bodies[run.number],
-            (KernelUse(operations.roots[run.number].op.name, "units", 2),),
-            moment,
-            tuple(
-                dict.fromkeys(
-                    place[_instance(schedule, value, run.time)]
-                    for value in operations.reads[run.number]
-                )
-            ),
-            (place[run.number, run.again],),
-            run.again,
-        )
-        for moment, run in enumerate(runs)
-    )
     return Report(
         "xla",
         operations.graph,
-        tasks,
+        tuple(_tasks(operations, schedule, runs, place)),
         tuple(buffers),
-        moments_,
+        moments,
         1,
         None,
         temporary_nbytes,
     )
+
+
+def _lives(
+    operations: Operations, schedule: Schedule, runs: Sequence[_Run]
+) -> tuple[dict[_Instance, int], dict[_Instance, int]]:
+    """Return when each instance is made, and when it is last read."""
+    births: dict[_Instance, int] = {}
+    deaths: dict[_Instance, int] = {}
+    for moment, run in enumerate(runs):
+        births[run.number, run.again] = moment
+        for value in operations.reads[run.number]:
+            deaths[_instance(schedule, value, run.time)] = moment
+    for value, time in schedule.fetched.items():
+        births[value, True] = min(at for at, run in enumerate(runs) if run.time == time)
+    return births, deaths
+
+
+def _tasks(
+    operations: Operations,
+    schedule: Schedule,
+    runs: Sequence[_Run],
+    place: Mapping[_Instance, int],
+) -> Iterator[Task]:
+    """Yield a task for each run; ``place`` says which buffer an instance has."""
+    for moment, run in enumerate(runs):
+        reads = (
+            place[_instance(schedule, value, run.time)]
+            for value in operations.reads[run.number]
+        )
+        yield Task(
+            moment,
+            operations.bodies[run.number],
+            (KernelUse(operations.roots[run.number].op.name, "units", 2),),
+            moment,
+            tuple(dict.fromkeys(reads)),
+            (place[run.number, run.again],),
+            run.again,
+        )
 
 
 def _runs(operations: Operations, schedule: Schedule) -> Iterator[_Run]:
@@ -115,6 +128,6 @@ def _runs(operations: Operations, schedule: Schedule) -> Iterator[_Run]:
         yield _Run(time, time, False)
 
 
-def _instance(schedule: Schedule, value: int, time: int) -> tuple[int, bool]:
+def _instance(schedule: Schedule, value: int, time: int) -> _Instance:
     second = schedule.second.get(value)
     return value, second is not None and time >= second

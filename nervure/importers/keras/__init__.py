@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 from nervure.importers.keras import archive, configs, weights
 from nervure.importers.keras.hdf5 import opened
 from nervure.nn.first_values import values_from_a_file
-from nervure.train.saving.architecture import made
-from nervure.train.saving.container import damaged
+from nervure.train.saving.architecture import made_model
 
 if TYPE_CHECKING:
     from nervure.train.model import Model
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 def load_model(path: Path, custom_objects: dict[str, Any]) -> Model:
     """Return the model of a ``.keras`` or ``.h5`` file, not compiled."""
-    from nervure.train.model import Model
-
     config: dict[str, Any] | None = None
     source: Path | io.BytesIO = path
     if path.suffix.lower() == ".keras":
@@ -43,9 +40,7 @@ def load_model(path: Path, custom_objects: dict[str, Any]) -> Model:
             config = weights.legacy_config(path, file)
         described = configs.translated(path, config, custom_objects)
         with values_from_a_file(file.numbers_size()):
-            model = made(path, described, custom_objects)
-        if not isinstance(model, Model):
-            raise damaged(path, f"it holds a {type(model).__name__}, which is no model")
+            model = made_model(path, described, custom_objects)
         weights.set_weights(path, model, file)
     return model
 

@@ -51,8 +51,3 @@ def oldest_version(name: str) -> int | None:
 def refusal_of(name: str) -> str | None:
     """Return why an operator is refused, if it was decided."""
     return _REFUSED.get(name)
-
-
-def known_operators() -> list[str]:
-    """Return the operators that have a builder, sorted."""
-    return sorted(_BUILDERS)

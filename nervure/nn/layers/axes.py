@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from nervure.errors import ArgumentError, AxisError, explain
+from nervure.errors import ArgumentError, AxisError, ShapeError, explain
 from nervure.nn.layer import Layer
 from nervure.nn.symbolic import PartialShape
 
@@ -49,9 +49,25 @@ def places(layer: Layer, axis: int | Sequence[int], shape: PartialShape) -> list
         raise ArgumentError(
             explain(
                 f"the layer {layer.name!r} names an axis twice: {given} for an input "
-                "of "
-                f"shape {list(shape)}",
+                f"of shape {list(shape)}",
                 fix="name every axis once; -1 is the last one",
             )
         )
     return found
+
+
+def feature_count(layer: Layer, input_shape: Any) -> int:
+    """Return the size of an input's last axis, for which a layer creates weights.
+
+    Raises :class:`~nervure.errors.ShapeError` where it is not known.
+    """
+    features: int | None = input_shape[-1]
+    if features is None:
+        raise ShapeError(
+            explain(
+                f"the layer {layer.name!r} cannot be built: the number of features of "
+                f"its input {input_shape} is not known",
+                fix="give the last size of the input, as in Input((None, 16))",
+            )
+        )
+    return features

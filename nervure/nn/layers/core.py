@@ -6,11 +6,12 @@ import operator
 from typing import Any, Unpack
 
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, explain
 from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.input_spec import InputSpec
 from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
+from nervure.nn.layers.axes import feature_count
 from nervure.nn.variable import Constraint, Regularizer, Variable
 
 
@@ -79,16 +80,7 @@ class Dense(Layer):
         ShapeError
             For an input whose number of features is not known.
         """
-        features = input_shape[-1]
-        if features is None:
-            raise ShapeError(
-                explain(
-                    f"the layer {self.name!r} cannot be built: the number of "
-                    "features of "
-                    f"its input {input_shape} is not known",
-                    fix="give the last size of the input, as in Input((None, 16))",
-                )
-            )
+        features = feature_count(self, input_shape)
         self.kernel = self.add_weight(
             (features, self.units),
             self.kernel_initializer,

@@ -234,3 +234,26 @@ def paired(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
             )
         )
     return true, pred
+
+
+def class_number_pair(
+    y_true: Any, y_pred: Any, fix: str, axis: int = -1
+) -> tuple[Array, Array]:
+    """Return class numbers ``[...]`` and predictions ``[..., classes]`` as arrays.
+
+    The numbers may be given as ``[..., 1]``, too.  Raises
+    :class:`~nervure.errors.ShapeError` with the ``fix`` where the shapes do not fit.
+    """
+    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    place = axis % max(1, pred.ndim)
+    if true.ndim == pred.ndim and true.shape[place] == 1:
+        true = ops.squeeze(true, place)
+    if true.shape != pred.shape[:place] + pred.shape[place + 1 :]:
+        raise ShapeError(
+            explain(
+                f"class numbers of shape {list(true.shape)} do not fit predictions of "
+                f"shape {list(pred.shape)}",
+                fix=fix,
+            )
+        )
+    return true, pred

@@ -14,7 +14,7 @@ from nervure import dtypes, ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain
 from nervure.nn.arguments import within_unit
-from nervure.nn.losses.base import Loss, LossOptions, paired
+from nervure.nn.losses.base import Loss, LossOptions, class_number_pair, paired
 from nervure.nn.losses.logits import logits_of_sigmoid, logits_of_softmax
 from nervure.ops import nn
 
@@ -46,14 +46,9 @@ def binary_crossentropy(
     [0.6931471824645996]
     """
     true, pred = paired(y_true, y_pred)
-    if label_smoothing:
-        true = true * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    true = smoothed(true, label_smoothing, 2)
     logits = pred if from_logits else logits_of_sigmoid(pred)
-    if logits is not None:
-        values = nn.binary_crossentropy_with_logits(true, logits)
-    else:
-        kept = ops.clip(pred, EPSILON, 1.0 - EPSILON)
-        values = -(true * ops.log(kept) + (1.0 - true) * ops.log(1.0 - kept))
+    values = binary_terms(true, pred, logits)
     return ops.mean(values, axis=axis) if values.ndim else values
 
 
@@ -83,9 +78,7 @@ def categorical_crossentropy(
     [0.6931471824645996]
     """
     true, pred = one_hot_pair(y_true, y_pred)
-    if label_smoothing:
-        share = label_smoothing / pred.shape[axis]
-        true = true * (1.0 - label_smoothing) + share
+    true = smoothed(true, label_smoothing, pred.shape[axis])
     logits = pred if from_logits else logits_of_softmax(pred, axis)
     if logits is not None:
         return nn.categorical_crossentropy_with_logits(true, logits, axis=axis)
@@ -122,20 +115,11 @@ def sparse_categorical_crossentropy(
     >>> nv.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).tolist()
     [0.6931471824645996]
     """
-    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
+    fix = "for one-hot targets use categorical_crossentropy"
+    true, pred = class_number_pair(y_true, y_pred, fix, axis)
     if not dtypes.is_float(pred.dtype):
         pred = ops.astype(pred, dtypes.DEFAULT_FLOAT)
     place = axis % max(1, pred.ndim)
-    if true.ndim == pred.ndim and true.shape[place] == 1:
-        true = ops.squeeze(true, place)
-    if true.shape != pred.shape[:place] + pred.shape[place + 1 :]:
-        raise ShapeError(
-            explain(
-                f"class numbers of shape {list(true.shape)} do not fit predictions of "
-                f"shape {list(pred.shape)}",
-                fix="for one-hot targets use categorical_crossentropy",
-            )
-        )
     labels = ops.astype(true, dtypes.int64)
     valid = None
     if ignore_class is not None:
@@ -171,6 +155,19 @@ def one_hot_pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
             )
         )
     return paired(true, pred)
+
+
+def smoothed(true: Array, share: float, classes: int) -> Array:
+    """Return targets of which a share is taken away and spread over all classes."""
+    return true * (1.0 - share) + share / classes if share else true
+
+
+def binary_terms(true: Array, pred: Array, logits: Array | None) -> Array:
+    """Return ``-t log(p) - (1 - t) log(1 - p)``, from logits where they are known."""
+    if logits is not None:
+        return nn.binary_crossentropy_with_logits(true, logits)
+    kept = ops.clip(pred, EPSILON, 1.0 - EPSILON)
+    return -(true * ops.log(kept) + (1.0 - true) * ops.log(1.0 - kept))
 
 
 def proper(probabilities: Array, axis: int) -> Array:

@@ -11,10 +11,11 @@ from nervure import ops
 from nervure.array import Array
 from nervure.nn.losses.base import Loss, LossOptions, paired
 from nervure.nn.losses.crossentropy import (
-    EPSILON,
+    binary_terms,
     checked_smoothing,
     one_hot_pair,
     proper,
+    smoothed,
 )
 from nervure.nn.losses.logits import logits_of_sigmoid, logits_of_softmax
 from nervure.nn.losses.regression import last_mean
@@ -55,15 +56,11 @@ def binary_focal_crossentropy(
     [0.1732867956161499]
     """
     true, pred = paired(y_true, y_pred)
-    if label_smoothing:
-        true = true * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    true = smoothed(true, label_smoothing, 2)
     logits = pred if from_logits else logits_of_sigmoid(pred)
+    values = binary_terms(true, pred, logits)
     if logits is not None:
         pred = nn.sigmoid(logits)
-        values = nn.binary_crossentropy_with_logits(true, logits)
-    else:
-        kept = ops.clip(pred, EPSILON, 1.0 - EPSILON)
-        values = -(true * ops.log(kept) + (1.0 - true) * ops.log(1.0 - kept))
     hit = true * pred + (1.0 - true) * (1.0 - pred)
     values = ops.pow(1.0 - hit, gamma) * values
     if apply_class_balancing:
@@ -103,9 +100,7 @@ def categorical_focal_crossentropy(
     [0.043321698904037476]
     """
     true, pred = one_hot_pair(y_true, y_pred)
-    if label_smoothing:
-        share = label_smoothing / pred.shape[axis]
-        true = true * (1.0 - label_smoothing) + share
+    true = smoothed(true, label_smoothing, pred.shape[axis])
     logits = pred if from_logits else logits_of_softmax(pred, axis)
     if logits is not None:
         likelihood = nn.log_softmax(logits, axis)

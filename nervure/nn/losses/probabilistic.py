@@ -6,9 +6,9 @@ from typing import Any, Unpack
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, explain
 from nervure.nn.arguments import finite_number
-from nervure.nn.losses.base import Loss, LossOptions, paired
+from nervure.nn.losses.base import Loss, LossOptions, class_number_pair, paired
 from nervure.nn.losses.crossentropy import EPSILON
 from nervure.nn.losses.regression import FunctionLoss, last_mean
 
@@ -67,17 +67,8 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     >>> loss([1], [[0.75, 0.25]], 0.5).tolist()
     [1.0]
     """
-    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
-    if true.ndim == pred.ndim and true.shape[-1] == 1:
-        true = ops.squeeze(true, -1)
-    if true.shape != pred.shape[:-1]:
-        raise ShapeError(
-            explain(
-                f"class numbers of shape {list(true.shape)} do not fit predictions of "
-                f"shape {list(pred.shape)}",
-                fix="give one class number for each row of probabilities",
-            )
-        )
+    fix = "give one class number for each row of probabilities"
+    true, pred = class_number_pair(y_true, y_pred, fix)
     labels = ops.astype(true, dtypes.int64)
     hot = ops.one_hot(labels, pred.shape[-1], dtype=pred.dtype)
     chosen = ops.sum(hot * pred, axis=-1)

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
-from nervure.nn.losses.base import paired
+from nervure.errors import ArgumentError, explain
+from nervure.nn.losses.base import class_number_pair, paired
 from nervure.nn.metrics.reduction import FunctionMetric
 
 
@@ -59,17 +59,8 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     >>> nv.metrics.sparse_categorical_accuracy([1, 0], [[0.4, 0.6]] * 2).tolist()
     [1.0, 0.0]
     """
-    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
-    if true.ndim == pred.ndim and true.shape[-1] == 1:
-        true = ops.squeeze(true, -1)
-    if true.shape != pred.shape[:-1]:
-        raise ShapeError(
-            explain(
-                f"class numbers of shape {list(true.shape)} do not fit predictions of "
-                f"shape {list(pred.shape)}",
-                fix="for one-hot targets use categorical_accuracy",
-            )
-        )
+    fix = "for one-hot targets use categorical_accuracy"
+    true, pred = class_number_pair(y_true, y_pred, fix)
     chosen = ops.astype(ops.argmax(pred, axis=-1), true.dtype)
     return ops.astype(chosen == true, pred.dtype)
 

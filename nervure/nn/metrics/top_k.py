@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from nervure import dtypes, ops
 from nervure.array import Array
-from nervure.errors import ShapeError, explain
 from nervure.nn.arguments import whole_number
+from nervure.nn.losses.base import class_number_pair
 from nervure.nn.metrics.reduction import FunctionMetric
 
 
@@ -53,17 +53,8 @@ def sparse_top_k_categorical_accuracy(
     >>> nv.metrics.sparse_top_k_categorical_accuracy([2], [[0.1, 0.5, 0.4]], 2).tolist()
     [1.0]
     """
-    true, pred = ops.asarray(y_true), ops.asarray(y_pred)
-    if true.ndim == pred.ndim and true.shape[-1] == 1:
-        true = ops.squeeze(true, -1)
-    if true.shape != pred.shape[:-1]:
-        raise ShapeError(
-            explain(
-                f"class numbers of shape {list(true.shape)} do not fit predictions of "
-                f"shape {list(pred.shape)}",
-                fix="for one-hot targets use top_k_categorical_accuracy",
-            )
-        )
+    fix = "for one-hot targets use top_k_categorical_accuracy"
+    true, pred = class_number_pair(y_true, y_pred, fix)
     labels = ops.expand_dims(ops.astype(true, dtypes.int64), -1)
     if from_sorted_ids:
         first = ops.astype(pred[..., :k], dtypes.int64)

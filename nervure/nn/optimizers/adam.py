@@ -12,7 +12,36 @@ from nervure.nn.optimizers.base import Optimizer, OptimizerOptions, Rate
 from nervure.nn.variable import Variable
 
 
-class Adam(Optimizer):
+class _MeansOptimizer(Optimizer):
+    """What Adam and its variants share: the numbers, and two running means."""
+
+    slot_names: ClassVar = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[OptimizerOptions],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
+        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
+        self.epsilon = non_negative_number("epsilon", epsilon)
+
+    def _moved_means(
+        self, gradient: Array, variable: Variable
+    ) -> tuple[Variable, Variable]:
+        """Return the slots of the means of the gradient and its square, moved."""
+        mean = self.slot(variable, "momentum")
+        square = self.slot(variable, "velocity")
+        move(mean, gradient, self.beta_1)
+        move(square, gradient * gradient, self.beta_2)
+        return mean, square
+
+
+class Adam(_MeansOptimizer):
     """Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2014).
 
     ``m += (1 - beta_1) (g - m)``, ``v += (1 - beta_2) (g^2 - v)`` and, in the step t,
@@ -49,10 +78,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         **options: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
-        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = non_negative_number("epsilon", epsilon)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self.amsgrad = bool(amsgrad)
 
     def active_slots(self) -> tuple[str, ...]:
@@ -61,10 +87,7 @@ class Adam(Optimizer):
 
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""
-        mean = self.slot(variable, "momentum")
-        square = self.slot(variable, "velocity")
-        move(mean, gradient, self.beta_1)
-        move(square, gradient * gradient, self.beta_2)
+        mean, square = self._moved_means(gradient, variable)
         scale = square.value
         if self.amsgrad:
             largest = self.slot(variable, "velocity_hat")
@@ -106,7 +129,7 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, **options)
 
 
-class Adamax(Optimizer):
+class Adamax(_MeansOptimizer):
     """Adam with the largest gradient instead of the root mean square.
 
     Kingma and Ba 2014, section 7.1: ``u = max(beta_2 u, |g|)`` and
@@ -126,19 +149,6 @@ class Adamax(Optimizer):
 
     slot_names: ClassVar = ("momentum", "norm")
 
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[OptimizerOptions],
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
-        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = non_negative_number("epsilon", epsilon)
-
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""
         mean = self.slot(variable, "momentum")
@@ -149,7 +159,7 @@ class Adamax(Optimizer):
         variable.assign_sub(mean.value * size / (largest.value + self.epsilon))
 
 
-class Nadam(Optimizer):
+class Nadam(_MeansOptimizer):
     """Adam with Nesterov's look ahead (Dozat 2015).
 
     The momentum of the step t is ``beta_1 (1 - 0.96^t / 2)``; the bias of the mean is
@@ -167,8 +177,6 @@ class Nadam(Optimizer):
     0.9
     """
 
-    slot_names: ClassVar = ("momentum", "velocity")
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
@@ -177,10 +185,7 @@ class Nadam(Optimizer):
         epsilon: float = 1e-7,
         **options: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
-        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = non_negative_number("epsilon", epsilon)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self._product = Variable(1.0, name="momentum_product", trainable=False)
 
     def _further_state(self) -> list[Variable]:
@@ -196,10 +201,7 @@ class Nadam(Optimizer):
 
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""
-        mean = self.slot(variable, "momentum")
-        square = self.slot(variable, "velocity")
-        move(mean, gradient, self.beta_1)
-        move(square, gradient * gradient, self.beta_2)
+        mean, square = self._moved_means(gradient, variable)
         step = self.step_number(variable.dtype)
         now, ahead = self._momentum_of(step), self._momentum_of(step + 1)
         product = ops.astype(self._product.value, variable.dtype)
@@ -210,7 +212,7 @@ class Nadam(Optimizer):
         variable.assign_sub(expected * rate / scale)
 
 
-class Lamb(Optimizer):
+class Lamb(_MeansOptimizer):
     """Adam with steps in proportion to each variable's norm, for large batches.
 
     You et al., "Large batch optimization for deep learning", 2019.
@@ -227,27 +229,9 @@ class Lamb(Optimizer):
     ('momentum', 'velocity')
     """
 
-    slot_names: ClassVar = ("momentum", "velocity")
-
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[OptimizerOptions],
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1 = within_unit("beta_1", beta_1, open_above=True)
-        self.beta_2 = within_unit("beta_2", beta_2, open_above=True)
-        self.epsilon = non_negative_number("epsilon", epsilon)
-
     def update_step(self, gradient: Array, variable: Variable, rate: Array) -> None:
         """Change one variable."""
-        mean = self.slot(variable, "momentum")
-        square = self.slot(variable, "velocity")
-        move(mean, gradient, self.beta_1)
-        move(square, gradient * gradient, self.beta_2)
+        mean, square = self._moved_means(gradient, variable)
         step = self.step_number(variable.dtype)
         scale = ops.sqrt(square.value / reached(self.beta_2, step)) + self.epsilon
         update = mean.value / reached(self.beta_1, step) / scale
@@ -271,3 +255,19 @@ def reached(beta: float, step: Array) -> Array:
     if beta == 0:
         return ops.ones_like(step)
     return -ops.expm1(step * math.log(beta))
+
+
+def adam_step(
+    gradient: Array, mean: Array, square: Array, number: Array, rate: Array
+) -> tuple[Array, Array, Array]:
+    """Return a step of Adam with its usual numbers, and both means, moved.
+
+    Algorithm 1 of Kingma and Ba 2014, for searches over arrays that are no variables;
+    ``number`` counts the steps from 1.
+    """
+    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
+    mean = beta_1 * mean + (1 - beta_1) * gradient
+    square = beta_2 * square + (1 - beta_2) * gradient * gradient
+    unbiased = mean / (1 - ops.pow(beta_1, number))
+    spread = ops.sqrt(square / (1 - ops.pow(beta_2, number)))
+    return rate * unbiased / (spread + epsilon), mean, square

@@ -14,37 +14,8 @@ from nervure import ops
 from nervure.array import Array
 from nervure.errors import ShapeError, explain, unknown_name
 from nervure.ops.kinds import ArrayLike
+from nervure.ops.nn.interpolation import INTERPOLATIONS, place_weights
 from nervure.ops.nn.precision import wide_floats
-
-
-def _triangle(x: Any) -> Any:
-    return np.maximum(0.0, 1.0 - x)
-
-
-def _keys_cubic(x: Any) -> Any:
-    """The cubic of Keys 1981 with a = -1/2."""
-    near = ((1.5 * x - 2.5) * x) * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return np.where(x >= 2.0, 0.0, np.where(x >= 1.0, far, near))
-
-
-def _lanczos(radius: float) -> Callable[[Any], Any]:
-    def kernel(x: Any) -> Any:
-        product = radius * np.sin(np.pi * x) * np.sin(np.pi * x / radius)
-        divisor = np.where(x == 0, 1.0, np.pi**2 * x**2)
-        value = np.where(x > 1e-3, product / divisor, 1.0)
-        return np.where(x > radius, 0.0, value)
-
-    return kernel
-
-
-_KERNELS: Final[dict[str, Callable[[Any], Any]]] = {
-    "bilinear": _triangle,
-    "bicubic": _keys_cubic,
-    "lanczos3": _lanczos(3.0),
-    "lanczos5": _lanczos(5.0),
-}
-INTERPOLATIONS: Final = ("nearest", *_KERNELS)
 
 
 def resize(
@@ -90,7 +61,8 @@ def resize(
         if interpolation == "nearest":
             wide = ops.take(wide, _nearest(old, new), axis=axis)
         elif old != new:
-            weights = _weights(old, new, interpolation, antialias).astype(wide.dtype)
+            weights = place_weights(old, new, interpolation, antialias)
+            weights = weights.astype(wide.dtype)
             wide = ops.moveaxis(ops.tensordot(wide, weights, ([axis], [1])), -1, axis)
     return wide.astype(dtype)
 
@@ -98,16 +70,6 @@ def resize(
 def _nearest(old: int, new: int) -> Any:
     places = np.floor((np.arange(new) + 0.5) * (old / new)).astype(np.int64)
     return np.clip(places, 0, old - 1)
-
-
-def _weights(old: int, new: int, interpolation: str, antialias: bool) -> Any:
-    """Return the matrix ``[new, old]`` of the weights along one axis."""
-    scale = old / new
-    centres = (np.arange(new) + 0.5) * scale - 0.5
-    stretch = max(scale, 1.0) if antialias else 1.0
-    distances = np.abs(centres[:, None] - np.arange(old)) / stretch
-    weights = _KERNELS[interpolation](distances)
-    return weights / weights.sum(axis=1, keepdims=True)
 
 
 # --- moving, turning, stretching -----------------------------------------------------

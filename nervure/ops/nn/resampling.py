@@ -6,8 +6,8 @@ depend on sizes alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from nervure.array import Array
 from nervure.errors import ArgumentError, explain, unknown_name
 from nervure.ir.node import Node
 from nervure.ops.kinds import ArrayLike, as_float
+from nervure.ops.nn.interpolation import INTERPOLATIONS, Matrix, place_weights
 from nervure.ops.nn.pooling import average_pool, max_pool
 from nervure.ops.nn.sliding import (
     channels_last,
@@ -31,8 +32,6 @@ from nervure.prims.indexed import gather
 from nervure.prims.leaf import const
 from nervure.prims.movement import transpose
 from nervure.prims.select import cast
-
-Matrix = npt.NDArray[np.float64]
 
 
 def _mapped(x: Node, axis: int, matrix: Matrix) -> Node:
@@ -166,49 +165,12 @@ def adaptive_average_pool(
 # --- upsampling ----------------------------------------------------------------------
 
 
-def _triangle(x: Matrix) -> Matrix:
-    return np.maximum(0.0, 1.0 - x)
-
-
-def _cubic(x: Matrix) -> Matrix:
-    """Keys, "Cubic convolution interpolation", 1981, with a = -1/2."""
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
-
-
-def _lanczos(radius: int) -> Callable[[Matrix], Matrix]:
-    """Return the product of two sinc functions, the wider one cut at its first zero."""
-    return lambda x: np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
-
-
-_KERNELS: Final[dict[str, Callable[[Matrix], Matrix]]] = {
-    "bilinear": _triangle,
-    "bicubic": _cubic,
-    "lanczos3": _lanczos(3),
-    "lanczos5": _lanczos(5),
-}
-INTERPOLATIONS: Final = ("nearest", *_KERNELS)
-
-
 def interpolation_name(given: str) -> str:
     """Return the name of an interpolation in small letters."""
     name = given.lower() if isinstance(given, str) else given
     if name not in INTERPOLATIONS:
         raise unknown_name("interpolation", given, INTERPOLATIONS)
     return str(name)
-
-
-def _weights(size: int, factor: int, kernel: Callable[[Matrix], Matrix]) -> Matrix:
-    """Return how much each place (row) counts for each new place (column).
-
-    Places are squares, so the middle of new place ``i`` is at ``(i + 1/2) / factor -
-    1/2``.  What lies beyond the edge is left out and the rest made to add up to 1.
-    """
-    middle = (np.arange(size * factor) + 0.5) / factor - 0.5
-    weights = kernel(np.abs(middle[None, :] - np.arange(size)[:, None]))
-    total: Matrix = weights / weights.sum(axis=0, keepdims=True)
-    return total
 
 
 def upsample(
@@ -256,9 +218,8 @@ def upsample(
     wide = cast(x, dtypes.accumulator(dtype))
     for axis, factor in enumerate(factors, first):
         if factor > 1 and wide.size:
-            wide = _mapped(
-                wide, axis, _weights(wide.shape[axis], factor, _KERNELS[name])
-            )
+            size = wide.shape[axis]
+            wide = _mapped(wide, axis, place_weights(size, size * factor, name).T)
         elif factor > 1:  # nothing to interpolate, but the sizes are known
             wide = ops.repeat(Array.of_node(wide), factor, axis=axis).node
     return Array.of_node(cast(wide, dtype))

@@ -11,6 +11,7 @@ import numpy as np
 from nervure import adversarial, inspect, pretrained
 from nervure.errors import ArgumentError, UnknownNameError, explain
 from nervure.ir.attrs import NDArray
+from nervure.studio.asked import optional_whole_number, whole_number
 from nervure.studio.inspector.pictures import (
     PictureShape,
     as_bytes,
@@ -107,9 +108,10 @@ class Answers:
         method = asked.get("method")
         with self._lock:
             model, shape, x = self._read(asked)
-            label = None if asked.get("label") is None else _whole(asked, "label")
+            label = optional_whole_number(asked, "label")
             if method == "deconvnet":
-                layer, channel = _text(asked.get("layer")), _whole(asked, "filter")
+                layer = _text(asked.get("layer"))
+                channel = whole_number(asked, "filter")
                 found = inspect.deconvnet(model, x, layer=layer, filter=channel)
             elif method in _METHODS:
                 found = _METHODS[method](model, x, label)
@@ -134,7 +136,8 @@ class Answers:
 
     def feature(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return a picture that a filter responds to as much as possible."""
-        layer, channel = _text(asked.get("layer")), _whole(asked, "filter")
+        layer = _text(asked.get("layer"))
+        channel = whole_number(asked, "filter")
         with self._lock:
             model = self._subject.model()
             shape = picture_shape(model)
@@ -157,7 +160,7 @@ class Answers:
             )
         with self._lock:
             model, shape, x = self._read(asked)
-            target = None if asked.get("target") is None else _whole(asked, "target")
+            target = optional_whole_number(asked, "target")
             changed = adversarial.pgd(
                 *(model, x),
                 eps=float(strength) * shape.span,
@@ -229,15 +232,6 @@ def _one_picture(values: NDArray, shape: PictureShape) -> NDArray:
     if values.ndim == 3:
         return values.mean(axis=-1)
     return values.reshape(shape.height, shape.width, -1).mean(axis=-1)
-
-
-def _whole(asked: dict[str, Any], name: str) -> int:
-    value = asked.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(
-            explain(f"{name} must be a whole number, got {value!r:.60}")
-        )
-    return value
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from nervure.config import config
 from nervure.errors import ArgumentError, NervureError, explain
+from nervure.studio.asked import whole_number
 from nervure.studio.playground import named_sets, script
 from nervure.studio.playground.choices import read_choices
 from nervure.studio.playground.frames import frame
@@ -22,12 +24,17 @@ from nervure.studio.playground.trainer import Trainer, chosen_points
 # Pictures a second at most, and passes over the data that one may wait for.
 _FRAME_SECONDS: Final = 1 / 60
 _MOST_EPOCHS: Final = 200
-# Frames that are made before the page has drawn them.
-_MOST_AHEAD: Final = 2
+# Frames that are made before the page has drawn them: where one comes late, those make
+# up for it.
+_MOST_AHEAD: Final = 3
 # How long to wait for the page before it is believed to have missed a frame.
 _PATIENCE: Final = 2.0
-# Epochs between two looks at the clock, where the page wants all that fits in a frame.
-_SLICE: Final = 2
+# The part of the time between two pictures that is for training where as much as fits
+# is wanted, and the seconds that a pass is believed to take before any was made.
+_TRAINING: Final = 2 / 3
+_FIRST_PASS: Final = 0.01
+# Pictures over which the samples a second are averaged.
+_PICTURES: Final = 30
 # A table of the user, in characters.
 _LONGEST_TABLE: Final = 2_000_000
 
@@ -60,8 +67,10 @@ class Session:
         self._epochs = 1
         self._ahead = 0
         self._sent_at = 0.0
-        self._speed = 0.0
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._samples = 0.0
+        self._seconds = 0.0
+        self._pass_seconds = _FIRST_PASS
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def tell(self, message: Any) -> None:
@@ -78,19 +87,25 @@ class Session:
         if finish:
             self._thread.join()
 
+    def _work(self) -> None:
+        # Networks this small gain nothing from a second thread, which would wait for
+        # the core on which the browser draws.
+        with config.override(num_threads=1):
+            self._run()
+
     def _run(self) -> None:
         self._send({"type": "hello", "sklearn": named_sets.available()})
-        due = time.perf_counter()
+        due = 0.0
         while True:
-            wait = max(0.0, due - time.perf_counter()) if self._playing else None
             try:
-                message = self._told.get(timeout=wait)
+                message = self._told.get(timeout=self._wait(due))
             except queue.Empty:
-                if self._may_draw():
-                    due = time.perf_counter() + _FRAME_SECONDS
-                    self._guarded(lambda end=due: self._advance(end))
-                else:
-                    due = time.perf_counter() + _FRAME_SECONDS / 4
+                if self._ahead >= _MOST_AHEAD:
+                    self._ahead = 0  # what the page missed
+                # From when it was due, and not from now, lest each delay add up; but no
+                # more than one picture is made up for.
+                due = max(due, time.perf_counter() - _FRAME_SECONDS) + _FRAME_SECONDS
+                self._guarded(self._advance)
                 continue
             if message is None:
                 return
@@ -108,10 +123,17 @@ class Session:
             self._send({"type": "error", "message": f"the server failed: {error!r}"})
             raise
 
-    def _may_draw(self) -> bool:
-        if time.perf_counter() - self._sent_at > _PATIENCE:
-            self._ahead = 0
-        return self._ahead < _MOST_AHEAD
+    def _wait(self, due: float) -> float | None:
+        """Return the seconds until the next picture, or None if only the page can say.
+
+        A page that has drawn says so, which is a message; one that does not for too
+        long is believed to have missed a frame.
+        """
+        if not self._playing:
+            return None
+        if self._ahead >= _MOST_AHEAD:
+            due = self._sent_at + _PATIENCE
+        return max(0.0, due - time.perf_counter())
 
     # --- messages --------------------------------------------------------------------
 
@@ -139,7 +161,8 @@ class Session:
                 explain("no table was given yet", fix="choose a CSV file")
             )
         self._trainer = Trainer(choices, self._table)
-        self._speed = 0.0
+        self._samples = self._seconds = 0.0
+        self._pass_seconds = _FIRST_PASS
         self._send(_description(self._trainer))
         self._draw()
 
@@ -147,6 +170,7 @@ class Session:
         del message
         self._required()
         self._playing = True
+        self._sent_at = time.perf_counter()  # from when the speed is measured
 
     def _pause(self, message: dict[str, Any]) -> None:
         del message
@@ -161,7 +185,7 @@ class Session:
 
     def _set_weight(self, message: dict[str, Any]) -> None:
         layer, source, target = (
-            _whole(message, name) for name in ("layer", "source", "target")
+            whole_number(message, name) for name in ("layer", "source", "target")
         )
         value = _number(message, "value", 1e6)
         self._required().network.set_weight(layer, source, target, value)
@@ -171,7 +195,7 @@ class Session:
         self._required().network.set_rate(_number(message, "value", 10))
 
     def _set_speed(self, message: dict[str, Any]) -> None:
-        self._epochs = min(max(_whole(message, "epochs"), 0), _MOST_EPOCHS)
+        self._epochs = min(max(whole_number(message, "epochs"), 0), _MOST_EPOCHS)
 
     def _has_drawn(self, message: dict[str, Any]) -> None:
         del message
@@ -201,26 +225,31 @@ class Session:
             raise ArgumentError(explain("no network was described yet"))
         return self._trainer
 
-    def _advance(self, due: float) -> None:
-        """Train until the next picture is due, at least one pass, and draw it."""
+    def _advance(self) -> None:
+        """Train for one picture, at least one pass, and draw it."""
         trainer = self._required()
         began, samples = time.perf_counter(), trainer.samples
-        if self._epochs:
-            trainer.train(self._epochs)
-        else:  # as many as fit
-            while True:
-                trainer.train(_SLICE)
-                if time.perf_counter() > due - _FRAME_SECONDS / 3:
-                    break
-        since = time.perf_counter() - max(self._sent_at, began - 1)
-        speed = (trainer.samples - samples) / max(since, 1e-6)
-        self._speed += (speed - self._speed) * (0.1 if self._speed else 1.0)
+        epochs = self._epochs or self._fitting()
+        trainer.train(epochs)
+        now = time.perf_counter()
+        # Slowly, lest one pass that was interrupted leaves the next ones idle; the very
+        # first one, which compiles, takes a hundred times as long as the others.
+        lasted = min((now - began) / epochs, 2 * self._pass_seconds)
+        self._pass_seconds += (lasted - self._pass_seconds) / 8
+        # Of sums: a mean of speeds would favour the pictures that took little time.
+        self._samples += trainer.samples - samples - self._samples / _PICTURES
+        self._seconds += now - self._sent_at - self._seconds / _PICTURES
         self._draw()
+
+    def _fitting(self) -> int:
+        """Return how many passes over the data fit between two pictures."""
+        passes = int(_TRAINING * _FRAME_SECONDS / max(self._pass_seconds, 1e-6))
+        return min(max(1, passes), _MOST_EPOCHS)
 
     def _draw(self) -> None:
         self._ahead += 1
         self._sent_at = time.perf_counter()
-        self._send(frame(self._required(), self._speed))
+        self._send(frame(self._required(), self._samples / max(self._seconds, 1e-6)))
 
 
 def _description(trainer: Trainer) -> dict[str, Any]:
@@ -239,15 +268,6 @@ def _description(trainer: Trainer) -> dict[str, Any]:
         "train": table[: trainer.train_count],
         "test": table[trainer.train_count :],
     }
-
-
-def _whole(message: dict[str, Any], name: str) -> int:
-    value = message.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(
-            explain(f"{name} must be a whole number, got {value!r:.60}")
-        )
-    return value
 
 
 def _number(message: dict[str, Any], name: str, most: float) -> float:

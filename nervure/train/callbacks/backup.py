@@ -13,7 +13,7 @@ from nervure.exec import base
 from nervure.ir.attrs import NDArray
 from nervure.state import Cell
 from nervure.train.callbacks.base import Callback, Logs
-from nervure.train.checks import whole_number
+from nervure.train.callbacks.frequency import SavesAtTimes
 from nervure.train.saving import state, tensors
 from nervure.train.saving.container import (
     damaged,
@@ -28,7 +28,7 @@ _PROGRESS: Final = "progress.json"
 _TENSORS: Final = "state.safetensors"
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(SavesAtTimes, Callback):
     """Stores the training now and then, and goes on from there after a crash.
 
     Run the same program again: ``fit`` continues where the last backup was made, in the
@@ -77,14 +77,9 @@ class BackupAndRestore(Callback):
                 explain("backup_dir is empty", fix="name a folder for the backups")
             )
         self.backup_dir = Path(backup_dir)
-        self.save_freq = save_freq
         self.double_checkpoint = bool(double_checkpoint)
         self.delete_checkpoint = bool(delete_checkpoint)
-        self._unsaved = 0
-        if save_freq != "epoch":
-            self.save_freq = whole_number(save_freq, "save_freq", 1, 100)
-            # Only now does it look at batches, which costs time.
-            vars(self)["on_train_batch_end"] = self._count_batch
+        self._set_frequency(save_freq)
 
     # --- when ------------------------------------------------------------------------
 
@@ -107,11 +102,8 @@ class BackupAndRestore(Callback):
         if self.save_freq == "epoch":
             self._save()
 
-    def _count_batch(self, batch: int, logs: Logs | None = None) -> None:
-        self._unsaved += 1
-        if self._unsaved >= int(self.save_freq):
-            self._unsaved = 0
-            self._save()
+    def _save_after_batch(self, batch: int, logs: Logs) -> None:
+        self._save()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Delete the backups, unless training was interrupted."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from nervure.errors import ArgumentError, explain
 from nervure.train.callbacks.base import Logs
+from nervure.train.callbacks.frequency import SavesAtTimes
 from nervure.train.callbacks.monitor import Mode, Monitor, finite_number
-from nervure.train.checks import whole_number
 
 
-class ModelCheckpoint(Monitor):
+class ModelCheckpoint(SavesAtTimes, Monitor):
     """Writes the model, or its weights, after epochs or batches.
 
     Each file is written in one move: a crash leaves the old one or the new one.
@@ -66,14 +66,9 @@ class ModelCheckpoint(Monitor):
         self.verbose = verbose
         self.save_best_only = bool(save_best_only)
         self.save_weights_only = bool(save_weights_only)
-        self.save_freq = save_freq
         self._check_ending()
         self._epoch = 0
-        self._unsaved = 0
-        if save_freq != "epoch":
-            self.save_freq = whole_number(save_freq, "save_freq", 1, 100)
-            # Only now does it look at batches, which costs time.
-            vars(self)["on_train_batch_end"] = self._count_batch
+        self._set_frequency(save_freq)
 
     def _check_ending(self) -> None:
         ending = ".weights.nv" if self.save_weights_only else ".nv"
@@ -97,11 +92,8 @@ class ModelCheckpoint(Monitor):
         if self.save_freq == "epoch":
             self._save(logs or {}, {"epoch": epoch + 1})
 
-    def _count_batch(self, batch: int, logs: Logs | None = None) -> None:
-        self._unsaved += 1
-        if self._unsaved >= int(self.save_freq):
-            self._unsaved = 0
-            self._save(logs or {}, {"epoch": self._epoch + 1, "batch": batch + 1})
+    def _save_after_batch(self, batch: int, logs: Logs) -> None:
+        self._save(logs, {"epoch": self._epoch + 1, "batch": batch + 1})
 
     def _save(self, logs: Logs, place: dict[str, Any]) -> None:
         where = " ".join(f"{name} {number}" for name, number in place.items())

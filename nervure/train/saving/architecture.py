@@ -21,7 +21,7 @@ from nervure.nn.layers import Input
 from nervure.nn.serialization import deserialize, serialize
 from nervure.nn.symbolic import as_partial_shape
 from nervure.train.model import Model
-from nervure.train.saving.container import UNUSABLE, is_no_fault_of_a_file
+from nervure.train.saving.container import UNUSABLE, damaged, is_no_fault_of_a_file
 
 CustomObjects = Mapping[str, Any]
 
@@ -54,15 +54,15 @@ def _described_input(model: Model) -> dict[str, Any] | None:
     return {"shape": list(shape), "dtype": model.dtype.name}
 
 
-def made(path: Path, described: Any, custom: CustomObjects) -> Layer:
-    """Return the layer or model that data describe.
+def made_model(path: Path, described: Any, custom: CustomObjects) -> Model:
+    """Return the model that data describe.
 
     Raises
     ------
     UnknownNameError
         For a class that is neither Nervure's nor registered nor in ``custom``.
     FileFormatError
-        For data that describe no layer.
+        For data that describe no model.
     """
     try:
         layer: Layer = deserialize(described, custom)
@@ -81,4 +81,6 @@ def made(path: Path, described: Any, custom: CustomObjects) -> Layer:
                 fix="write it again with the version of nervure that made it",
             )
         ) from error
+    if not isinstance(layer, Model):
+        raise damaged(path, f"it holds a {type(layer).__name__}, which is no model")
     return layer

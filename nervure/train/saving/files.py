@@ -20,7 +20,7 @@ from nervure.ir.attrs import NDArray
 from nervure.nn.first_values import values_from_a_file
 from nervure.train.model import Model
 from nervure.train.saving import named, state, tensors
-from nervure.train.saving.architecture import describe, made
+from nervure.train.saving.architecture import describe, made_model
 from nervure.train.saving.compiling import compile_again, compiling
 from nervure.train.saving.container import (
     UNUSABLE,
@@ -145,19 +145,12 @@ def load_model(
     if not isinstance(described, dict) or not {"model", "compile"} <= set(described):
         raise damaged(path, f"its {_MODEL} has no model")
     with values_from_a_file(sum(one.nbytes for one in arrays.values())):
-        model = _model_of(path, described["model"], custom)
+        model = made_model(path, described["model"], custom)
     cells = state.model_cells(model)
     for group in ("weights", "random"):
         state.store(path, cells, arrays, group)
     if compile and described["compile"] is not None:
         _compile(path, model, described["compile"], custom, arrays)
-    return model
-
-
-def _model_of(path: Path, described: Any, custom: CustomObjects) -> Model:
-    model = made(path, described, custom)
-    if not isinstance(model, Model):
-        raise damaged(path, f"it holds a {type(model).__name__}, which is no model")
     return model
 
 

@@ -4,10 +4,11 @@ const LOW = [245, 147, 34] as const;
 const MIDDLE = [232, 234, 235] as const;
 const HIGH = [8, 119, 189] as const;
 
-const TABLE = new Uint32Array(256);
+/** Colours of the bytes from 0 (-1) to 255 (1), as pixels of `ImageData`. */
+export const SHADES = new Uint32Array(256);
 for (let at = 0; at < 256; at += 1) {
   const [r, g, b] = mixed((at - 127.5) / 127.5);
-  TABLE[at] = (255 << 24) | (b << 16) | (g << 8) | r;
+  SHADES[at] = (255 << 24) | (b << 16) | (g << 8) | r;
 }
 
 function mixed(value: number): [number, number, number] {
@@ -15,6 +16,11 @@ function mixed(value: number): [number, number, number] {
   const part = Math.min(1, Math.abs(value));
   const mix = (at: 0 | 1 | 2) => Math.round(MIDDLE[at] + (end[at] - MIDDLE[at]) * part);
   return [mix(0), mix(1), mix(2)];
+}
+
+/** The colour of a number as 0xbbggrr. */
+export function shadeOf(value: number): number {
+  return SHADES[Math.round((Math.max(-1, Math.min(1, value)) + 1) * 127.5)]! & 0xffffff;
 }
 
 export function color(value: number): string {
@@ -73,7 +79,7 @@ export function drawMap(
   const pixels = new Uint32Array(image.data.buffer);
   for (let at = 0; at < side * side; at += 1) {
     const value = values[at] ?? 0;
-    pixels[at] = TABLE[discrete ? (value < 128 ? 0 : 255) : value] ?? 0;
+    pixels[at] = SHADES[discrete ? (value < 128 ? 0 : 255) : value] ?? 0;
   }
   context.putImageData(image, 0, 0);
 }

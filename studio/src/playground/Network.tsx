@@ -1,17 +1,21 @@
 // The network as one sees it: features, neurons with their maps, and lines as thick as
-// the weights. Lines and maps are drawn straight from frames, without Preact between.
+// the weights. Lines and maps are drawn straight from frames onto one canvas, without
+// Preact between; what is clicked lies above it and stays as it is.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { classColor, color, drawMap } from "../common/colors";
+import { classColor, drawMap } from "../common/colors";
 import { FEATURES, type Feature, MOST_LAYERS, MOST_NEURONS } from "./choices";
 import { type Frame, offsets } from "./connection";
 import { featureMap } from "./features";
+import { type Line, type Place, Plan } from "./plan";
 
 const SIZE = 36; // of a neuron, in pixels
+const EDGE = 2; // of its frame
 const ROW = 46;
 const TOP = 56;
 const COLUMN = 92;
 const OUTPUT_ROW = 30;
+const MOST_SCALE = 2; // pixels of the screen in a pixel of the page
 
 export interface Edit {
   layer: number;
@@ -37,11 +41,10 @@ export interface FrameSource {
   subscribe(draw: (frame: Frame) => void): () => void;
 }
 
-interface Line {
+interface Weight extends Line {
   layer: number;
   source: number;
   target: number;
-  weight: number;
   path: string;
 }
 
@@ -50,7 +53,7 @@ const ALL = Object.keys(FEATURES) as Feature[];
 export function Network(props: Props) {
   const { features, hidden, outputs, classes, frames } = props;
   const box = useRef<HTMLDivElement>(null);
-  const svg = useRef<SVGSVGElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
     const element = box.current;
@@ -71,7 +74,7 @@ export function Network(props: Props) {
   const key = `${features}|${hidden}|${outputs}|${wide}`;
   const lines = useMemo(() => {
     const places = offsets(sizes);
-    const found: Line[] = [];
+    const found: Weight[] = [];
     places.forEach(({ kernel }, layer) => {
       const targets = sizes[layer + 1] ?? 0;
       for (let source = 0; source < (sizes[layer] ?? 0); source += 1) {
@@ -83,41 +86,33 @@ export function Network(props: Props) {
           const y2 = isLast ? outputY(target) : yOf(target);
           const bend = (x2 - x1) / 2;
           const path = `M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
-          found.push({ layer, source, target, weight: kernel + source * targets + target, path });
+          const weight = kernel + source * targets + target;
+          found.push({ layer, source, target, weight, path, x1, y1, x2, y2 });
         }
       }
     });
     return found;
   }, [key]);
 
-  useEffect(() => {
-    // What lines look like: setting what is there already would cost a picture's time.
-    const looks: string[] = [];
-    const draw = (frame: Frame) => {
-      const drawn = svg.current?.querySelectorAll<SVGPathElement>("path.weight");
-      drawn?.forEach((path, at) => {
-        const weight = frame.weights[lines[at]?.weight ?? 0] ?? 0;
-        const size = Math.min(9, 0.6 + 2.2 * Math.abs(weight));
-        const shade = Math.round(24 * Math.max(-1, Math.min(1, weight))) / 24;
-        const look = `${size.toFixed(1)} ${shade}`;
-        if (looks[at] === look) return;
-        looks[at] = look;
-        path.style.strokeWidth = `${size.toFixed(1)}px`;
-        path.style.stroke = color(shade);
-      });
-      box.current
-        ?.querySelectorAll<HTMLCanvasElement>("canvas.neuron")
-        .forEach((canvas, at) => {
-          const values = frame.neurons[at];
-          if (values) drawMap(canvas, values, frame.small);
-        });
-    };
-    if (frames.last) draw(frames.last);
-    return frames.subscribe(draw);
-  }, [lines, frames]);
-
   const rows = Math.max(ALL.length, ...hidden);
   const height = TOP + rows * ROW + 14;
+  const scale = Math.min(MOST_SCALE, devicePixelRatio || 1);
+  const pixels = { width: Math.ceil(wide * scale), height: Math.ceil(height * scale) };
+
+  useLayoutEffect(() => {
+    if (!canvas.current) return undefined;
+    const places: Place[] = hidden.flatMap((size, layer) =>
+      Array.from({ length: size }, (_, row) => ({
+        x: xOf(layer + 1) - SIZE - 4 + EDGE,
+        y: TOP + row * ROW + EDGE,
+      })),
+    );
+    const plan = new Plan(canvas.current, lines, places, SIZE - 2 * EDGE, scale);
+    const draw = (frame: Frame) => plan.draw(frame.weights, frame.neurons, frame.small);
+    if (frames.last) draw(frames.last);
+    return frames.subscribe(draw);
+  }, [lines, frames, pixels.width, pixels.height]);
+
   let number = 0;
   // Outputs are counted after the hidden neurons.
   const looked = (index: number) => ({
@@ -129,15 +124,18 @@ export function Network(props: Props) {
   return (
     <div class="network" ref={box} role="group" aria-label="Network">
       <div class="network-plan" style={{ width: `${wide}px`, height: `${height}px` }}>
-        <svg ref={svg} width={wide} height={height} aria-hidden="true">
-          {lines.map((line) => (
-            <path class="weight" d={line.path} key={line.path} />
-          ))}
+        <canvas
+          ref={canvas}
+          {...pixels}
+          style={{ width: `${pixels.width / scale}px`, height: `${pixels.height / scale}px` }}
+          aria-hidden="true"
+        />
+        <svg width={wide} height={height} aria-hidden="true">
           {lines.map((line) => (
             <path
               class="touch"
               d={line.path}
-              key={`t${line.path}`}
+              key={line.path}
               onClick={() => props.onEdit(line)}
             >
               <title>Click to edit this weight</title>
@@ -177,9 +175,7 @@ export function Network(props: Props) {
                   title="Click to edit its weights and bias"
                   onClick={() => props.onEdit({ layer, target: row, source: null })}
                   {...looked(index)}
-                >
-                  <canvas class="neuron" width="20" height="20" aria-hidden="true" />
-                </button>
+                />
               );
             })}
           </div>

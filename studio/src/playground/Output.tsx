@@ -132,11 +132,11 @@ function Curves({ frames }: { frames: FrameSource }) {
     let test: number[] = [];
     let last = -1;
     const draw = (frame: Frame) => {
-      if (frame.epoch < last || frame.epoch === 0) train = test = [];
+      if (frame.epoch < last || frame.epoch === 0) [train, test] = [[], []];
       if (frame.epoch === last) return;
       last = frame.epoch;
-      train = [...train, frame.trainLoss];
-      test = [...test, frame.testLoss];
+      train.push(frame.trainLoss);
+      test.push(frame.testLoss);
       if (train.length > MOST) {
         train = train.filter((_, at) => at % 2 === 0);
         test = test.filter((_, at) => at % 2 === 0);

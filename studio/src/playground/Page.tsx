@@ -143,7 +143,14 @@ export function Playground({ query, onError }: Props) {
         </button>
         <div class="epoch">
           <span id="epoch-label">Epoch</span>
-          <output ref={epoch} aria-labelledby="epoch-label" data-testid="epoch">0</output>
+          <output
+            ref={epoch}
+            aria-labelledby="epoch-label"
+            aria-live={playing ? "off" : "polite"}
+            data-testid="epoch"
+          >
+            0
+          </output>
         </div>
         <LearningControls {...controls} />
         <button onClick={() => connection.current?.script(choices)}>Open as Python</button>

@@ -73,9 +73,15 @@ export function offsets(sizes: number[]): { kernel: number; bias: number }[] {
   });
 }
 
+// Frames that may wait for their pictures, as many as the server sends ahead; older ones
+// come too late to be worth one.
+const MOST_FRAMES = 3;
+
 export class Connection {
   private readonly socket: WebSocket;
   private waiting: string[] = [];
+  private frames: ArrayBuffer[] = [];
+  private asked = 0; // the animation frame that is asked for, or 0
   private closed = false;
 
   constructor(private readonly listener: Listener) {
@@ -96,13 +102,14 @@ export class Connection {
 
   private hear(data: unknown): void {
     if (data instanceof ArrayBuffer) {
-      const frame = decoded(data);
-      requestAnimationFrame(() => {
-        this.listener.frame(frame);
+      this.frames.push(data);
+      while (this.frames.length > MOST_FRAMES) {
+        this.frames.shift();
         this.tell({ type: "drawn" });
-      });
+      }
       // A hidden page gets no animation frames; it should go on training all the same.
-      if (document.hidden) this.tell({ type: "drawn" });
+      if (document.hidden) this.show();
+      else this.ask();
       return;
     }
     const message = JSON.parse(String(data));
@@ -110,6 +117,20 @@ export class Connection {
     else if (message.type === "ready") this.listener.ready(message);
     else if (message.type === "script") this.listener.script(message.text);
     else if (message.type === "error") this.listener.error(message.message);
+  }
+
+  private ask(): void {
+    if (this.asked === 0) this.asked = requestAnimationFrame(() => this.show());
+  }
+
+  /** Draw one frame: where two came at once, the second is for the next picture. */
+  private show(): void {
+    this.asked = 0;
+    const data = this.frames.shift();
+    if (data === undefined || this.closed) return;
+    this.listener.frame(decoded(data));
+    this.tell({ type: "drawn" });
+    if (this.frames.length > 0) this.ask();
   }
 
   private tell(message: object): void {
@@ -153,6 +174,7 @@ export class Connection {
 
   close(): void {
     this.closed = true;
+    cancelAnimationFrame(this.asked);
     this.socket.close();
   }
 }

@@ -306,6 +306,21 @@ def test_exit_with_workers_awake_and_asleep(pause: float) -> None:
     check_process(f"time.sleep({pause})")
 
 
+def test_workers_have_ended_before_the_exit() -> None:
+    """The exit of ``weakref.finalize``, which comes first, must not keep them."""
+    output = check_process("""
+        import atexit, weakref
+        workers = runtime.pool().workers
+        report = lambda: print(any(worker.is_alive() for worker in workers))
+        atexit.unregister(runtime._before_exit)
+        atexit.register(report)
+        atexit.register(runtime._before_exit)
+        weakref.finalize._registered_with_atexit = False
+        weakref.finalize(program, len, ())  # registers the exit of all finalizers anew
+    """)
+    assert output == "False\n"
+
+
 def test_exit_while_another_thread_runs() -> None:
     check_process("""
         def forever():

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from nervure import dtypes
+from nervure.dtypes import DType
 from nervure.exporters.onnx.primitives.movement import padded
 from nervure.exporters.onnx.sizes import Size
 from nervure.exporters.onnx.table import writes
 from nervure.exporters.onnx.writer import TYPE_NUMBERS, Twin, Writer
+from nervure.ir.attrs import NDArray
 
 
 @writes("window_sum", "window_max")
@@ -64,11 +66,7 @@ def _spatial(writer: Writer, twin: Twin, *, maxima: bool) -> str:
         order = [0, len(node.shape) - 1, *places]
         low = [attrs["padding"][k][0] for k in order]
         high = [attrs["padding"][k][1] for k in order]
-        lowest: Any = 0
-        if maxima:
-            floats = dtypes.is_float(node.dtype)
-            lowest = -np.inf if floats else np.iinfo(node.dtype).min
-        name = padded(writer, name, low, high, np.asarray(lowest, node.dtype))
+        name = padded(writer, name, low, high, _border(node.dtype, maxima))
         pads = [(0, 0)] * len(places)
     writer.first[node] = _pooled(writer, twin, name, places, maxima, pads)
     return ""
@@ -93,17 +91,21 @@ def _padded_sizes(twin: Twin) -> list[Size]:
 def _with_borders(writer: Writer, twin: Twin, name: str, maxima: bool) -> str:
     node = twin.first
     pads: Any = node.attrs["padding"]
-    lowest: Any = 0
-    if maxima:
-        floats = dtypes.is_float(node.dtype)
-        lowest = -np.inf if floats else np.iinfo(node.dtype).min
     return padded(
         writer,
         name,
         [low for low, _ in pads],
         [high for _, high in pads],
-        np.asarray(lowest, node.dtype),
+        _border(node.dtype, maxima),
     )
+
+
+def _border(dtype: DType, maxima: bool) -> NDArray:
+    """Return what padding holds: nothing to a sum, never the largest of a window."""
+    if not maxima:
+        return np.zeros((), dtype)
+    lowest = -np.inf if dtypes.is_float(dtype) else np.iinfo(dtype).min
+    return np.asarray(lowest, dtype)
 
 
 def _pooled(

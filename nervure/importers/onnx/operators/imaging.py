@@ -180,10 +180,16 @@ class _Rule:
 
     def _cubic(self, x: Matrix) -> Matrix:
         """Return Keys' cubic kernel (Keys 1981) with the coefficient of the file."""
-        a, x = self.cubic, np.abs(x)
-        near = ((a + 2) * x - (a + 3)) * x * x + 1
-        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        x = np.abs(x)
+        near, far = _cubic_pieces(x, self.cubic)
         return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def _cubic_pieces(x: Any, a: float) -> tuple[Any, Any]:
+    """Return Keys' cubics for distances up to 1, and for those from 1 to 2."""
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return near, far
 
 
 def _triangle(x: Matrix) -> Matrix:
@@ -235,11 +241,9 @@ def _linear_taps(at: Array) -> list[tuple[Array, Any]]:
 
 def _cubic_taps(at: Array) -> list[tuple[Array, Any]]:
     low = ops.floor(at)
-    a, taps = -0.75, []
+    taps = []
     for shift in (-1, 0, 1, 2):
-        x = ops.abs(at - (low + shift))
-        near = ((a + 2) * x - (a + 3)) * x * x + 1
-        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        near, far = _cubic_pieces(ops.abs(at - (low + shift)), -0.75)
         taps.append((low + shift, near if shift in (0, 1) else far))
     return taps
 

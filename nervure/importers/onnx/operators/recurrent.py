@@ -39,7 +39,6 @@ class _Settings:
     """What the three operators have in common."""
 
     def __init__(self, operation: Operation, defaults: tuple[str, ...]) -> None:
-        self.operation = operation
         self.direction = operation.attribute("direction", "forward")
         self.directions = 2 if self.direction == "bidirectional" else 1
         self.batch_first = bool(operation.attribute("layout", 0))

@@ -13,7 +13,7 @@ from nervure.nn.layer import Layer
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.core import positive_count
 from nervure.ops import nn
-from nervure.ops.nn.imaging import INTERPOLATIONS
+from nervure.ops.nn.interpolation import INTERPOLATIONS
 from nervure.ops.nn.sliding import data_format_name
 
 

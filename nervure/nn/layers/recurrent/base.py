@@ -12,9 +12,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from nervure import ops
 from nervure.array import Array
-from nervure.errors import ArgumentError, ShapeError, explain
+from nervure.errors import ArgumentError, explain
 from nervure.nn import activations, constraints, initializers, regularizers
 from nervure.nn.layer import Layer
+from nervure.nn.layers.axes import feature_count
 from nervure.nn.layers.core import positive_count
 from nervure.nn.seed import SeedGenerator
 from nervure.nn.variable import Variable
@@ -36,6 +37,58 @@ NO_MASKS = DropoutMasks()
 
 class SplitCell(Layer):
     """A cell whose step is cut in two; see the top of this file."""
+
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Variable | None
+
+    def _keep_parts(
+        self,
+        activation: Any,
+        use_bias: bool,
+        initializers_: Sequence[Any],
+        regularizers_: Sequence[Any],
+        constraints_: Sequence[Any],
+        rates: tuple[float, float],
+        seed: int | None,
+    ) -> None:
+        """Store the arguments; triples are of kernel, recurrent kernel and bias."""
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        names = ("kernel", "recurrent", "bias")
+        for name, one in zip(names, initializers_, strict=True):
+            setattr(self, f"{name}_initializer", initializers.get(one))
+        for name, one in zip(names, regularizers_, strict=True):
+            setattr(self, f"{name}_regularizer", regularizers.get(one))
+        for name, one in zip(names, constraints_, strict=True):
+            setattr(self, f"{name}_constraint", constraints.get(one))
+        self.dropout = checked_rate("dropout", rates[0])
+        self.recurrent_dropout = checked_rate("recurrent_dropout", rates[1])
+        self.seed = seed
+        drops = self.dropout > 0 or self.recurrent_dropout > 0
+        self.seed_generator = SeedGenerator(seed) if drops else None
+
+    def _add_weights(
+        self, shapes: Sequence[tuple[int, ...]], bias_initializer: Any
+    ) -> None:
+        """Create the kernel, the recurrent kernel and the bias, of these shapes."""
+        rows = [
+            ("kernel", "kernel", self.kernel_initializer),
+            ("recurrent_kernel", "recurrent", self.recurrent_initializer),
+            ("bias", "bias", bias_initializer),
+        ]
+        self.bias = None
+        for (name, kind, initializer), shape in zip(rows, shapes, strict=True):
+            if name == "bias" and not self.use_bias:
+                continue
+            weight = self.add_weight(
+                shape,
+                initializer,
+                regularizer=getattr(self, f"{kind}_regularizer"),
+                constraint=getattr(self, f"{kind}_constraint"),
+                name=name,
+            )
+            setattr(self, name, weight)
 
     def masks(self, batch: int, training: bool) -> DropoutMasks:
         """Draw the masks of dropout for one batch of sequences."""
@@ -68,9 +121,6 @@ class RecurrentCell(SplitCell):
     """
 
     gates: ClassVar[int]
-    kernel: Variable
-    recurrent_kernel: Variable
-    bias: Variable | None
 
     def _keep(
         self,
@@ -86,17 +136,15 @@ class RecurrentCell(SplitCell):
     ) -> None:
         """Store the arguments; triples are of kernel, recurrent kernel and bias."""
         self.units = positive_count("units", units)
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        names = ("kernel", "recurrent", "bias")
-        for name, one in zip(names, initializers_, strict=True):
-            setattr(self, f"{name}_initializer", initializers.get(one))
-        for name, one in zip(names, regularizers_, strict=True):
-            setattr(self, f"{name}_regularizer", regularizers.get(one))
-        for name, one in zip(names, constraints_, strict=True):
-            setattr(self, f"{name}_constraint", constraints.get(one))
-        self.dropout = checked_rate("dropout", rates[0])
-        self.recurrent_dropout = checked_rate("recurrent_dropout", rates[1])
+        self._keep_parts(
+            activation,
+            use_bias,
+            initializers_,
+            regularizers_,
+            constraints_,
+            rates,
+            seed,
+        )
         if implementation not in (1, 2):
             raise ArgumentError(
                 explain(
@@ -105,47 +153,16 @@ class RecurrentCell(SplitCell):
                 )
             )
         self.implementation = implementation
-        self.seed = seed
-        drops = self.dropout > 0 or self.recurrent_dropout > 0
-        self.seed_generator = SeedGenerator(seed) if drops else None
         self.state_size: Any = self.units
         self.output_size = self.units
 
     def _make_weights(
         self, input_shape: Any, bias_shape: tuple[int, ...], bias_initializer: Any
     ) -> None:
-        features = input_shape[-1]
-        if features is None:
-            raise ShapeError(
-                explain(
-                    f"the layer {self.name!r} cannot be built: the number of "
-                    "features of "
-                    f"its input {input_shape} is not known",
-                    fix="give the last size of the input, as in Input((None, 16))",
-                )
-            )
+        features = feature_count(self, input_shape)
         columns = self.gates * self.units
-        rows: list[tuple[str, str, tuple[int, ...], Any]] = [
-            ("kernel", "kernel", (features, columns), self.kernel_initializer),
-            (
-                "recurrent_kernel",
-                "recurrent",
-                (self.units, columns),
-                self.recurrent_initializer,
-            ),
-        ]
-        self.bias = None
-        if self.use_bias:
-            rows.append(("bias", "bias", bias_shape, bias_initializer))
-        for name, kind, shape, initializer in rows:
-            weight = self.add_weight(
-                shape,
-                initializer,
-                regularizer=getattr(self, f"{kind}_regularizer"),
-                constraint=getattr(self, f"{kind}_constraint"),
-                name=name,
-            )
-            setattr(self, name, weight)
+        shapes = (features, columns), (self.units, columns), bias_shape
+        self._add_weights(shapes, bias_initializer)
 
     def build(self, input_shape: Any) -> None:
         """Create the kernels and the bias."""

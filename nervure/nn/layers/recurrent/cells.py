@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from nervure import dtypes, ops
@@ -187,20 +187,12 @@ class LSTMCell(RecurrentCell):
 
     def build(self, input_shape: Any) -> None:
         """Create the kernels and the bias."""
-        start = self._forgetting_bias if self.unit_forget_bias else None
+        start = self.bias_initializer
         self._make_weights(
-            input_shape, (4 * self.units,), start or self.bias_initializer
+            input_shape,
+            (4 * self.units,),
+            forgetting(start) if self.unit_forget_bias else start,
         )
-
-    def _forgetting_bias(self, shape: Any, dtype: Any = dtypes.float32) -> Array:
-        """Return a bias that is 1 for the forget gate."""
-        one, units = initializers.get("ones"), self.units
-        parts = [
-            self.bias_initializer((units,), dtype=dtype),
-            one((units,), dtype=dtype),
-            self.bias_initializer((2 * units,), dtype=dtype),
-        ]
-        return ops.concat([ops.asarray(part) for part in parts])
 
     def advance(
         self, projected: Array, states: Sequence[Array], masks: DropoutMasks
@@ -208,11 +200,37 @@ class LSTMCell(RecurrentCell):
         """Return the output and the new states."""
         h, c = states
         recurrent = masked_product(h, masks.states, self.recurrent_kernel, 4)
-        i, f, g, o = gates_of(projected + recurrent, 4)
-        kept = self.recurrent_activation(f) * c
-        c = kept + self.recurrent_activation(i) * self.activation(g)
-        h = self.recurrent_activation(o) * self.activation(c)
-        return h, [h, c]
+        gates = gates_of(projected + recurrent, 4)
+        return long_short_term(gates, c, self.activation, self.recurrent_activation)
+
+
+def forgetting(initializer: Callable[..., Any]) -> Callable[..., Array]:
+    """Return the initializer of a bias that is 1 for the forget gate, second of 4."""
+
+    def start(shape: tuple[int], dtype: Any = dtypes.float32) -> Array:
+        units = shape[0] // 4
+        parts = [
+            initializer((units,), dtype=dtype),
+            initializers.get("ones")((units,), dtype=dtype),
+            initializer((2 * units,), dtype=dtype),
+        ]
+        return ops.concat([ops.asarray(part) for part in parts])
+
+    return start
+
+
+def long_short_term(
+    gates: Sequence[Array],
+    c: Array,
+    activation: Callable[[Array], Array],
+    recurrent_activation: Callable[[Array], Array],
+) -> tuple[Array, list[Array]]:
+    """Return output and new states for the sums of the gates and the old memory c."""
+    i, f, g, o = gates
+    kept = recurrent_activation(f) * c
+    c = kept + recurrent_activation(i) * activation(g)
+    h = recurrent_activation(o) * activation(c)
+    return h, [h, c]
 
 
 class GRUCell(RecurrentCell):

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from nervure import dtypes, ops
+from nervure import ops
 from nervure.array import Array
 from nervure.errors import ArgumentError, ShapeError, explain
-from nervure.nn import activations, constraints, initializers, regularizers
+from nervure.nn import activations
 from nervure.nn.layer_options import LayerOptions
 from nervure.nn.layers.core import positive_count
 from nervure.nn.layers.recurrent.base import (
     NO_MASKS,
     DropoutMasks,
     SplitCell,
-    checked_rate,
 )
-from nervure.nn.seed import SeedGenerator
-from nervure.nn.variable import Constraint, Regularizer, Variable
+from nervure.nn.layers.recurrent.cells import forgetting, long_short_term
+from nervure.nn.variable import Constraint, Regularizer
 from nervure.ops import nn
 from nervure.ops.nn.sliding import (
     PADDINGS,
@@ -34,10 +33,6 @@ class ConvLSTMCell(SplitCell):
     Made by ``ConvLSTM1D``, ``ConvLSTM2D`` and ``ConvLSTM3D``, which describe the
     arguments.
     """
-
-    kernel: Variable
-    recurrent_kernel: Variable
-    bias: Variable | None
 
     def __init__(
         self,
@@ -83,24 +78,17 @@ class ConvLSTMCell(SplitCell):
                     fix="leave one of the two at 1",
                 )
             )
-        self.activation = activations.get(activation)
+        self._keep_parts(
+            activation,
+            use_bias,
+            (kernel_initializer, recurrent_initializer, bias_initializer),
+            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            (kernel_constraint, recurrent_constraint, bias_constraint),
+            (dropout, recurrent_dropout),
+            seed,
+        )
         self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = bool(use_bias)
         self.unit_forget_bias = bool(unit_forget_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.recurrent_constraint = constraints.get(recurrent_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.dropout = checked_rate("dropout", dropout)
-        self.recurrent_dropout = checked_rate("recurrent_dropout", recurrent_dropout)
-        self.seed = seed
-        drops = self.dropout > 0 or self.recurrent_dropout > 0
-        self.seed_generator = SeedGenerator(seed) if drops else None
         self.state_size = [self.filters, self.filters]
         self.output_size = self.filters
         self._image: tuple[int, ...] = ()  # of a step's input, without the batch
@@ -118,39 +106,13 @@ class ConvLSTMCell(SplitCell):
         self._image = tuple(input_shape[1:])
         first = self.data_format == "channels_first"
         channels = self._image[0] if first else self._image[-1]
-        for name, kind, inputs in (
-            ("kernel", "kernel", channels),
-            ("recurrent_kernel", "recurrent", self.filters),
-        ):
-            weight = self.add_weight(
-                (*self.kernel_size, inputs, 4 * self.filters),
-                getattr(self, f"{kind}_initializer"),
-                regularizer=getattr(self, f"{kind}_regularizer"),
-                constraint=getattr(self, f"{kind}_constraint"),
-                name=name,
-            )
-            setattr(self, name, weight)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (4 * self.filters,),
-                self._forgetting_bias
-                if self.unit_forget_bias
-                else self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
-
-    def _forgetting_bias(self, shape: Any, dtype: Any = dtypes.float32) -> Array:
-        """Return a bias that is 1 for the forget gate."""
-        one, filters = initializers.get("ones"), self.filters
-        parts = [
-            self.bias_initializer((filters,), dtype=dtype),
-            one((filters,), dtype=dtype),
-            self.bias_initializer((2 * filters,), dtype=dtype),
-        ]
-        return ops.concat([ops.asarray(part) for part in parts])
+        columns, start = 4 * self.filters, self.bias_initializer
+        shapes = (
+            (*self.kernel_size, channels, columns),
+            (*self.kernel_size, self.filters, columns),
+            (columns,),
+        )
+        self._add_weights(shapes, forgetting(start) if self.unit_forget_bias else start)
 
     # --- one step ----------------------------------------------------------------
 
@@ -225,14 +187,11 @@ class ConvLSTMCell(SplitCell):
         )
         sums, width = projected + recurrent, self.filters
         before = (slice(None),) if self._channel_axis == 1 else (...,)
-        i, f, g, o = (
+        gates = [
             sums[(*before, slice(place * width, (place + 1) * width))]
             for place in range(4)
-        )
-        kept = self.recurrent_activation(f) * c
-        c = kept + self.recurrent_activation(i) * self.activation(g)
-        h = self.recurrent_activation(o) * self.activation(c)
-        return h, [h, c]
+        ]
+        return long_short_term(gates, c, self.activation, self.recurrent_activation)
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
         """Return zeros for both states, in the shape of the output."""

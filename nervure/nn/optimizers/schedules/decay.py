@@ -12,7 +12,34 @@ from nervure.nn.arguments import finite_number, positive_number
 from nervure.nn.optimizers.schedules.base import LearningRateSchedule, as_number
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _DecayByPeriods(LearningRateSchedule):
+    """A rate that falls by a formula of how often ``decay_steps`` have passed."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool,
+        name: str,
+    ) -> None:
+        self.initial_learning_rate = finite_number(
+            "initial_learning_rate", initial_learning_rate
+        )
+        self.decay_steps = positive_number("decay_steps", decay_steps)
+        self.decay_rate = finite_number("decay_rate", decay_rate)
+        self.staircase = bool(staircase)
+        self.name = name
+
+    def _periods(self, step: Any) -> Array:
+        """Return how often ``decay_steps`` have passed, with ``staircase`` in whole."""
+        periods = as_number(step) / self.decay_steps
+        if self.staircase:
+            periods = ops.floor(periods)
+        return periods
+
+
+class ExponentialDecay(_DecayByPeriods):
     """``initial_learning_rate * decay_rate ^ (step / decay_steps)``.
 
     Parameters
@@ -42,24 +69,18 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "ExponentialDecay",
     ) -> None:
-        self.initial_learning_rate = finite_number(
-            "initial_learning_rate", initial_learning_rate
+        super().__init__(
+            initial_learning_rate, decay_steps, decay_rate, staircase, name
         )
-        self.decay_steps = positive_number("decay_steps", decay_steps)
-        self.decay_rate = finite_number("decay_rate", decay_rate)
-        self.staircase = bool(staircase)
-        self.name = name
 
     def __call__(self, step: Any) -> Array:
         """Return the rate."""
-        periods = as_number(step) / self.decay_steps
-        if self.staircase:
-            periods = ops.floor(periods)
+        periods = self._periods(step)
         factor = ops.pow(ops.full_like(periods, self.decay_rate), periods)
         return self.initial_learning_rate * factor
 
 
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_DecayByPeriods):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
 
     The parameters are those of :class:`ExponentialDecay`.
@@ -77,20 +98,15 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ) -> None:
-        self.initial_learning_rate = finite_number(
-            "initial_learning_rate", initial_learning_rate
+        super().__init__(
+            initial_learning_rate, decay_steps, decay_rate, staircase, name
         )
-        self.decay_steps = positive_number("decay_steps", decay_steps)
-        self.decay_rate = finite_number("decay_rate", decay_rate)
-        self.staircase = bool(staircase)
-        self.name = name
 
     def __call__(self, step: Any) -> Array:
         """Return the rate."""
-        periods = as_number(step) / self.decay_steps
-        if self.staircase:
-            periods = ops.floor(periods)
-        return self.initial_learning_rate / (1.0 + self.decay_rate * periods)
+        return self.initial_learning_rate / (
+            1.0 + self.decay_rate * self._periods(step)
+        )
 
 
 class PolynomialDecay(LearningRateSchedule):
