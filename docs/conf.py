@@ -13,6 +13,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import docstrings  # noqa: E402
 import links  # noqa: E402
+import sessions  # noqa: E402
 from reference_pages import write_reference  # noqa: E402
 
 import nervure  # noqa: E402
@@ -39,6 +40,8 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -70,7 +73,8 @@ write_reference(HERE / "reference")
 
 
 def setup(app: Any) -> None:
-    """Register what :mod:`docstrings` does, before Napoleon has its turn."""
+    """Register what the files beside this one do; docstrings go before Napoleon."""
     app.connect("autodoc-process-docstring", docstrings.prepare, priority=100)
     app.connect("autodoc-skip-member", docstrings.leave_out)
     app.connect("doctree-read", links.lead_to_pages)
+    app.connect("doctree-read", sessions.colour)

@@ -12,7 +12,7 @@ import numpy as np
 import nervure as nv
 
 # %%
-# Five derivatives of one function, each ``nv.grad`` of the one before.
+# Four derivatives of one function, each ``nv.grad`` of the one before.
 
 x = np.linspace(-4, 4, 200, dtype="float32")
 function = nv.tanh

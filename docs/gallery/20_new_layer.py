@@ -22,9 +22,8 @@ class Radial(nv.layers.Layer):
 
     def build(self, input_shape):
         shape = (self.units, input_shape[-1])
-        self.centres = self.add_weight(
-            shape, initializer="random_normal", name="centres"
-        )
+        spread = nv.initializers.RandomNormal(stddev=1.0)
+        self.centres = self.add_weight(shape, initializer=spread, name="centres")
         self.widths = self.add_weight((self.units,), initializer="ones", name="widths")
 
     def call(self, inputs):

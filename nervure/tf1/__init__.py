@@ -222,6 +222,7 @@ from nervure.tf1.scopes import (
     variable_scope,
 )
 from nervure.tf1.session import InteractiveSession, Session, get_default_session
+from nervure.tf1.session_options import ConfigProto, GPUOptions
 from nervure.tf1.shapes import Dimension, TensorShape
 from nervure.tf1.tensor import Tensor, convert_to_tensor, is_tensor
 from nervure.tf1.variables import (

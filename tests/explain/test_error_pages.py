@@ -16,6 +16,7 @@ from nervure.config import config
 from nervure.errors import NervureError, NumericsWarning, ShapeError, page_name
 from nervure.explain.pages import FOLDER, error_page, page_names, summary
 
+TF1 = "nervure.tf1."
 # Of these the whole message is in the page, so that a reader recognises it.
 WITH_A_MESSAGE = sorted({*page_names()} - {"NumericsWarning"})
 
@@ -33,6 +34,13 @@ def error_classes() -> Iterator[type[BaseException]]:
 
 def test_every_class_has_a_page_and_every_page_a_class() -> None:
     assert {one.__name__ for one in error_classes()} == {*page_names()}
+
+
+def test_the_page_of_the_base_names_its_kinds() -> None:
+    page = error_page("NervureError")
+    kinds = [one for one in error_classes() if not one.__module__.startswith(TF1)]
+    named = [one.__name__ for one in kinds if one is not NumericsWarning]
+    assert [one for one in named if one not in page] == []
 
 
 @pytest.mark.parametrize("name", page_names())

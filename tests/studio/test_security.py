@@ -378,3 +378,14 @@ def test_listening_everywhere_is_refused(host):
 
     with pytest.raises(ArgumentError, match="needs a name"):
         Server(Subject(), host=host)
+
+
+def test_another_address_is_listened_to_where_it_is_asked_for():
+    """As docs/guides/security.md says."""
+    asked = Server(Subject(), host="127.0.0.2").start()
+    try:
+        assert asked._socket.getsockname()[0] == "127.0.0.2"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", asked.port), 1)
+    finally:
+        asked.close()

@@ -349,3 +349,15 @@ def test_make_callable():
 def test_text_constant():
     with tf.Session() as session:
         assert session.run(tf.constant("Hello, TensorFlow!")) == b"Hello, TensorFlow!"
+
+
+def test_options_of_tensorflow_are_taken_and_misspelt_ones_are_not():
+    options = tf.GPUOptions(per_process_gpu_memory_fraction=0.3)
+    config = tf.ConfigProto(gpu_options=options, intra_op_parallelism_threads=1)
+    config.gpu_options.allow_growth = True
+    with tf.Session(config=config) as session:
+        assert session.run(tf.constant([1.0, 2.0])).tolist() == [1.0, 2.0]
+    with pytest.raises(AttributeError, match="allow_grwoth"):
+        config.gpu_options.allow_grwoth = True
+    with pytest.raises(TypeError, match="allow_hard_placement"):
+        tf.ConfigProto(allow_hard_placement=True)
