@@ -118,6 +118,7 @@ class Blocking:
     fetch_panels: bool  # the next panel is brought nearer during one's work
     fetch_rows: bool  # the next rows are, of a panel that is used once
     fetch_results: bool  # so is the memory that the results meet
+    fetch_left: bool  # so are the rows of x that the next tile uses
     band: int = 0  # tiles that make up a work unit where it is a band
 
     @property
@@ -192,6 +193,7 @@ def _blocking(
         packing,
         _fetches_panels(problem, count, tile_count),
         _fetches_rows(problem, packing, tile_count), _fetches_results(problem),
+        _fetches_left(problem, count, tile_count, depth),
     )  # fmt: skip
 
 
@@ -412,3 +414,11 @@ def _fetches_results(problem: Problem) -> bool:
     streams = sum(1 for layout in problem.layouts if layout.row and layout.column)
     size = problem.m * problem.n * problem.dtype.itemsize * streams
     return size > BLOCK_BYTES // 4 and problem.k <= 512
+
+
+def _fetches_left(problem: Problem, panels: int, tile_count: int, depth: int) -> bool:
+    """Tell whether x streams past once, in too many short rows to be foreseen."""
+    x = problem.x
+    once = panels == 1 and tile_count > 1 and depth >= problem.chunk
+    along = x.columns == 1 and problem.m * problem.k * x.dtype.itemsize > BLOCK_BYTES
+    return once and along and not _fetches_results(problem)

@@ -32,6 +32,7 @@ from nervure.exec.cpu.gemm_tile import (
     Tile,
     accumulate,
     element_type,
+    fetched_below,
     load_tile_row,
     store_tile_row,
     zero_tile_row,
@@ -278,6 +279,8 @@ class PanelLoops:
                     if self._rows is not None:
                         self._rows.copy(row, kind.rows, where)
                         visits = self._rows.visits(plus(b, row, kind.rows), kind.rows)
+                    elif self.blocking.fetch_left:
+                        visits = fetched_below(b, left, kind.rows, problem.chunk)
                     if self.blocking.fetch_results:
                         visits = self.writer.fetches(here, panel, kind.rows)
                     sums = accumulate(

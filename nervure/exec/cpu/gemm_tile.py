@@ -260,6 +260,24 @@ def _fetch(b: KernelBuilder, pointer: Value, ahead: Ahead) -> None:
         b.call("llvm.prefetch.p0", "void", [where, *how])
 
 
+def fetched_below(b: KernelBuilder, left: Left, rows: int, steps: int) -> Visits:
+    """Return visits that bring nearer the rows below a tile's, a line of each a time.
+
+    Below the last row that is memory of others, which is not touched by asking.
+    """
+    line = CACHE_LINE // left.dtype.itemsize
+    how = [constant(number, "i32") for number in (0, 2, 1)]
+
+    def write(number: Value) -> None:
+        start = _moved(b, left.pointer, left.dtype, rows * left.row)
+        place = b.address(start, storage_type(left.dtype), times(b, number, line))
+        for row in range(rows):
+            where = _moved(b, place, left.dtype, row * left.row)
+            b.call("llvm.prefetch.p0", "void", [where, *how])
+
+    return Visits(-(-steps // line), write)
+
+
 def _moved(b: KernelBuilder, pointer: Value, dtype: DType, distance: int) -> Value:
     return b.address(pointer, storage_type(dtype), distance)
 
