@@ -35,6 +35,7 @@ SUMS = frozenset(
      "scatter", "window_sum"}
 )  # fmt: skip
 CONVOLUTIONS = frozenset({"conv", "conv_input_grad", "conv_kernel_grad"})
+PRODUCTS = CONVOLUTIONS | {"dot"}
 # Their results are exact, but for the sign of a zero or in the case of a tie.
 EXACT = frozenset(
     {"neg", "abs", "select", "stop_gradient", "custom_gradient", "checkpoint", "sort"}
@@ -143,6 +144,8 @@ class Perturbed:
             magnitudes = [np.abs(one) if dtypes.is_float(one.dtype) else one
                           for one in operands]  # fmt: skip
             size = node.op.reference(Wide(node), *magnitudes).astype(np.float64)
+            if node.op.name in PRODUCTS:
+                wide = self._overflowing(node, wide, magnitudes)
             terms = max(one.size for one in operands) / max(node.size, 1)
             unit *= 1 + np.log2(max(terms, 1))
         elif node.op.name == "reduce_prod":
@@ -152,6 +155,19 @@ class Perturbed:
         wide = np.where(np.isfinite(wide), moved, wide)
         wide = wide + self._underflow(exact.dtype, wide)
         return self._signed_zeros(wide.astype(exact.dtype))
+
+    def _overflowing(
+        self, node: Node, wide: NDArray, magnitudes: Sequence[NDArray]
+    ) -> NDArray:
+        """Products that are too large are infinite, or added without being rounded.
+
+        So two of opposite signs make NaN on a machine without fused multiply-adds, and
+        on another the infinity of whichever comes first.
+        """
+        tame = [np.where(np.isfinite(one), one, 0) for one in magnitudes]
+        over = np.isinf(node.op.reference(Wide(node), *tame))
+        any_of_them = self.random.choice([np.nan, np.inf, -np.inf])
+        return np.where(over, any_of_them, wide)
 
     def _without_infinities(
         self, node: Node, x: NDArray, operands: Sequence[NDArray]
