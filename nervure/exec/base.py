@@ -156,22 +156,32 @@ def check_inputs(
 ) -> None:
     """Raise :class:`GraphError` for a wrong number or type of values."""
     if len(values) != len(nodes):
-        raise GraphError(
-            explain(
-                f"expected {len(nodes)} inputs, got {len(values)}",
-                fix="pass one array for each of graph.inputs, in their order and of "
-                "their types",
-            )
-        )
+        raise wrong_count(len(nodes), len(values))
     for value, node in zip(values, nodes, strict=True):
         if value.shape != node.shape or value.dtype != node.dtype:
-            raise GraphError(
-                explain(
-                    f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                    f"{value.dtype.name}{list(value.shape)}",
-                    fix="convert the array first: astype() and reshape()",
-                )
-            )
+            raise wrong_input(node, value)
+
+
+def wrong_count(expected: int, given: int) -> GraphError:
+    """Return the error for a wrong number of inputs."""
+    return GraphError(
+        explain(
+            f"expected {expected} inputs, got {given}",
+            fix="pass one array for each of graph.inputs, in their order and of "
+            "their types",
+        )
+    )
+
+
+def wrong_input(node: Node, value: NDArray | DeviceValue) -> GraphError:
+    """Return the error for a value of another type than its input's."""
+    return GraphError(
+        explain(
+            f"input {node.attrs['name']!r}: expected {node.type_text}, got "
+            f"{value.dtype.name}{list(value.shape)}",
+            fix="convert the array first: astype() and reshape()",
+        )
+    )
 
 
 def filled_up(rows: NDArray, length: int) -> NDArray:

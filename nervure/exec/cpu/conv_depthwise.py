@@ -247,14 +247,13 @@ class DepthwiseWriter:
     def _fetch(self, tiles: Tiles, at: Value) -> None:
         """Bring the next row nearer: the machine does not foresee jumps from pixels."""
         b, (_, height, width) = self._b, self._problem.axes
-        how = [constant(number, "i32") for number in (0, 3, 1)]
         for row, column in itertools.product(
             range(height.stride), range(tiles.columns * width.stride)
         ):
             distance = (height.reach + row) * height.step
             distance += (column + width.low) * width.step
             where = b.address(self._image, self._element, plus(b, at, distance))
-            b.call("llvm.prefetch.p0", "void", [where, *how])
+            b.prefetch(where, nearest=True)
 
     def _sums(
         self, row: _Row, tiles: Tiles, block: Block, at: Value, panel: Value

@@ -22,7 +22,6 @@ from nervure.exec.cpu.gemm_tile import Visits, load_tile_row, narrowed
 from nervure.exec.cpu.kernel import KernelBuilder
 from nervure.exec.cpu.llvm import (
     Value,
-    constant,
     element_of,
     storage_type,
     vector_type,
@@ -212,8 +211,7 @@ class Writer:
             where = b.address(
                 origin.places[place], storage_type(stream.dtype), distance
             )
-            how = [constant(number, "i32") for number in (int(written), 3, 1)]
-            b.call("llvm.prefetch.p0", "void", [where, *how])
+            b.prefetch(where, nearest=True, write=written)
 
     def write_rows(
         self, origin: Origin, panel: Panel, sums: Sequence[Value], first: int = 0

@@ -17,7 +17,7 @@ from nervure.exec.cpu.gemm_problem import CACHE_LINE, Problem
 from nervure.exec.cpu.gemm_tile import Visits
 from nervure.exec.cpu.indexed import Places
 from nervure.exec.cpu.kernel import KernelBuilder
-from nervure.exec.cpu.llvm import Value, constant
+from nervure.exec.cpu.llvm import Value
 from nervure.exec.cpu.runs import Run, copy_run, least, moved_type, plus, times
 from nervure.exec.cpu.views import view_of
 from nervure.ir.node import Node
@@ -110,12 +110,10 @@ class GatheredRows:
             for row in range(rows)
         ]
         line = CACHE_LINE // self._dtype.itemsize
-        how = [constant(number, "i32") for number in (0, 2, 1)]
 
         def write(number: Value) -> None:
             distance = times(b, number, line)
             for start in starts:
-                where = b.address(start, element, distance)
-                b.call("llvm.prefetch.p0", "void", [where, *how])
+                b.prefetch(b.address(start, element, distance))
 
         return Visits(-(-self._length // line), write)

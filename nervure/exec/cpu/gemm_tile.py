@@ -253,11 +253,11 @@ def _run(
 
 def _fetch(b: KernelBuilder, pointer: Value, ahead: Ahead) -> None:
     """Ask for cache lines, to be kept in the second-level cache."""
-    how = [constant(number, "i32") for number in (0, 2, 1)]
     line = CACHE_LINE // ahead.dtype.itemsize
     for number in range(ahead.lines):
-        where = _moved(b, pointer, ahead.dtype, number * line) if number else pointer
-        b.call("llvm.prefetch.p0", "void", [where, *how])
+        b.prefetch(
+            _moved(b, pointer, ahead.dtype, number * line) if number else pointer
+        )
 
 
 def fetched_below(b: KernelBuilder, left: Left, rows: int, steps: int) -> Visits:
@@ -266,14 +266,12 @@ def fetched_below(b: KernelBuilder, left: Left, rows: int, steps: int) -> Visits
     Below the last row that is memory of others, which is not touched by asking.
     """
     line = CACHE_LINE // left.dtype.itemsize
-    how = [constant(number, "i32") for number in (0, 2, 1)]
 
     def write(number: Value) -> None:
         start = _moved(b, left.pointer, left.dtype, rows * left.row)
         place = b.address(start, storage_type(left.dtype), times(b, number, line))
         for row in range(rows):
-            where = _moved(b, place, left.dtype, row * left.row)
-            b.call("llvm.prefetch.p0", "void", [where, *how])
+            b.prefetch(_moved(b, place, left.dtype, row * left.row))
 
     return Visits(-(-steps // line), write)
 

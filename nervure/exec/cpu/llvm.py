@@ -184,6 +184,18 @@ class FunctionBuilder:
         """Call an overloaded intrinsic whose type is that of its first operand."""
         return self.call(f"llvm.{name}.{_suffix(x.type)}", x.type, (x, *others))
 
+    def prefetch(
+        self, where: Value, *, nearest: bool = False, write: bool = False
+    ) -> None:
+        """Ask for a cache line, which need not exist.
+
+        It comes into the second-level cache, or with ``nearest`` into the first;
+        ``write`` says that it will be written.
+        """
+        how = (int(write), 3 if nearest else 2, 1)
+        arguments = [where, *(constant(number, "i32") for number in how)]
+        self.call("llvm.prefetch.p0", "void", arguments)
+
     def splat(self, x: Value, lanes: int) -> Value:
         """Repeat a scalar in every lane."""
         if lanes == 1:

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from nervure.errors import GraphError, explain
-from nervure.exec.base import NOTHING, step_count
+from nervure.exec.base import NOTHING, step_count, wrong_count, wrong_input
 from nervure.exec.cpu import memory, runtime
 from nervure.exec.cpu.budgeted import budgeted
 from nervure.exec.cpu.checks import native
@@ -199,13 +199,7 @@ class Inputs:
     def checked(self, values: Sequence[NDArray]) -> list[NDArray]:
         """Return the values in row-major order; raises for a wrong count or type."""
         if len(values) != self.count:
-            raise GraphError(
-                explain(
-                    f"expected {self.count} inputs, got {len(values)}",
-                    fix="pass one array for each of graph.inputs, in their order and "
-                    "of their types",
-                )
-            )
+            raise wrong_count(self.count, len(values))
         given: list[NDArray] = []
         for value, (shape, dtype) in zip(values, self._types, strict=True):
             # native code reads the array object itself: nothing else may pass
@@ -213,19 +207,9 @@ class Inputs:
                 value = np.asarray(value)
             found = value.dtype
             if value.shape != shape or (found is not dtype and found != dtype):
-                raise self._mismatch(value, len(given))
+                raise wrong_input(self._nodes[len(given)], value)
             given.append(contiguous(value))
         return given
-
-    def _mismatch(self, value: NDArray, place: int) -> GraphError:
-        node = self._nodes[place]
-        return GraphError(
-            explain(
-                f"input {node.attrs['name']!r}: expected {node.type_text}, got "
-                f"{value.dtype.name}{list(value.shape)}",
-                fix="convert the array first: astype() and reshape()",
-            )
-        )
 
 
 class CpuStepProgram:
